@@ -1,0 +1,28 @@
+//! Messages between serve and the agent of a sandbox.
+//!
+//! The contract is `proto/agent.proto`. An agent of release N must serve a serve of N and N+1: messages and fields
+//! are only ever added, and a call that an older agent does not know is announced by a capability of `Hello`.
+
+/// Version of the protocol that this release speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Largest message in either direction, in bytes: a chunk of output or input with its envelope. The one exception is
+/// the request of an exec, which carries its arguments and standard input.
+pub const MESSAGE_BYTES_MAX: usize = 80 << 10;
+
+/// Largest request of an exec, in bytes: 1 MiB of arguments, 256 KiB of environment and 1 MiB of standard input.
+pub const EXEC_REQUEST_BYTES_MAX: usize = 3 << 20;
+
+/// Largest piece of output in one event, in bytes.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
+
+/// Generated messages and services.
+#[allow(
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated"
+)]
+pub mod v1 {
+    tonic::include_proto!("atoll.agent.v1");
+}

@@ -1,0 +1,1 @@
+//! Bodies of the public API, with their schema.

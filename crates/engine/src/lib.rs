@@ -1,0 +1,1 @@
+//! Use-cases, crash-safe operations and reconcilers; knows only ports.

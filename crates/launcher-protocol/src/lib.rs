@@ -1,0 +1,215 @@
+//! Messages between serve and the launcher.
+//!
+//! One message is one packet of a `SOCK_SEQPACKET` Unix socket: a JSON object, at most [`PACKET_BYTES_MAX`] bytes, with
+//! descriptors beside it where a request says so. A launcher of release N serves a serve of N and N−1: messages and
+//! fields are only ever added, unknown fields are ignored, an unknown request is answered with [`Failure`].
+//! The launcher trusts nothing it is sent: every field is a validated type or is checked against its own bounds.
+
+mod socket;
+
+use atoll_types::{Capabilities, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId};
+use serde::{Deserialize, Serialize};
+
+pub use socket::{PacketError, Packet, receive, send};
+
+/// Version of the protocol that this release speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Largest packet, in bytes: a list of a thousand sandboxes is sent in pages that fit.
+pub const PACKET_BYTES_MAX: usize = 64 << 10;
+
+/// Descriptors beside one packet at most.
+pub const DESCRIPTORS_MAX: usize = 4;
+
+/// First host uid that sandboxes use, and ids per sandbox. 1,879,048,192 (0x7000_0000) and up is apart from
+/// `/etc/subuid`'s usual ranges (100,000 to 600,100,000), systemd-nspawn's and Docker's; 4,000 ranges end at 2,141,192,192,
+/// below 2^31, where some tools break.
+pub const UID_BASE: u32 = 0x7000_0000;
+/// Ids of one sandbox.
+pub const UIDS_PER_SANDBOX: u32 = 65_536;
+/// Ranges there are; so many sandboxes can exist on one node.
+pub const UID_SLOTS: u32 = 4_000;
+
+/// First host id of a slot, or `None` beyond the last.
+#[must_use]
+pub const fn uid_base(slot: u32) -> Option<u32> {
+    if slot < UID_SLOTS { Some(UID_BASE + slot * UIDS_PER_SANDBOX) } else { None }
+}
+
+/// From serve to the launcher. `id` comes back in the [`Reply`]; answers may come in another order than requests.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// Chosen by the sender.
+    pub id: u64,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What serve may ask.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Must be the first on every connection.
+    Hello {
+        /// [`PROTOCOL_VERSION`] of the sender.
+        version: u32,
+    },
+    /// Makes the sandbox's layer where it is missing, and starts it. Idempotent: one that runs already is answered
+    /// as it is.
+    Start(Box<StartSandbox>),
+    /// Ends every process of it, and everything of it that is not a file. Idempotent. Never needs the guest.
+    Stop {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Like `Stop`, then removes its files. Idempotent.
+    Remove {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// What the kernel really holds of this installation, running or not.
+    List {
+        /// Only ids greater than this one, in order: the page after it.
+        after: Option<SandboxId>,
+    },
+    /// Unpacks the root file system archive of the one descriptor beside this packet (a regular file, tar, perhaps
+    /// compressed by gzip or zstd is NOT accepted: plain tar) into an image of this digest. Idempotent by digest. The digest is computed here.
+    ImportImage {
+        /// Bytes the unpacked files may take.
+        max_bytes: u64,
+    },
+    /// Removes an image that no sandbox uses any more.
+    RemoveImage {
+        /// Which.
+        digest: ImageDigest,
+    },
+    /// Room and health of the storage.
+    Storage,
+}
+
+/// A sandbox to start. What is not here, the launcher decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSandbox {
+    /// Its id; every name on the host is made of it and the installation's.
+    pub sandbox: SandboxId,
+    /// Its range of host uids, see [`uid_base`].
+    pub uid_slot: u32,
+    /// Where its root comes from.
+    pub image: ImageSource,
+    /// What it may use; checked against the launcher's own bounds.
+    pub limits: Limits,
+    /// What it may reach.
+    pub network: Network,
+    /// Capabilities inside.
+    pub capabilities: Capabilities,
+    /// Whether the root is read-only.
+    pub read_only_root: bool,
+}
+
+/// From the launcher to serve.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromLauncher {
+    /// Answer to a request.
+    Reply(Reply),
+    /// The agent of a sandbox ended without being asked to. Sent once to every connection.
+    Exited {
+        /// Whose.
+        sandbox: SandboxId,
+    },
+}
+
+/// Answer to a request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reply {
+    /// The request's.
+    pub id: u64,
+    /// What came of it.
+    pub result: Result<Answer, Failure>,
+}
+
+/// What came of a request that succeeded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To `Hello`.
+    Hello {
+        /// [`PROTOCOL_VERSION`] of the launcher.
+        version: u32,
+        /// Whose sandboxes these are.
+        installation: InstallationId,
+        /// 1 or 2.
+        cgroup_version: u32,
+        /// Whether disk limits hold here (btrfs with quotas).
+        disk_limits: bool,
+    },
+    /// To `Start`: it runs and its agent's socket accepts connections.
+    Started {
+        /// Whether its layer had not been closed properly before, as after a crash of the host.
+        dirty: bool,
+    },
+    /// To `Stop`, `Remove`, `RemoveImage`.
+    Done,
+    /// To `List`: a page in the order of ids.
+    Sandboxes {
+        /// At most a few hundred.
+        sandboxes: Vec<Found>,
+        /// Whether there are more after the last.
+        more: bool,
+    },
+    /// To `ImportImage`.
+    Imported {
+        /// SHA-256 of the archive.
+        digest: ImageDigest,
+        /// Bytes of its files.
+        bytes: u64,
+    },
+    /// To `Storage`.
+    Storage {
+        /// Bytes that sandboxes can still use.
+        free_bytes: u64,
+        /// Size, in bytes.
+        total_bytes: u64,
+        /// Whether creates are refused because the reserve is touched.
+        full: bool,
+    },
+}
+
+/// A sandbox as the kernel holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Which.
+    pub sandbox: SandboxId,
+    /// Whether its agent lives.
+    pub running: bool,
+    /// Its range of host uids, where known.
+    pub uid_slot: Option<u32>,
+}
+
+/// Why a request failed, and at which step: one word for programs, a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What failed, for the operator.
+    pub message: String,
+}
+
+/// Kinds of failure that serve acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The request is malformed or beyond a bound.
+    Invalid,
+    /// The image or sandbox does not exist.
+    NotFound,
+    /// The uid range is another sandbox's, or the image is in use.
+    Conflict,
+    /// The reserve of the storage is touched.
+    DiskFull,
+    /// The archive is malformed, or larger than allowed.
+    BadArchive,
+    /// A system call failed.
+    System,
+}

@@ -1,0 +1,111 @@
+//! The way to the agent of a sandbox. What it answers is untrusted: the adapter bounds and checks every message.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atoll_types::{ExecEvent, ExecId, ExecKind, GuestPath, GuestUser, SandboxId, Signal};
+use bytes::Bytes;
+use tokio_stream::Stream;
+
+/// A command to start.
+#[derive(Debug, Clone)]
+pub struct StartExec {
+    /// Id, chosen before.
+    pub exec: ExecId,
+    /// Why it runs.
+    pub kind: ExecKind,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Where; the user's home when absent.
+    pub cwd: Option<GuestPath>,
+    /// As whom.
+    pub user: GuestUser,
+    /// Time limit.
+    pub timeout: Option<Duration>,
+    /// Standard input to begin with.
+    pub stdin: Bytes,
+    /// Whether it stays open after that.
+    pub stdin_open: bool,
+}
+
+/// Numbered events without gaps, the exit last. The adapter has checked the numbers.
+pub type EventStream = Pin<Box<dyn Stream<Item = Result<ExecEvent, AgentError>> + Send>>;
+
+/// A command that the agent still holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldExec {
+    /// Id.
+    pub exec: ExecId,
+    /// Why it runs.
+    pub kind: ExecKind,
+    /// Whether it has not ended.
+    pub running: bool,
+    /// First event still held.
+    pub first_seq: u64,
+    /// Last event so far.
+    pub last_seq: u64,
+}
+
+/// What goes on in a sandbox. Told by the agent: good for idle detection, never for quota or audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Since anything last happened.
+    pub idle: Duration,
+    /// Commands that run.
+    pub execs_running: u32,
+    /// TCP ports that something listens on.
+    pub ports: Vec<u16>,
+}
+
+/// Why a call to an agent failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// It cannot be reached, or the connection broke; the command, if any, may go on.
+    #[error("the agent does not answer: {0}")]
+    Unreachable(String),
+    /// It holds no such command.
+    #[error("the agent holds no such command")]
+    NotFound,
+    /// The events asked for were acknowledged before.
+    #[error("events up to {first_seq} are gone")]
+    EventsGone {
+        /// First that is still held.
+        first_seq: u64,
+    },
+    /// The command has no open standard input.
+    #[error("standard input is closed")]
+    StdinClosed,
+    /// It holds as many commands as it can.
+    #[error("too many commands run at once")]
+    TooMany,
+    /// It could not start the command: the message is the agent's, bounded.
+    #[error("{0}")]
+    Refused(String),
+    /// It broke the protocol; nothing of it can be believed.
+    #[error("the agent broke the protocol: {0}")]
+    Protocol(String),
+}
+
+/// The way to the agents.
+#[async_trait]
+pub trait AgentLink: std::fmt::Debug + Send + Sync {
+    /// Starts a command and streams its events from number 1. With an id that the agent knows it only streams.
+    async fn exec(&self, sandbox: &SandboxId, start: StartExec) -> Result<EventStream, AgentError>;
+    /// Streams the events after `after_seq`.
+    async fn attach(&self, sandbox: &SandboxId, exec: &ExecId, after_seq: u64) -> Result<EventStream, AgentError>;
+    /// Events up to each number are safe.
+    async fn ack(&self, sandbox: &SandboxId, acked: &[(ExecId, u64)]) -> Result<(), AgentError>;
+    /// Writes to standard input; waits while the pipe is full.
+    async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, data: Bytes, eof: bool) -> Result<(), AgentError>;
+    /// Sends a signal to the process group.
+    async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError>;
+    /// The commands that the agent still holds.
+    async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError>;
+    /// What goes on.
+    async fn activity(&self, sandbox: &SandboxId) -> Result<Activity, AgentError>;
+    /// Closes what is open to an agent that is gone.
+    fn forget(&self, sandbox: &SandboxId);
+}

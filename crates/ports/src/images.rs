@@ -1,0 +1,40 @@
+//! Image content on the node.
+
+use std::fs::File;
+
+use async_trait::async_trait;
+use atoll_types::ImageDigest;
+
+use crate::RuntimeError;
+
+/// An archive that was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// SHA-256 of the archive.
+    pub digest: ImageDigest,
+    /// Bytes of its files.
+    pub size_bytes: u64,
+}
+
+/// Why an image could not be imported or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImagesError {
+    /// The archive is malformed, not a root file system, or larger than allowed; nothing was kept.
+    #[error("{0}")]
+    BadArchive(String),
+    /// A sandbox still runs on it.
+    #[error("a sandbox still uses this image")]
+    InUse,
+    /// The runtime failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// Image content on the node. Calls are idempotent.
+#[async_trait]
+pub trait Images: std::fmt::Debug + Send + Sync {
+    /// Unpacks a root file system archive (tar, a regular file read from its start) of at most `max_bytes` unpacked.
+    async fn import(&self, archive: File, max_bytes: u64) -> Result<Imported, ImagesError>;
+    /// Removes the files of an image.
+    async fn remove(&self, digest: &ImageDigest) -> Result<(), ImagesError>;
+}

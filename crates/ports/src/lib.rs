@@ -1,0 +1,24 @@
+//! The traits that the engine needs of the outside.
+//!
+//! Adapters (store, runtimes, agent client, exec logs) implement them; `testkit` has a fake of each, held to the same
+//! contract tests. No adapter type is visible here, and no port knows another.
+
+mod agent;
+mod clock;
+mod exec_log;
+mod images;
+mod records;
+mod runtime;
+mod store;
+
+pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
+pub use clock::Clock;
+pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
+pub use images::{Images, ImagesError, Imported};
+pub use records::{
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Lifetime, OperationRecord, Role, SandboxRecord, UserRecord,
+};
+pub use runtime::{
+    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
+};
+pub use store::{Cas, Durability, ExecFilter, Page, SandboxFilter, Store, StoreError};

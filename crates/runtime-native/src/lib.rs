@@ -1,0 +1,1 @@
+//! Host side of the native runtime: the launcher's client.

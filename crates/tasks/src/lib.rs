@@ -1,0 +1,1 @@
+//! Supervised tasks: none is fire-and-forget, all stop in order.

@@ -1,0 +1,1 @@
+//! Fakes of every port, and a harness that runs the real programs.

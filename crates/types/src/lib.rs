@@ -1,0 +1,26 @@
+//! Words of Atoll: ids, states, specs, limits, validated inputs and error codes.
+//!
+//! This is the bottom of the house: no I/O, no async, no SQL, no HTTP. Text from outside becomes one of these
+//! types once, at the edge, and is never checked again inside.
+
+mod command;
+mod error_code;
+mod exec;
+mod id;
+mod image;
+mod input;
+mod limits;
+mod sandbox;
+mod time;
+
+pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
+pub use error_code::ErrorCode;
+pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
+pub use id::{ApiKeyId, ExecId, IdError, InstallationId, NodeId, OperationId, SandboxId, UserId};
+pub use image::{ImageDigest, ImageName, ImageSource};
+pub use input::{Email, InputError, Label, Labels, SandboxName};
+pub use limits::{Limits, bounds};
+pub use sandbox::{
+    Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status, StopReason,
+};
+pub use time::{BootTime, Timestamp};

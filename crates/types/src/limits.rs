@@ -1,0 +1,80 @@
+//! What a sandbox may use. Every number has a unit in its name.
+
+use serde::{Deserialize, Serialize};
+
+/// Bounds of inputs and resources: each with its unit and its reason.
+pub mod bounds {
+    /// Least memory of a sandbox, in MiB: an interpreter needs about that much to start.
+    pub const MEMORY_MIB_MIN: u64 = 16;
+    /// Most memory of a sandbox, in MiB: 1 TiB, beyond any machine this runs on; the quota is the real bound.
+    pub const MEMORY_MIB_MAX: u64 = 1 << 20;
+    /// Least CPU, in thousandths of a core: the kernel's shortest quota is 1 ms in a period of 100 ms.
+    pub const CPU_MILLIS_MIN: u32 = 10;
+    /// Most CPU, in thousandths of a core.
+    pub const CPU_MILLIS_MAX: u32 = 256_000;
+    /// Least disk, in MiB: what an overlay and a few files need.
+    pub const DISK_MIB_MIN: u64 = 16;
+    /// Most disk, in MiB: 16 TiB.
+    pub const DISK_MIB_MAX: u64 = 1 << 24;
+    /// Fewest processes: a shell with a pipeline.
+    pub const PIDS_MIN: u32 = 8;
+    /// Most processes: the size of a PID namespace by default.
+    pub const PIDS_MAX: u32 = 32_768;
+    /// Open files of a process, hard limit: what build tools and servers ask for at most.
+    pub const OPEN_FILES: u64 = 65_536;
+    /// Longest name of a sandbox, in characters: fits a table column and a label value.
+    pub const NAME_CHARS_MAX: usize = 63;
+    /// Most labels of one resource.
+    pub const LABELS_MAX: usize = 32;
+    /// Longest label key or value, in bytes.
+    pub const LABEL_BYTES_MAX: usize = 63;
+    /// Most arguments of a command.
+    pub const ARGS_MAX: usize = 4_096;
+    /// All arguments together, in bytes: the kernel takes 2 MiB with the environment, execve's own limit.
+    pub const ARGS_BYTES_MAX: usize = 1 << 20;
+    /// Most environment variables.
+    pub const ENV_MAX: usize = 1_024;
+    /// All environment variables together, in bytes.
+    pub const ENV_BYTES_MAX: usize = 256 << 10;
+    /// Longest path, in bytes: the kernel's PATH_MAX less its NUL.
+    pub const PATH_BYTES_MAX: usize = 4_095;
+    /// Standard input given with the request of an exec, in bytes; more goes through the stdin endpoint.
+    pub const STDIN_BYTES_MAX: usize = 1 << 20;
+    /// Longest time limit of an exec, in seconds: a day.
+    pub const EXEC_TIMEOUT_SECONDS_MAX: u32 = 86_400;
+    /// Longest life of a sandbox, in seconds: a year.
+    pub const TTL_SECONDS_MAX: u64 = 365 * 86_400;
+    /// Most sandboxes that one request makes.
+    pub const COUNT_MAX: u32 = 100;
+    /// Longest request body of JSON, in bytes: an exec with its standard input in base64 fits.
+    pub const JSON_BODY_BYTES_MAX: usize = 4 << 20;
+}
+
+/// Resources of one sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Memory of all its processes, page cache included, in bytes.
+    pub memory_bytes: u64,
+    /// CPU time, in thousandths of a core.
+    pub cpu_millis: u32,
+    /// Processes and threads at once.
+    pub pids: u32,
+    /// Size of its writable layer, in bytes.
+    pub disk_bytes: u64,
+    /// Open files of one process.
+    pub open_files: u64,
+}
+
+impl Default for Limits {
+    /// One core, 512 MiB of memory, 2 GiB of disk and 512 processes: a small build fits, twenty fit the quota.
+    fn default() -> Self {
+        Self {
+            memory_bytes: 512 << 20,
+            cpu_millis: 1_000,
+            pids: 512,
+            disk_bytes: 2 << 30,
+            open_files: bounds::OPEN_FILES,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A sandbox: what is asked of it, what was last seen of it, and what people are shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Command, EnvVars, GuestUser, ImageName, ImageSource, Labels, Limits, SandboxName};
+
+/// What isolates a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeKind {
+    /// Atoll's own: namespaces, cgroups and filters of this kernel.
+    Native,
+}
+
+/// What a sandbox may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Loopback only.
+    None,
+}
+
+/// Capabilities inside the sandbox's own user namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capabilities {
+    /// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE.
+    #[default]
+    Standard,
+    /// None at all.
+    None,
+}
+
+/// What happens when `ttlSeconds` is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// The sandbox is deleted.
+    #[default]
+    Delete,
+    /// The sandbox is stopped and keeps its files.
+    Stop,
+}
+
+/// The immutable definition of one sandbox, as its record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SandboxSpec {
+    /// Name for people.
+    pub name: Option<SandboxName>,
+    /// Image as it was asked for.
+    pub image: ImageName,
+    /// What the name stood for when the sandbox was made.
+    pub source: ImageSource,
+    /// What isolates it.
+    pub runtime: RuntimeKind,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may reach.
+    pub network: Network,
+    /// Variables of every process.
+    #[serde(default)]
+    pub env: EnvVars,
+    /// Main process; none: the sandbox just waits for execs.
+    pub command: Option<Command>,
+    /// User of execs and of the main process.
+    pub user: GuestUser,
+    /// Capabilities inside.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// Whether the root is read-only.
+    #[serde(default)]
+    pub read_only_root: bool,
+    /// For filters.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Life time from its creation.
+    pub ttl_seconds: Option<u64>,
+    /// What the end of its life does.
+    #[serde(default)]
+    pub on_expiry: OnExpiry,
+    /// Time without any activity after which it stops; 0: never.
+    pub idle_seconds: u64,
+}
+
+/// What was asked of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// To run.
+    Running,
+    /// To be stopped and keep its files.
+    Stopped,
+    /// To be gone.
+    Deleted,
+}
+
+/// What was last seen of a sandbox on its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observed {
+    /// Nothing is known, as after a restart and before the first look.
+    Unknown,
+    /// Nothing of it exists yet, or no longer.
+    Absent,
+    /// Its files exist; no process does.
+    Stopped,
+    /// Its agent answers.
+    Running,
+    /// Its agent died without being asked to.
+    Crashed,
+}
+
+/// Crash-safe work under way on a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Make it and bring it up.
+    Create,
+    /// Bring a stopped one up.
+    Start,
+    /// Stop it and keep its files.
+    Stop,
+    /// Remove everything.
+    Delete,
+}
+
+/// The state that people are shown; computed from desired, observed and operation, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Being made.
+    Creating,
+    /// Coming up.
+    Starting,
+    /// Up.
+    Running,
+    /// Going down.
+    Stopping,
+    /// Down, with its files.
+    Stopped,
+    /// Its agent died.
+    Crashed,
+    /// It could not be made or started; the reason is shown.
+    Failed,
+    /// Being removed.
+    Deleting,
+    /// Its node has not been asked yet.
+    Unknown,
+}
+
+impl Status {
+    /// Every status, for filters and tables.
+    pub const ALL: [Self; 9] = [
+        Self::Creating,
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Stopped,
+        Self::Crashed,
+        Self::Failed,
+        Self::Deleting,
+        Self::Unknown,
+    ];
+
+    /// The word that the API shows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Crashed => "crashed",
+            Self::Failed => "failed",
+            Self::Deleting => "deleting",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a sandbox is stopped or about to be; shown with its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// Somebody asked.
+    Requested,
+    /// Nothing happened in it for its idle time.
+    Idle,
+    /// Its life time was over.
+    Expired,
+    /// The host was restarted.
+    HostRestarted,
+}
