@@ -1,1 +1,20 @@
 //! Bodies of the public API, with their schema.
+//!
+//! Shapes only: camelCase JSON, sizes in bytes where they are answers and in MiB where the documents' requests have
+//! them, times in RFC 3339 UTC. The `http` crate turns requests into domain types, once, at the edge.
+
+mod auth;
+mod envelope;
+mod exec;
+mod health;
+mod image;
+mod log;
+mod sandbox;
+
+pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
+pub use envelope::{Deleted, Failure, FailureBody, FieldError, Listing, Success};
+pub use exec::{CommandBody, Encoding, Exec, ExecBody, ExecEvent, EventKind, SignalBody, StdinBody};
+pub use health::{Health, RuntimeHealth};
+pub use image::Image;
+pub use log::{LogLine, Logs};
+pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};

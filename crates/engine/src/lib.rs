@@ -1,1 +1,14 @@
 //! Use-cases, crash-safe operations and reconcilers; knows only ports.
+//!
+//! Three things are stored of a sandbox: what was asked (desired), what was last seen (observed), and the operation under
+//! way; a fourth is shown, and computed. Requests change desired and begin an operation; operations are steps that may
+//! be repeated and undone; what happened without being asked is reconciled. See `docs/lifecycle.md`.
+
+mod error;
+mod views;
+
+pub use error::{EngineError, FieldProblem};
+pub use views::{
+    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox, SandboxView,
+    Settings,
+};

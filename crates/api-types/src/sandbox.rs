@@ -1,0 +1,138 @@
+//! Sandboxes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::CommandBody;
+
+/// Body of `POST /sandboxes`. Every field may be absent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateSandbox {
+    /// Name for people, 1 to 63 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Image; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "host")]
+    pub image: Option<String>,
+    /// How many to make, 1 to 100; then the answer is a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// `native`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Cores, 0.01 to 256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    pub cpu: Option<f64>,
+    /// Memory in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 256)]
+    pub memory: Option<u64>,
+    /// Size of the writable layer in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<u64>,
+    /// Processes and threads at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u32>,
+    /// `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Variables of every process.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Main process; its output is the sandbox's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandBody>,
+    /// User of execs and of the main process; `agent` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `standard` or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<String>,
+    /// Whether the root is read-only.
+    #[serde(default)]
+    pub read_only_root: bool,
+    /// For filters; at most 32.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Life time in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3600)]
+    pub ttl_seconds: Option<u64>,
+    /// What the end of the life time does: `delete` or `stop`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_expiry: Option<String>,
+    /// Seconds without activity after which it stops; 0: never; the server's `idleTtl` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ttl_seconds: Option<u64>,
+}
+
+/// A sandbox.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sandbox {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: Option<String>,
+    /// `creating`, `starting`, `running`, `stopping`, `stopped`, `crashed`, `failed`, `deleting` or `unknown`.
+    pub state: String,
+    /// Why it is in this state, where there is more to say: `idle`, `expired`, `requested`, `host_restarted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Image as it was asked for.
+    pub image: String,
+    /// What isolates it.
+    pub runtime: String,
+    /// Cores.
+    pub cpu: f64,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Size of the writable layer in bytes.
+    pub disk_bytes: u64,
+    /// Processes and threads at once.
+    pub pids: u32,
+    /// What it reaches.
+    pub network: String,
+    /// Variables of every process.
+    pub env: BTreeMap<String, String>,
+    /// Main process.
+    pub command: Option<CommandBody>,
+    /// User of execs.
+    pub user: String,
+    /// `standard` or `none`.
+    pub capabilities: String,
+    /// Whether the root is read-only.
+    pub read_only_root: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Life time in seconds.
+    pub ttl_seconds: Option<u64>,
+    /// What its end does.
+    pub on_expiry: String,
+    /// RFC 3339: when its life ends, as the clocks stand now.
+    pub expires_at: Option<String>,
+    /// Seconds without activity after which it stops; 0: never.
+    pub idle_ttl_seconds: u64,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+}
+
+/// Answer to `POST /sandboxes`: one sandbox, or a list when `count` was given.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum CreatedSandboxes {
+    /// Without `count`.
+    One(Box<Sandbox>),
+    /// With `count`.
+    Many(Vec<Sandbox>),
+}

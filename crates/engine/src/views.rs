@@ -1,0 +1,182 @@
+//! What goes into use-cases and what comes out of them.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use atoll_ports::{ApiKeyRecord, ExecRecord, Role, RuntimeInfo, SandboxRecord};
+use atoll_types::{
+    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, Labels, Limits, Network, NodeId, OnExpiry,
+    OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
+};
+use bytes::Bytes;
+use tokio_stream::Stream;
+
+use crate::EngineError;
+
+/// What the operator decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This machine.
+    pub node: NodeId,
+    /// Image of sandboxes that name none.
+    pub default_image: ImageName,
+    /// Idle time of sandboxes that name none; zero: never.
+    pub idle_ttl: Duration,
+    /// Sandboxes that a user may have at once.
+    pub sandboxes_per_user: u64,
+    /// Whether anybody may make an account; else only while there is none.
+    pub signup_open: bool,
+    /// Whether execs answer at once unless the request says otherwise.
+    pub async_exec: bool,
+    /// Age at which ended execs and their logs are removed.
+    pub exec_retention: Duration,
+    /// Bytes that the files of one image may take.
+    pub image_bytes_max: u64,
+}
+
+impl Settings {
+    /// The defaults that `docs/configuration.md` lists.
+    #[must_use]
+    pub fn defaults(node: NodeId) -> Self {
+        #[expect(clippy::expect_used, reason = "a constant")]
+        let default_image = ImageName::HOST.parse().expect("a valid name");
+        Self {
+            node,
+            default_image,
+            idle_ttl: Duration::from_secs(15 * 60),
+            sandboxes_per_user: 20,
+            signup_open: true,
+            async_exec: false,
+            exec_retention: Duration::from_secs(24 * 3600),
+            image_bytes_max: 20 << 30,
+        }
+    }
+}
+
+/// Who asks. Only authentication makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// What he may do.
+    pub role: Role,
+}
+
+/// A sandbox to make.
+#[derive(Debug, Clone)]
+pub struct NewSandbox {
+    /// Name.
+    pub name: Option<SandboxName>,
+    /// Image; the default when absent.
+    pub image: Option<ImageName>,
+    /// What isolates it.
+    pub runtime: RuntimeKind,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may reach.
+    pub network: Network,
+    /// Variables of every process.
+    pub env: EnvVars,
+    /// Main process.
+    pub command: Option<Command>,
+    /// User of execs; `agent` when absent.
+    pub user: Option<GuestUser>,
+    /// Capabilities inside.
+    pub capabilities: Capabilities,
+    /// Whether the root is read-only.
+    pub read_only_root: bool,
+    /// Labels.
+    pub labels: Labels,
+    /// Life time.
+    pub ttl_seconds: Option<u64>,
+    /// What its end does.
+    pub on_expiry: OnExpiry,
+    /// Idle time; the default when absent; 0: never.
+    pub idle_seconds: Option<u64>,
+}
+
+/// A sandbox as it is shown.
+#[derive(Debug, Clone)]
+pub struct SandboxView {
+    /// Its record.
+    pub record: SandboxRecord,
+    /// Its computed state.
+    pub status: Status,
+    /// When its life ends, as the clocks stand now.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An exec to start.
+#[derive(Debug, Clone)]
+pub struct NewExec {
+    /// What to run and how.
+    pub spec: ExecSpec,
+    /// Standard input to begin with, at most [`atoll_types::bounds::STDIN_BYTES_MAX`].
+    pub stdin: Bytes,
+}
+
+/// An exec as it is shown. `stdout` and `stderr` are empty where only its state was asked for.
+#[derive(Debug, Clone)]
+pub struct ExecView {
+    /// Its record.
+    pub record: ExecRecord,
+    /// What it wrote, at most 1 MiB: the end of it when there was more.
+    pub stdout: Vec<u8>,
+    /// What it wrote, at most 1 MiB: the end of it when there was more.
+    pub stderr: Vec<u8>,
+    /// Whether `stdout` or `stderr` are not whole.
+    pub truncated: bool,
+}
+
+/// Events of an exec from the number asked for, without gaps, ending after the exit. A lost exec has no exit event:
+/// its stream ends after what was logged, and its record says `lost`.
+pub type ExecEvents = Pin<Box<dyn Stream<Item = Result<ExecEvent, EngineError>> + Send>>;
+
+/// An API key that was just made: the only time that it is known.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// Its record.
+    pub record: ApiKeyRecord,
+    /// The key, `sk_…`.
+    pub key: String,
+}
+
+/// Which lines of a log.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// At most so many, the last ones.
+    pub tail: Option<u32>,
+    /// Only lines from this moment on.
+    pub since: Option<Timestamp>,
+}
+
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLineView {
+    /// When its first byte came.
+    pub time: Timestamp,
+    /// Which stream.
+    pub stream: OutputStream,
+    /// The line without its end, at most 64 KiB.
+    pub line: Vec<u8>,
+}
+
+/// A piece of a log.
+#[derive(Debug, Clone)]
+pub struct LogView {
+    /// Oldest first.
+    pub lines: Vec<LogLineView>,
+    /// Whether older lines were dropped or not asked for.
+    pub truncated: bool,
+}
+
+/// How Atoll is.
+#[derive(Debug, Clone)]
+pub struct HealthView {
+    /// `None` when the database answers, else why not.
+    pub database_problem: Option<String>,
+    /// Running sandboxes.
+    pub running: u64,
+    /// The runtimes.
+    pub runtimes: Vec<RuntimeInfo>,
+}
