@@ -21,4 +21,4 @@ pub use records::{
 pub use runtime::{
     FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
 };
-pub use store::{Cas, Durability, ExecFilter, Page, SandboxFilter, Store, StoreError};
+pub use store::{Cas, Durability, ExecFilter, Page, PAGE_ITEMS_MAX, SandboxFilter, Store, StoreError, UID_SLOTS};

@@ -7,6 +7,12 @@ use atoll_types::{
 
 use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, SandboxRecord, UserRecord};
 
+/// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
+pub const UID_SLOTS: u32 = 4_000;
+
+/// Most items of one page of a list; a larger limit is taken as this one.
+pub const PAGE_ITEMS_MAX: u32 = 1_000;
+
 /// What a write survives once it has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
@@ -58,6 +64,12 @@ pub enum StoreError {
     /// Something unique exists already: an address, an id, an image name.
     #[error("{what} exists already")]
     Conflict {
+        /// What.
+        what: &'static str,
+    },
+    /// What the record belongs to is not there (any more): the owner of a key, the sandbox of an exec.
+    #[error("there is no such {what}")]
+    Absent {
         /// What.
         what: &'static str,
     },

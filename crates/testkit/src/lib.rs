@@ -1,1 +1,20 @@
 //! Fakes of every port, and a harness that runs the real programs.
+//!
+//! Each fake passes the same [`contract`] as the real adapter, so a test of the engine that is green on fakes means
+//! something. Faults are planned with [`Faults`]: the n-th call fails before its act, or acts and then reports failure.
+
+mod agents;
+mod clock;
+pub mod contract;
+mod exec_logs;
+mod faults;
+mod runtime;
+pub mod samples;
+mod store;
+
+pub use agents::{FakeAgents, Script};
+pub use clock::ManualClock;
+pub use exec_logs::FakeExecLogs;
+pub use faults::{Fault, Faults, Gate};
+pub use runtime::FakeRuntime;
+pub use store::FakeStore;

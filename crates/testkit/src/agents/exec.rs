@@ -1,0 +1,195 @@
+//! One command of the fake agent: a machine that goes on as far as it can whenever something changed.
+
+use std::collections::VecDeque;
+
+use atoll_ports::{HeldExec, StartExec};
+use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, Timestamp};
+
+use super::script::{Script, Step};
+
+/// Output of one exec that is held until it is acknowledged, in bytes: as the real agent's ring.
+pub(super) const RING_BYTES: usize = 1 << 20;
+/// Output in one event, in bytes.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Standard input that nobody has read yet, in bytes: as a pipe holds.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// TERM and others end a command; these do not.
+fn ends(signal: Signal) -> bool {
+    !matches!(signal, Signal::Cont | Signal::Stop | Signal::Winch)
+}
+
+#[derive(Debug)]
+pub(super) struct Exec {
+    pub(super) start: StartExec,
+    script: Script,
+    ring: VecDeque<ExecEvent>,
+    ring_bytes: usize,
+    next_seq: u64,
+    stdin: VecDeque<u8>,
+    stdin_open: bool,
+    pub(super) ended: bool,
+    pub(super) signals: Vec<Signal>,
+}
+
+fn output_len(event: &ExecEvent) -> usize {
+    match &event.kind {
+        ExecEventKind::Output(_, data) => data.len(),
+        ExecEventKind::Start | ExecEventKind::Exit(_) => 0,
+    }
+}
+
+/// The longest beginning of at most `max` bytes that cuts no UTF-8 character.
+fn cut_at(data: &[u8], max: usize) -> usize {
+    if data.len() <= max {
+        return data.len();
+    }
+    let boundary = (max.saturating_sub(3)..=max).rev().find(|at| data[*at] & 0xC0 != 0x80);
+    boundary.unwrap_or(max)
+}
+
+impl Exec {
+    pub(super) fn new(start: StartExec, script: Script, now: Timestamp) -> Self {
+        let mut exec = Self {
+            stdin: start.stdin.iter().copied().collect(),
+            stdin_open: start.stdin_open,
+            start,
+            script,
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            next_seq: 1,
+            ended: false,
+            signals: Vec::new(),
+        };
+        exec.push(now, ExecEventKind::Start);
+        exec.advance(now);
+        exec
+    }
+
+    fn push(&mut self, time: Timestamp, kind: ExecEventKind) {
+        let event = ExecEvent { seq: self.next_seq, time, kind };
+        self.ring_bytes += output_len(&event);
+        self.ring.push_back(event);
+        self.next_seq += 1;
+    }
+
+    /// Writes a piece of `data` and keeps the rest; false when the ring has no room.
+    fn write(&mut self, now: Timestamp, stream: OutputStream, data: &mut Vec<u8>) -> bool {
+        while !data.is_empty() {
+            let room = RING_BYTES - self.ring_bytes.min(RING_BYTES);
+            let len = cut_at(data, CHUNK_BYTES);
+            if len > room {
+                return false;
+            }
+            let rest = data.split_off(len);
+            self.push(now, ExecEventKind::Output(stream, std::mem::replace(data, rest)));
+        }
+        true
+    }
+
+    /// Goes on until it ends or has to wait for room, input or a release.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        while !self.ended {
+            match self.script.steps.pop_front() {
+                None => self.end(now, self.script.code, false),
+                Some(Step::Output(stream, mut data)) => {
+                    if !self.write(now, stream, &mut data) {
+                        self.script.steps.push_front(Step::Output(stream, data));
+                        return;
+                    }
+                }
+                Some(Step::Cat) => {
+                    let mut data: Vec<u8> = self.stdin.drain(..).collect();
+                    let wrote = self.write(now, OutputStream::Stdout, &mut data);
+                    self.stdin.extend(data);
+                    if !wrote || self.stdin_open {
+                        self.script.steps.push_front(Step::Cat);
+                        return;
+                    }
+                }
+                Some(Step::Hold) => {
+                    self.script.steps.push_front(Step::Hold);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, now: Timestamp, code: i32, timed_out: bool) {
+        self.ended = true;
+        self.stdin_open = false;
+        self.push(now, ExecEventKind::Exit(ExecExit { code, timed_out }));
+    }
+
+    /// Lets it go on behind a hold.
+    pub(super) fn release(&mut self, now: Timestamp) {
+        if matches!(self.script.steps.front(), Some(Step::Hold)) {
+            self.script.steps.pop_front();
+        }
+        self.advance(now);
+    }
+
+    /// Its time limit is over.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        if !self.ended {
+            self.end(now, 128 + Signal::Term.number(), true);
+        }
+    }
+
+    pub(super) fn signal(&mut self, now: Timestamp, signal: Signal) {
+        if self.ended {
+            return;
+        }
+        self.signals.push(signal);
+        if signal == Signal::Kill || (ends(signal) && !self.script.ignores_signals) {
+            self.end(now, 128 + signal.number(), false);
+        }
+    }
+
+    /// `None`: closed. False: the pipe is full, try again later.
+    pub(super) fn stdin(&mut self, now: Timestamp, data: &[u8], eof: bool) -> Option<bool> {
+        if !self.stdin_open {
+            return None;
+        }
+        if !self.stdin.is_empty() && self.stdin.len() + data.len() > PIPE_BYTES {
+            return Some(false);
+        }
+        self.stdin.extend(data);
+        self.stdin_open = !eof;
+        self.advance(now);
+        Some(true)
+    }
+
+    /// Drops what is acknowledged; true when the exit is, and the command can be forgotten.
+    pub(super) fn ack(&mut self, now: Timestamp, seq: u64) -> bool {
+        while self.ring.front().is_some_and(|e| e.seq <= seq) {
+            let dropped = self.ring.pop_front().as_ref().map_or(0, output_len);
+            self.ring_bytes -= dropped;
+        }
+        if self.ended && self.ring.is_empty() {
+            return true;
+        }
+        self.advance(now);
+        false
+    }
+
+    pub(super) fn first_seq(&self) -> u64 {
+        self.ring.front().map_or(self.next_seq, |e| e.seq)
+    }
+
+    /// The event of this number, when it is there already.
+    pub(super) fn event(&self, seq: u64) -> Option<ExecEvent> {
+        let at = seq.checked_sub(self.first_seq())?;
+        self.ring.get(usize::try_from(at).ok()?).cloned()
+    }
+
+    pub(super) fn held(&self) -> HeldExec {
+        HeldExec {
+            exec: self.start.exec.clone(),
+            kind: self.start.kind,
+            running: !self.ended,
+            first_seq: self.first_seq(),
+            last_seq: self.next_seq - 1,
+        }
+    }
+}

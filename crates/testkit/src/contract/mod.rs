@@ -1,0 +1,9 @@
+//! What a port promises, as checks that the fake and the real adapter both pass. Each panics where a promise is broken.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod exec_logs;
+mod store;
+
+pub use exec_logs::exec_logs;
+pub use store::store;

@@ -1,0 +1,188 @@
+//! Records to test with: valid, and different each time where something must be unique.
+
+#![expect(clippy::expect_used, reason = "constants of tests")]
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use atoll_ports::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Role, SandboxRecord, UserRecord};
+use atoll_types::{
+    ApiKeyId, Capabilities, Command, Desired, Email, EnvVars, ExecExit, ExecId, ExecKind, ExecSpec,
+    ExecStatus, GuestUser, ImageDigest, ImageName, ImageSource, Label, Labels, Limits, Network, NodeId,
+    Observed, OnExpiry, RuntimeKind, SandboxId, SandboxSpec, Timestamp, UserId,
+};
+
+/// Grows by one millisecond with each sample, so that their order is known.
+static NOW_MS: AtomicI64 = AtomicI64::new(1_767_225_600_000);
+
+/// A moment later than that of every sample before.
+pub fn now() -> Timestamp {
+    Timestamp::from_unix_ms(NOW_MS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// From text that is known to be valid.
+pub fn parse<T: FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().expect("a valid sample")
+}
+
+/// An account.
+#[must_use]
+pub fn user() -> UserRecord {
+    let id = UserId::random();
+    UserRecord {
+        email: parse::<Email>(&format!("{id}@example.com")),
+        id,
+        password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned(),
+        role: Role::User,
+        created_at: now(),
+    }
+}
+
+/// An API key of `owner`.
+#[must_use]
+pub fn api_key(owner: &UserId) -> ApiKeyRecord {
+    let id = ApiKeyId::random();
+    let mut hash = [0; 32];
+    hash[..ApiKeyId::LEN].copy_from_slice(id.as_str().as_bytes());
+    ApiKeyRecord {
+        id,
+        owner: owner.clone(),
+        name: "laptop".to_owned(),
+        hash,
+        prefix: "atoll_abcd".to_owned(),
+        created_at: now(),
+        expires_at: None,
+        last_used_at: None,
+    }
+}
+
+/// A digest made of one repeated digit.
+#[must_use]
+pub fn digest(digit: char) -> ImageDigest {
+    parse(&digit.to_string().repeat(64))
+}
+
+/// An image.
+#[must_use]
+pub fn image(owner: &UserId, name: &str, digest: ImageDigest) -> ImageRecord {
+    ImageRecord {
+        name: parse::<ImageName>(name),
+        digest,
+        size_bytes: 5 << 20,
+        owner: owner.clone(),
+        created_at: now(),
+    }
+}
+
+/// What a sandbox of the host image is.
+#[must_use]
+pub fn sandbox_spec() -> SandboxSpec {
+    SandboxSpec {
+        name: None,
+        image: parse("host"),
+        source: ImageSource::Host,
+        runtime: RuntimeKind::Native,
+        limits: Limits::default(),
+        network: Network::None,
+        env: EnvVars::default(),
+        command: None,
+        user: GuestUser::agent(),
+        capabilities: Capabilities::Standard,
+        read_only_root: false,
+        labels: Labels::new(),
+        ttl_seconds: None,
+        on_expiry: OnExpiry::Delete,
+        idle_seconds: 0,
+    }
+}
+
+/// Labels of pairs.
+#[must_use]
+pub fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(k, v)| (parse::<Label>(k), parse::<Label>(v))).collect()
+}
+
+/// A sandbox that was just asked for.
+#[must_use]
+pub fn sandbox(owner: &UserId, node: &NodeId) -> SandboxRecord {
+    SandboxRecord {
+        id: SandboxId::random(),
+        owner: owner.clone(),
+        node: node.clone(),
+        uid_slot: 0,
+        spec: sandbox_spec(),
+        desired: Desired::Running,
+        observed: Observed::Absent,
+        operation: None,
+        stop_reason: None,
+        failure: None,
+        lifetime: None,
+        generation: 1,
+        created_at: now(),
+        started_at: None,
+    }
+}
+
+/// What an exec of this shell line is.
+#[must_use]
+pub fn exec_spec(line: &str) -> ExecSpec {
+    ExecSpec {
+        command: Command::shell(line.to_owned()).expect("a valid line"),
+        env: EnvVars::default(),
+        cwd: None,
+        user: None,
+        timeout_seconds: None,
+        stdin_open: false,
+    }
+}
+
+/// A running exec.
+#[must_use]
+pub fn exec(sandbox: &SandboxId) -> ExecRecord {
+    ExecRecord {
+        id: ExecId::random(),
+        sandbox: sandbox.clone(),
+        kind: ExecKind::Exec,
+        spec: exec_spec("true"),
+        status: ExecStatus::Running,
+        created_at: now(),
+        outcome: None,
+    }
+}
+
+/// An exit with this code.
+#[must_use]
+pub fn exited(code: i32) -> ExecOutcome {
+    ExecOutcome {
+        status: ExecStatus::Exited,
+        exit: Some(ExecExit { code, timed_out: false }),
+        last_seq: 2,
+        finished_at: now(),
+        duration_ms: 3,
+        truncated: false,
+        failure: None,
+    }
+}
+
+/// The end of an exec whose agent died.
+#[must_use]
+pub fn lost(last_seq: u64) -> ExecOutcome {
+    ExecOutcome {
+        status: ExecStatus::Lost,
+        exit: None,
+        last_seq,
+        finished_at: now(),
+        duration_ms: 3,
+        truncated: false,
+        failure: Some("the sandbox crashed".to_owned()),
+    }
+}
+
+/// The same exec, ended.
+#[must_use]
+pub fn finished(exec: &ExecRecord, outcome: ExecOutcome) -> ExecRecord {
+    ExecRecord { status: outcome.status, outcome: Some(outcome), ..exec.clone() }
+}
