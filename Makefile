@@ -1,0 +1,56 @@
+# Everything that a person does here, by name. `make help` lists it.
+
+DATA_DIR ?= /var/lib/atoll
+PORT ?= 3001
+HOST ?= 127.0.0.1
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# Packages of the root tests and the benchmarks are asked for by name.
+UNIT := --workspace --exclude atoll-system-tests --exclude atoll-bench
+export DATA_DIR PORT HOST TARGET_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build dist run stop test test-system test-docs bench lint deny fmt clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing on Debian or Ubuntu
+	@scripts/setup.sh
+
+dist: ## one file with everything inside: target/dist/atoll
+	cargo xtask dist --embed
+
+build: ## the programs, as `make run` starts them
+	cargo xtask dist
+	cargo build --package atoll-cli
+
+run: setup build ## install what is missing, build, start, log in
+	@scripts/run.sh
+
+stop: ## stop what `make run` started; sandboxes stop with it
+	@scripts/stop.sh
+
+test: ## unit and integration tests; no root needed
+	scripts/nextest.sh default $(UNIT)
+
+test-system: build ## tests of the real programs; they need root
+	scripts/nextest.sh system --package atoll-system-tests
+
+test-docs: build ## runs every command that README.md shows
+	scripts/test-docs.sh
+
+bench: build ## measure against Docker, runc, bubblewrap and the floor; needs root
+	scripts/bench.sh
+
+lint: ## format, clippy, the house's rules, shell scripts
+	scripts/lint.sh
+
+deny: ## licences and bans of dependencies; builds cargo-deny when it is not there
+	scripts/deny.sh
+
+fmt: ## format everything
+	cargo fmt --all
+
+clean: ## remove what was built; data stay
+	cargo clean
+	rm -f atoll

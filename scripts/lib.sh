@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Shared by the scripts beside it: to be sourced.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root, by sudo when we are not. Fails with a sentence when there is no way.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "this needs root, and there is no sudo: $*"
+    fi
+}
+
+# Installs the packages that are not there. $1 says what for, the rest are names of Debian packages.
+apt_install() {
+    local purpose=$1 package
+    shift
+    local missing=()
+    for package in "$@"; do
+        dpkg-query --show --showformat '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    have apt-get || die "$purpose needs ${missing[*]}: install them with your package manager"
+    say "installing ${missing[*]} ($purpose)"
+    as_root apt-get update -qq </dev/null >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+        </dev/null >&2
+}
+
+# Where `make run` keeps its process id, its log and the first account's password.
+STATE_DIR=${STATE_DIR:-.atoll}
+TARGET_DIR=${TARGET_DIR:-${CARGO_TARGET_DIR:-target}}
+DATA_DIR=${DATA_DIR:-/var/lib/atoll}
+PORT=${PORT:-3001}
+HOST=${HOST:-127.0.0.1}
+
+# The address at which a person here reaches the server.
+base_url() {
+    case $HOST in
+        0.0.0.0 | ::) printf 'http://127.0.0.1:%s' "$PORT" ;;
+        *:*) printf 'http://[%s]:%s' "$HOST" "$PORT" ;;
+        *) printf 'http://%s:%s' "$HOST" "$PORT" ;;
+    esac
+}
+
+is_healthy() { curl --noproxy '*' -fsS --max-time 2 -o /dev/null "$(base_url)/health" 2>/dev/null; }
+
+# The start time of a process in clock ticks since boot: with the pid it names a process for good.
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+# Prints the pid that `make run` started, while that very process lives.
+running_pid() {
+    local pid started
+    [ -r "$STATE_DIR/atoll.pid" ] || return 1
+    read -r pid started <"$STATE_DIR/atoll.pid" || return 1
+    [ -n "$pid" ] && [ "$(start_time "$pid")" = "$started" ] && printf '%s' "$pid"
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Everything that is checked without running the programs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+step() { say "lint: $*"; "$@"; }
+
+step cargo fmt --all --check
+step cargo xtask check-deps
+step cargo clippy --quiet --workspace --all-targets -- -D warnings
+if have shellcheck; then
+    step shellcheck --external-sources --source-path=SCRIPTDIR .ci/run scripts/*.sh
+else
+    say "lint: no shellcheck here, shell scripts are only parsed"
+    for script in .ci/run scripts/*.sh; do bash -n "$script"; done
+fi
+if have cargo-deny; then
+    step cargo deny --log-level error check bans licenses sources
+else
+    say "lint: no cargo-deny here, licences and bans are not checked (make deny does)"
+fi

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs every command that the documents show, in their order, against a server of its own.
+# A block fenced as `sh` is run; one that cannot be (it never ends, or it runs this) is fenced as `console`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+[ "$(id -u)" -eq 0 ] || exec sudo --preserve-env "$0"
+scratch=$(mktemp -d)
+# A world of its own: state, data, port and the command line's context.
+export STATE_DIR=$scratch/state DATA_DIR=$scratch/data XDG_CONFIG_HOME=$scratch/config
+PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export PORT
+chmod 0755 "$scratch"
+
+finish() {
+    local result=$?
+    make --no-print-directory stop || result=1
+    if mountpoint -q "$DATA_DIR/native/pool"; then umount "$DATA_DIR/native/pool" || result=1; fi
+    if [ "$result" -eq 0 ]; then rm -rf "$scratch"; else say "left for you to look at: $scratch"; fi
+    exit "$result"
+}
+trap finish EXIT
+
+passed=0
+for document in README.md docs/*.md; do
+    awk -v out="$scratch/block" '
+        /^```sh$/ { inside = 1; file = sprintf("%s.%03d", out, ++n); printf "" > file; next }
+        /^```/ { inside = 0 }
+        inside { print > file }' "$document"
+    for block in "$scratch"/block.*; do
+        [ -e "$block" ] || continue
+        say "$document: $(head -n 1 "$block")"
+        # The port of the examples is the usual one; here it is ours.
+        sed -i "s/\b3001\b/$PORT/g" "$block"
+        bash -euo pipefail "$block" || die "$document shows commands that fail: $(cat "$block")"
+        passed=$((passed + 1))
+        rm "$block"
+    done
+done
+[ "$passed" -gt 0 ] || die "no commands found in the documents"
+say "test-docs: $passed blocks of commands work"
