@@ -1,1 +1,3 @@
 //! Configuration, wiring, start and drain of serve.
+
+pub mod programs;
