@@ -1,0 +1,1 @@
+//! Finds what no record owns on the host, and removes it.

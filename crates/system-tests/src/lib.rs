@@ -1,0 +1,1 @@
+//! Runs the real programs as root, and breaks them on purpose.
