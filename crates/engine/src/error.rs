@@ -49,3 +49,71 @@ impl EngineError {
         self
     }
 }
+
+impl From<atoll_ports::StoreError> for EngineError {
+    fn from(error: atoll_ports::StoreError) -> Self {
+        use atoll_ports::StoreError;
+        match &error {
+            StoreError::NoUidSlot => Self::new(ErrorCode::QuotaExceeded, error.to_string()),
+            StoreError::BadCursor => Self::field("cursor", "must be the nextCursor of an earlier page"),
+            StoreError::Conflict { .. } | StoreError::Absent { .. } => {
+                Self::new(ErrorCode::Internal, "the records do not agree").because(error)
+            }
+            StoreError::Database { .. } => {
+                Self::new(ErrorCode::Unavailable, "the database does not answer: try again").because(error)
+            }
+        }
+    }
+}
+
+impl From<atoll_ports::RuntimeError> for EngineError {
+    fn from(error: atoll_ports::RuntimeError) -> Self {
+        use atoll_ports::RuntimeError;
+        let code = match &error {
+            RuntimeError::DiskFull => ErrorCode::DiskFull,
+            RuntimeError::ImageMissing => ErrorCode::ImageNotFound,
+            RuntimeError::Unavailable(_) => ErrorCode::Unavailable,
+            RuntimeError::Refused(_) | RuntimeError::Failed(_) => ErrorCode::RuntimeFailed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<atoll_ports::AgentError> for EngineError {
+    fn from(error: atoll_ports::AgentError) -> Self {
+        use atoll_ports::AgentError;
+        let code = match &error {
+            AgentError::NotFound => ErrorCode::ExecNotRunning,
+            AgentError::StdinClosed => ErrorCode::StdinClosed,
+            AgentError::TooMany => ErrorCode::TooManyExecs,
+            AgentError::Refused(_) => ErrorCode::RuntimeFailed,
+            AgentError::Unreachable(_) | AgentError::Protocol(_) | AgentError::EventsGone { .. } => {
+                ErrorCode::AgentUnreachable
+            }
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<atoll_ports::ExecLogError> for EngineError {
+    fn from(error: atoll_ports::ExecLogError) -> Self {
+        Self::new(ErrorCode::Internal, "the output of an exec could not be read").because(error)
+    }
+}
+
+impl From<atoll_tasks::ShuttingDown> for EngineError {
+    fn from(_: atoll_tasks::ShuttingDown) -> Self {
+        Self::new(ErrorCode::Unavailable, "Atoll is stopping: try again in a moment")
+    }
+}
+
+impl From<atoll_tasks::DetachedError> for EngineError {
+    fn from(error: atoll_tasks::DetachedError) -> Self {
+        match error {
+            atoll_tasks::DetachedError::Panicked => {
+                Self::new(ErrorCode::Internal, "a defect of Atoll").because(error)
+            }
+            _ => Self::new(ErrorCode::Unavailable, "Atoll is stopping: try again in a moment"),
+        }
+    }
+}

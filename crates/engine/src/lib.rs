@@ -4,11 +4,25 @@
 //! way; a fourth is shown, and computed. Requests change desired and begin an operation; operations are steps that may
 //! be repeated and undone; what happened without being asked is reconciled. See `docs/lifecycle.md`.
 
+mod account;
+mod activity;
+mod drivers;
+mod engine;
 mod error;
+mod exec;
+mod health;
+mod image;
+mod log;
+mod operation;
+mod reconcile;
+mod records;
+mod sandbox;
+mod timers;
 mod views;
 
+pub use engine::{Engine, Ports};
 pub use error::{EngineError, FieldProblem};
 pub use views::{
-    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox, SandboxView,
-    Settings,
+    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox,
+    SandboxView, Settings,
 };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use atoll_ports::{ApiKeyRecord, ExecRecord, Role, RuntimeInfo, SandboxRecord};
 use atoll_types::{
-    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, Labels, Limits, Network, NodeId, OnExpiry,
-    OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
+    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, Labels, Limits, Network,
+    NodeId, OnExpiry, OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;

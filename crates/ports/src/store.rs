@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ExecStatus, ImageDigest, ImageName, Label, NodeId, SandboxId, Timestamp, UserId,
+    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, Label, NodeId, SandboxId, Timestamp, UserId,
 };
 
 use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, SandboxRecord, UserRecord};
@@ -56,6 +56,8 @@ pub struct SandboxFilter {
 pub struct ExecFilter {
     /// Only with this status.
     pub status: Option<ExecStatus>,
+    /// Only of this kind.
+    pub kind: Option<ExecKind>,
 }
 
 /// Why the store could not do it.

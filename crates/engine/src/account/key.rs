@@ -1,0 +1,128 @@
+//! API keys: `sk_` and 160 random bits, shown once, kept as SHA-256.
+
+use std::time::Duration;
+
+use atoll_ports::{ApiKeyRecord, Page};
+use atoll_types::{ApiKeyId, ErrorCode, SandboxName, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::{Caller, Engine, EngineError, NewApiKey};
+
+/// Start of every key, so that people and scanners recognise it.
+const PREFIX: &str = "sk_";
+/// Characters of a key that are kept to recognise it: the prefix and 20 of its 160 bits.
+const SHOWN_CHARS: usize = 7;
+/// The last use is noted to the minute: it must not cost a write per request.
+const TOUCH_INTERVAL_MS: i64 = 60_000;
+
+fn make_key() -> String {
+    // Two ids of 16 characters: 160 random bits.
+    format!("{PREFIX}{}{}", ApiKeyId::random(), ApiKeyId::random())
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+impl Engine {
+    /// Makes a key for the caller.
+    ///
+    /// # Errors
+    /// A name that is empty or too long.
+    pub async fn api_key_create(
+        &self,
+        caller: &Caller,
+        name: String,
+        expires_in: Option<Duration>,
+    ) -> Result<NewApiKey, EngineError> {
+        let name: SandboxName =
+            name.parse().map_err(|_| EngineError::field("name", "must be 1 to 63 printable characters"))?;
+        let now = self.inner.ports.clock.now();
+        let key = make_key();
+        let record = ApiKeyRecord {
+            id: ApiKeyId::random(),
+            owner: caller.user.clone(),
+            name: name.into(),
+            hash: hash(&key),
+            prefix: key[..SHOWN_CHARS].to_owned(),
+            created_at: now,
+            expires_at: expires_in.map(|d| later(now, d)),
+            last_used_at: None,
+        };
+        self.inner.ports.store.api_key_insert(&record).await?;
+        Ok(NewApiKey { record, key })
+    }
+
+    /// The caller's keys, newest first.
+    ///
+    /// # Errors
+    /// A malformed cursor.
+    pub async fn api_key_list(
+        &self,
+        caller: &Caller,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<ApiKeyRecord>, EngineError> {
+        Ok(self.inner.ports.store.api_key_list(&caller.user, cursor, limit).await?)
+    }
+
+    /// Revokes one of the caller's keys; it stops working at once.
+    ///
+    /// # Errors
+    /// `api_key_not_found`.
+    pub async fn api_key_delete(&self, caller: &Caller, id: &ApiKeyId) -> Result<(), EngineError> {
+        let there = self.inner.ports.store.api_key_delete(&caller.user, id).await?;
+        self.inner.keys.forget(id);
+        if there {
+            Ok(())
+        } else {
+            Err(EngineError::new(ErrorCode::ApiKeyNotFound, "you have no such API key"))
+        }
+    }
+
+    /// Whose key this is, if it is one that works.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn api_key_authenticate(&self, key: &str) -> Result<Option<Caller>, EngineError> {
+        let clock = &self.inner.ports.clock;
+        let (hash, now) = (hash(key), clock.now());
+        let cached = self.inner.keys.get(&hash, clock.boot_time());
+        let (record, caller) = match cached {
+            Some(found) => found,
+            None => match self.look_up(&hash).await? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        if record.expires_at.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        self.note_use(&record, now).await?;
+        Ok(Some(caller))
+    }
+
+    async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<(ApiKeyRecord, Caller)>, EngineError> {
+        let store = &self.inner.ports.store;
+        let Some(record) = store.api_key_by_hash(hash).await? else { return Ok(None) };
+        let Some(user) = store.user_get(&record.owner).await? else { return Ok(None) };
+        let caller = Caller { user: user.id, role: user.role };
+        self.inner.keys.put(record.clone(), caller.clone(), self.inner.ports.clock.boot_time());
+        Ok(Some((record, caller)))
+    }
+
+    async fn note_use(&self, record: &ApiKeyRecord, now: Timestamp) -> Result<(), EngineError> {
+        let recent = |at: Timestamp| now.as_unix_ms().saturating_sub(at.as_unix_ms()) < TOUCH_INTERVAL_MS;
+        if record.last_used_at.is_some_and(recent) {
+            return Ok(());
+        }
+        self.inner.keys.used(&record.id, now);
+        Ok(self.inner.ports.store.api_key_touch(&record.id, now).await?)
+    }
+}
+
+fn later(now: Timestamp, duration: Duration) -> Timestamp {
+    Timestamp::from_unix_ms(
+        now.as_unix_ms().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+    )
+}

@@ -1,0 +1,48 @@
+//! One driver per sandbox: whoever holds it is the only one who acts on it. A delete does not wait behind a slow
+//! operation: it preempts the holder.
+
+use std::collections::HashMap;
+
+use atoll_tasks::{KeyedLock, KeyedLocks};
+use atoll_types::SandboxId;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Default)]
+pub(crate) struct Drivers {
+    locks: KeyedLocks<SandboxId>,
+    holders: Mutex<HashMap<SandboxId, CancellationToken>>,
+}
+
+/// The right to act on one sandbox.
+#[derive(Debug)]
+pub(crate) struct Driver<'a> {
+    drivers: &'a Drivers,
+    /// Cancelled when a delete wants the sandbox.
+    pub(crate) preempted: CancellationToken,
+    lock: KeyedLock<SandboxId>,
+}
+
+impl Drivers {
+    /// Waits for the driver of a sandbox.
+    pub(crate) async fn acquire(&self, id: &SandboxId) -> Driver<'_> {
+        let lock = self.locks.lock(id.clone()).await;
+        let preempted = CancellationToken::new();
+        self.holders.lock().insert(id.clone(), preempted.clone());
+        Driver { drivers: self, preempted, lock }
+    }
+
+    /// Tells the holder, if there is one, to let go.
+    pub(crate) fn preempt(&self, id: &SandboxId) {
+        if let Some(holder) = self.holders.lock().get(id) {
+            holder.cancel();
+        }
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        // Before the lock is free, so that this never removes the next holder's entry.
+        self.drivers.holders.lock().remove(self.lock.key());
+    }
+}

@@ -1,0 +1,143 @@
+//! The handle that the edges hold, and what it is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atoll_ports::{AgentLink, Clock, ExecLogs, Images, Runtime, RuntimeEvent, Store};
+use atoll_tasks::{Group, Kind, Tasks};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::KeyCache;
+use crate::activity::ActivityLog;
+use crate::drivers::Drivers;
+use crate::exec::LiveExecs;
+use crate::records::Records;
+use crate::{EngineError, Settings};
+
+/// Time between two looks at everything: what happened without an event is noticed after this long at the latest.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
+/// Time between two looks at the clocks of life and idle times.
+const TIMER_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two removals of old execs.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The outside, as the engine sees it.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Durable records.
+    pub store: Arc<dyn Store>,
+    /// What isolates sandboxes.
+    pub runtime: Arc<dyn Runtime>,
+    /// Image content.
+    pub images: Arc<dyn Images>,
+    /// The way to the agents.
+    pub agents: Arc<dyn AgentLink>,
+    /// Output of execs.
+    pub exec_logs: Arc<dyn ExecLogs>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Every use-case. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) records: Records,
+    pub(crate) drivers: Drivers,
+    pub(crate) execs: LiveExecs,
+    pub(crate) activity: ActivityLog,
+    pub(crate) keys: KeyCache,
+    /// Mutations that a request began; shutdown waits for them.
+    pub(crate) operations: Group,
+    /// Drains of execs; cut at shutdown, taken up again at the next start.
+    pub(crate) drains: Group,
+    /// Periodic drivers.
+    pub(crate) periodic: Group,
+}
+
+impl Engine {
+    /// Wires the parts; nothing happens before [`Engine::boot`].
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings, tasks: &Tasks) -> Self {
+        let inner = Inner {
+            records: Records::new(Arc::clone(&ports.store)),
+            drivers: Drivers::default(),
+            execs: LiveExecs::default(),
+            activity: ActivityLog::default(),
+            keys: KeyCache::default(),
+            operations: tasks.group("operations"),
+            periodic: tasks.group("periodic"),
+            drains: tasks.group("drains"),
+            ports,
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Looks at what is really there and brings records and reality together, then starts the periodic drivers.
+    /// Boot is one more reconcile: there is no separate recovery.
+    ///
+    /// # Errors
+    /// When the store cannot be read: without records nothing can be decided.
+    pub async fn boot(&self) -> Result<(), EngineError> {
+        self.inner.records.load(&self.inner.settings.node).await?;
+        // Subscribed before the first look, so that nothing falls between the two.
+        let events = self.inner.ports.runtime.events();
+        self.reconcile().await?;
+        self.start_drivers(events)
+    }
+
+    fn start_drivers(
+        &self,
+        events: tokio::sync::broadcast::Receiver<RuntimeEvent>,
+    ) -> Result<(), EngineError> {
+        let group = &self.inner.periodic;
+        let engine = self.clone();
+        let reconcile = group.periodic("reconcile", RECONCILE_INTERVAL, move |_| {
+            let engine = engine.clone();
+            async move { engine.reconcile().await }
+        })?;
+        let engine = self.clone();
+        group.periodic("timers", TIMER_INTERVAL, move |_| {
+            let engine = engine.clone();
+            async move { engine.check_timers().await }
+        })?;
+        let engine = self.clone();
+        group.periodic("sweep", SWEEP_INTERVAL, move |_| {
+            let engine = engine.clone();
+            async move { engine.sweep_execs().await }
+        })?;
+        let engine = self.clone();
+        group.spawn("runtime events", Kind::WORK, move |token| {
+            engine.follow_events(events, reconcile, token)
+        })?;
+        Ok(())
+    }
+
+    async fn follow_events(
+        self,
+        mut events: tokio::sync::broadcast::Receiver<RuntimeEvent>,
+        reconcile: atoll_tasks::Periodic,
+        token: CancellationToken,
+    ) {
+        loop {
+            let event = tokio::select! {
+                // Cancel safe: both only wait.
+                () = token.cancelled() => return,
+                event = events.recv() => event,
+            };
+            match event {
+                Ok(RuntimeEvent::Exited(id)) => self.agent_exited(id),
+                Ok(RuntimeEvent::Reconnected) | Err(RecvError::Lagged(_)) => reconcile.activate(),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Execs that run, or whose end is not written down yet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use atoll_ports::ExecRecord;
+use atoll_types::{BootTime, ErrorCode, ExecId, ExecKind, SandboxId};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::capture::{Capture, Captured};
+
+/// How far an exec has come. It only ever grows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// Its record is in the store.
+    pub(crate) recorded: bool,
+    /// Last event that is on disk.
+    pub(crate) last_seq: u64,
+    /// How it ended; written down already.
+    pub(crate) end: Option<Arc<End>>,
+}
+
+/// The end of an exec.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// With its outcome.
+    pub(crate) record: ExecRecord,
+    /// Why it could not be started, if that is how it ended.
+    pub(crate) refused: Option<(ErrorCode, String)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct LiveExec {
+    pub(crate) record: ExecRecord,
+    pub(crate) since: BootTime,
+    /// Cancelled when its sandbox went down: the drain stops and calls it lost, for the reason in `lost_because`.
+    pub(crate) lost: CancellationToken,
+    lost_because: Mutex<Option<String>>,
+    progress: watch::Sender<Progress>,
+    capture: Mutex<Option<Capture>>,
+}
+
+impl LiveExec {
+    pub(crate) fn new(record: ExecRecord, since: BootTime, capture: bool) -> Self {
+        Self {
+            record,
+            since,
+            lost: CancellationToken::new(),
+            lost_because: Mutex::default(),
+            progress: watch::Sender::new(Progress::default()),
+            capture: Mutex::new(capture.then(Capture::default)),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ExecId {
+        &self.record.id
+    }
+
+    pub(crate) fn sandbox(&self) -> &SandboxId {
+        &self.record.sandbox
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {
+        self.progress.send_modify(change);
+    }
+
+    /// Adds output for the answer, where one is waited for.
+    pub(crate) fn capture(&self, push: impl FnOnce(&mut Capture)) {
+        if let Some(capture) = self.capture.lock().as_mut() {
+            push(capture);
+        }
+    }
+
+    pub(crate) fn take_captured(&self) -> Captured {
+        self.capture.lock().take().map(Capture::finish).unwrap_or_default()
+    }
+
+    /// Its sandbox went down.
+    pub(crate) fn lose(&self, why: &str) {
+        self.lost_because.lock().get_or_insert_with(|| why.to_owned());
+        self.lost.cancel();
+    }
+
+    pub(crate) fn lost_because(&self) -> String {
+        self.lost_because.lock().clone().unwrap_or_else(|| "its agent does not know it any more".to_owned())
+    }
+
+    /// Waits until its record is in the store; false when it never will be. Cancel safe.
+    pub(crate) async fn recorded(&self) -> bool {
+        self.progress().wait_for(|p| p.recorded || p.end.is_some()).await.is_ok()
+    }
+
+    /// Waits for its end; `None` when serve stops before. Cancel safe.
+    pub(crate) async fn ended(&self) -> Option<Arc<End>> {
+        self.progress().wait_for(|p| p.end.is_some()).await.ok().and_then(|p| p.end.clone())
+    }
+}
+
+/// All live execs.
+#[derive(Debug, Default)]
+pub(crate) struct LiveExecs {
+    by_id: Mutex<HashMap<ExecId, Arc<LiveExec>>>,
+}
+
+impl LiveExecs {
+    pub(crate) fn insert(&self, exec: Arc<LiveExec>) {
+        self.by_id.lock().insert(exec.id().clone(), exec);
+    }
+
+    pub(crate) fn get(&self, sandbox: &SandboxId, id: &ExecId) -> Option<Arc<LiveExec>> {
+        self.by_id.lock().get(id).filter(|e| e.sandbox() == sandbox).cloned()
+    }
+
+    pub(crate) fn contains(&self, id: &ExecId) -> bool {
+        self.by_id.lock().contains_key(id)
+    }
+
+    pub(crate) fn remove(&self, id: &ExecId) {
+        self.by_id.lock().remove(id);
+    }
+
+    pub(crate) fn of(&self, sandbox: &SandboxId) -> Vec<Arc<LiveExec>> {
+        self.by_id.lock().values().filter(|e| e.sandbox() == sandbox).cloned().collect()
+    }
+
+    /// Main processes of a sandbox: one, or none.
+    pub(crate) fn mains(&self, sandbox: &SandboxId) -> Vec<Arc<LiveExec>> {
+        self.of(sandbox).into_iter().filter(|e| e.record.kind == ExecKind::Main).collect()
+    }
+
+    /// Whether anything but the main process runs.
+    pub(crate) fn busy(&self, sandbox: &SandboxId) -> bool {
+        self.by_id.lock().values().any(|e| e.sandbox() == sandbox && e.record.kind == ExecKind::Exec)
+    }
+}

@@ -1,0 +1,115 @@
+//! Images.
+
+use std::fs::File;
+
+use atoll_ports::{ImageRecord, ImagesError, Page, Role, RuntimeError};
+use atoll_types::{ErrorCode, ImageName};
+
+use crate::{Caller, Engine, EngineError};
+
+impl Engine {
+    /// Unpacks a root file system archive and gives it a name; an image of that name is replaced. Sandboxes made of the
+    /// old one keep it.
+    ///
+    /// # Errors
+    /// `invalid_image`, `disk_full`, or a name that is kept for the host's image.
+    pub async fn image_import(
+        &self,
+        caller: &Caller,
+        name: ImageName,
+        archive: File,
+    ) -> Result<ImageRecord, EngineError> {
+        if name.is_host() {
+            return Err(EngineError::field(
+                "name",
+                "must not be 'host': that name is kept for the host's own system",
+            ));
+        }
+        let (engine, caller) = (self.clone(), caller.clone());
+        let work = async move { engine.import_now(&caller, name, archive).await };
+        self.inner.operations.run_detached("import image", work).await?
+    }
+
+    async fn import_now(
+        &self,
+        caller: &Caller,
+        name: ImageName,
+        archive: File,
+    ) -> Result<ImageRecord, EngineError> {
+        let store = &self.inner.ports.store;
+        let old = store.image_get(&name).await?;
+        if old.as_ref().is_some_and(|o| o.owner != caller.user) && caller.role != Role::Admin {
+            return Err(EngineError::new(
+                ErrorCode::Forbidden,
+                "another user's image has this name: choose another",
+            ));
+        }
+        let imported = self.inner.ports.images.import(archive, self.inner.settings.image_bytes_max).await;
+        let imported = imported.map_err(image_error)?;
+        let image = ImageRecord {
+            name,
+            digest: imported.digest,
+            size_bytes: imported.size_bytes,
+            owner: caller.user.clone(),
+            created_at: self.inner.ports.clock.now(),
+        };
+        store.image_put(&image).await?;
+        if let Some(old) = old.filter(|o| o.digest != image.digest) {
+            self.drop_content(&old).await?;
+        }
+        Ok(image)
+    }
+
+    /// All images, by name.
+    ///
+    /// # Errors
+    /// A malformed cursor.
+    pub async fn image_list(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<ImageRecord>, EngineError> {
+        Ok(self.inner.ports.store.image_list(cursor, limit).await?)
+    }
+
+    /// Removes a name, and the content once nothing uses it.
+    ///
+    /// # Errors
+    /// `image_not_found`, `forbidden` for another user's.
+    pub async fn image_delete(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
+        let store = &self.inner.ports.store;
+        let Some(image) = store.image_get(name).await? else {
+            return Err(EngineError::new(
+                ErrorCode::ImageNotFound,
+                "there is no such image: 'atoll image ls' shows them",
+            ));
+        };
+        if image.owner != caller.user && caller.role != Role::Admin {
+            return Err(EngineError::new(ErrorCode::Forbidden, "this image was imported by somebody else"));
+        }
+        store.image_delete(name).await?;
+        self.drop_content(&image).await
+    }
+
+    /// Removes content that neither a name nor a sandbox stands for.
+    async fn drop_content(&self, image: &ImageRecord) -> Result<(), EngineError> {
+        if self.inner.ports.store.image_digest_used(&image.digest).await? {
+            return Ok(());
+        }
+        match self.inner.ports.images.remove(&image.digest).await {
+            Ok(()) | Err(ImagesError::InUse) => Ok(()),
+            Err(error) => Err(image_error(error)),
+        }
+    }
+}
+
+fn image_error(error: ImagesError) -> EngineError {
+    match error {
+        ImagesError::BadArchive(why) => EngineError::new(ErrorCode::InvalidImage, why),
+        ImagesError::InUse => EngineError::new(ErrorCode::ImageInUse, "a sandbox still uses this image"),
+        ImagesError::Runtime(error @ RuntimeError::ImageMissing) => {
+            EngineError::new(ErrorCode::ImageNotFound, error.to_string())
+        }
+        ImagesError::Runtime(error) => error.into(),
+    }
+}

@@ -1,0 +1,353 @@
+//! Crash-safe operations: lists of steps, each of which may be repeated and undone.
+//!
+//! ```text
+//!   create  start runtime ─ start main process               undo: becomes a delete, nothing is left
+//!   start   start runtime ─ start main process               undo: stop runtime; shown as failed
+//!   stop    end main process ─ stop runtime                  no undo: it is tried again until it succeeds
+//!   delete  remove runtime ─ remove logs ─ remove record     no undo: it is tried again until it succeeds
+//! ```
+//! The record names the operation and the number of steps known to be done. Whoever takes it up after a crash repeats
+//! the step that may be done in part. A delete overtakes: it writes itself over whatever operation was there, whose
+//! driver then finds that the operation is no longer its own and lets go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atoll_ports::{Durability, OperationRecord, SandboxRecord, StartRequest};
+use atoll_types::{
+    Desired, ErrorCode, ExecId, Observed, OperationId, OperationKind, SandboxId, Signal, StopReason,
+};
+
+use crate::drivers::Driver;
+use crate::records::ChangeError;
+use crate::{Engine, EngineError};
+
+/// Time that a main process has to end after TERM before its sandbox is stopped anyway: what Docker gives.
+const MAIN_GRACE: Duration = Duration::from_secs(10);
+
+/// One step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    StartRuntime,
+    StartMain,
+    EndMain,
+    StopRuntime,
+    RemoveRuntime,
+    RemoveLogs,
+    RemoveRecord,
+}
+
+/// The steps of an operation, in order.
+pub(crate) const fn steps(kind: OperationKind) -> &'static [Step] {
+    match kind {
+        OperationKind::Create | OperationKind::Start => &[Step::StartRuntime, Step::StartMain],
+        OperationKind::Stop => &[Step::EndMain, Step::StopRuntime],
+        OperationKind::Delete => &[Step::RemoveRuntime, Step::RemoveLogs, Step::RemoveRecord],
+    }
+}
+
+/// Why an operation did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Cut {
+    /// A delete took over; the sandbox is not ours any more.
+    Overtaken,
+    /// A step failed; what it did has been undone where the operation has an undo.
+    Failed(EngineError),
+}
+
+impl From<Cut> for EngineError {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Overtaken => Self::new(ErrorCode::SandboxDeleting, "the sandbox was deleted meanwhile"),
+            Cut::Failed(error) => error,
+        }
+    }
+}
+
+impl From<EngineError> for Cut {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A new operation, at its first step.
+pub(crate) fn begin(kind: OperationKind, engine: &Engine) -> OperationRecord {
+    let started_at = engine.inner.ports.clock.now();
+    OperationRecord { id: OperationId::random(), kind, step: 0, attempts: 1, started_at }
+}
+
+/// The main process of a start is named after its operation, so that a start that is taken up again finds it.
+fn main_exec_id(operation: &OperationRecord) -> Result<ExecId, EngineError> {
+    let text = format!("{}0000", operation.id);
+    text.parse().map_err(|e| EngineError::new(ErrorCode::Internal, "a defect of Atoll").because(e))
+}
+
+/// Whether a step has nothing to do for this sandbox: a sandbox without a main process costs no writes for it.
+fn is_empty(step: Step, record: &SandboxRecord) -> bool {
+    matches!(step, Step::StartMain | Step::EndMain) && record.spec.command.is_none()
+}
+
+impl Engine {
+    /// Runs the operation that the record names, from the step it stands at. The caller holds the driver.
+    pub(crate) async fn run_operation(
+        &self,
+        driver: &Driver<'_>,
+        record: Arc<SandboxRecord>,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let Some(operation) = record.operation.clone() else { return Ok(record) };
+        let all = steps(operation.kind);
+        let done = usize::try_from(operation.step).unwrap_or(usize::MAX).min(all.len());
+        let mut record = record;
+        for (at, step) in all.iter().enumerate().skip(done) {
+            if let Err(cut) = self.run_step(driver, *step, &record, &operation).await {
+                return Err(self.undo(&record, &operation, cut).await);
+            }
+            let worth_a_note =
+                all.get(at + 1).is_some_and(|next| !is_empty(*next, &record)) && !is_empty(*step, &record);
+            if worth_a_note {
+                record = self.note_step(&record.id, &operation, at + 1).await?;
+            }
+        }
+        self.finish(&record, &operation).await
+    }
+
+    async fn run_step(
+        &self,
+        driver: &Driver<'_>,
+        step: Step,
+        record: &SandboxRecord,
+        operation: &OperationRecord,
+    ) -> Result<(), Cut> {
+        let work = self.step(step, record, operation);
+        if operation.kind == OperationKind::Delete {
+            return Ok(work.await?);
+        }
+        tokio::select! {
+            // A step that is dropped may be done in part; the delete that wants the sandbox removes what it made.
+            () = driver.preempted.cancelled() => Err(Cut::Overtaken),
+            done = work => Ok(done?),
+        }
+    }
+
+    async fn step(
+        &self,
+        step: Step,
+        record: &SandboxRecord,
+        operation: &OperationRecord,
+    ) -> Result<(), EngineError> {
+        let ports = &self.inner.ports;
+        let id = &record.id;
+        match step {
+            Step::StartRuntime => self.start_runtime(record).await,
+            Step::StartMain => self.start_main(record, main_exec_id(operation)?).await,
+            Step::EndMain => {
+                self.end_main(record).await;
+                Ok(())
+            }
+            Step::StopRuntime => {
+                ports.runtime.stop(id).await?;
+                self.sandbox_is_down(id, "the sandbox was stopped").await
+            }
+            Step::RemoveRuntime => {
+                ports.runtime.remove(id).await?;
+                self.sandbox_is_down(id, "the sandbox was deleted").await
+            }
+            Step::RemoveLogs => Ok(ports.exec_logs.remove_sandbox(id).await?),
+            Step::RemoveRecord => self.inner.records.remove(id).await,
+        }
+    }
+
+    async fn start_runtime(&self, record: &SandboxRecord) -> Result<(), EngineError> {
+        let request =
+            StartRequest { sandbox: record.id.clone(), uid_slot: record.uid_slot, spec: record.spec.clone() };
+        let started = self.inner.ports.runtime.start(&request).await?;
+        if started.dirty {
+            tracing::warn!(sandbox.id = %record.id, "sandbox {} was not closed properly: its last writes may be gone", record.id);
+        }
+        Ok(())
+    }
+
+    /// Asks the main process to end, and waits for it a bounded time. Its failure is no reason not to stop.
+    async fn end_main(&self, record: &SandboxRecord) {
+        let mains = self.inner.execs.mains(&record.id);
+        for main in mains {
+            let signal = self.inner.ports.agents.signal(&record.id, main.id(), Signal::Term);
+            if tokio::time::timeout(MAIN_GRACE, signal).await.is_ok_and(|sent| sent.is_ok()) {
+                let ended = tokio::time::timeout(MAIN_GRACE, main.ended()).await;
+                if ended.is_err() {
+                    tracing::info!(sandbox.id = %record.id, "the main process of {} did not end in time", record.id);
+                }
+            }
+        }
+    }
+
+    /// Everything that ran in a sandbox has ended with it.
+    pub(crate) async fn sandbox_is_down(&self, id: &SandboxId, why: &str) -> Result<(), EngineError> {
+        self.inner.ports.agents.forget(id);
+        self.lose_execs(id, why).await
+    }
+
+    async fn note_step(
+        &self,
+        id: &SandboxId,
+        operation: &OperationRecord,
+        step: usize,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let step = u32::try_from(step).unwrap_or(u32::MAX);
+        self.change_own(id, operation, Durability::Process, |own, _| own.step = step, |_| ()).await
+    }
+
+    /// Writes the end of an operation; this is the write that makes it durable.
+    async fn finish(
+        &self,
+        record: &Arc<SandboxRecord>,
+        operation: &OperationRecord,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let now = self.inner.ports.clock.now();
+        if operation.kind == OperationKind::Delete {
+            self.inner.activity.forget(&record.id);
+            return Ok(Arc::clone(record));
+        }
+        self.inner.activity.touch(&record.id, self.inner.ports.clock.boot_time());
+        let observed = match operation.kind {
+            OperationKind::Create | OperationKind::Start => Observed::Running,
+            OperationKind::Stop | OperationKind::Delete => Observed::Stopped,
+        };
+        self.end_own(&record.id, operation, |record| {
+            record.observed = observed;
+            record.failure = None;
+            if observed == Observed::Running {
+                record.started_at = Some(now);
+                record.stop_reason = None;
+            }
+        })
+        .await
+    }
+
+    /// Undoes what an operation did, as far as it has an undo.
+    async fn undo(&self, record: &SandboxRecord, operation: &OperationRecord, cut: Cut) -> Cut {
+        let Cut::Failed(error) = cut else { return cut };
+        let undone = match operation.kind {
+            OperationKind::Create => self.undo_create(record, operation).await,
+            OperationKind::Start => self.undo_start(record, operation, &error).await,
+            OperationKind::Stop | OperationKind::Delete => Ok(()),
+        };
+        match undone {
+            Ok(()) => Cut::Failed(error),
+            Err(Cut::Overtaken) => Cut::Overtaken,
+            Err(Cut::Failed(second)) => {
+                // The operation is still recorded: the reconciler takes it up.
+                tracing::warn!(sandbox.id = %record.id, "undoing failed too, it will be tried again: {second}");
+                Cut::Failed(error)
+            }
+        }
+    }
+
+    /// A create that failed leaves nothing: it turns into a delete.
+    async fn undo_create(&self, record: &SandboxRecord, operation: &OperationRecord) -> Result<(), Cut> {
+        let delete = begin(OperationKind::Delete, self);
+        let record = self
+            .change_own(
+                &record.id,
+                operation,
+                Durability::Process,
+                |own, _| *own = delete.clone(),
+                |record| {
+                    record.desired = Desired::Deleted;
+                },
+            )
+            .await?;
+        for step in steps(OperationKind::Delete) {
+            self.step(*step, &record, &delete).await?;
+        }
+        self.inner.activity.forget(&record.id);
+        Ok(())
+    }
+
+    /// A start that failed leaves a stopped sandbox with its files, shown as failed with the reason.
+    async fn undo_start(
+        &self,
+        record: &SandboxRecord,
+        operation: &OperationRecord,
+        error: &EngineError,
+    ) -> Result<(), Cut> {
+        self.step(Step::StopRuntime, record, operation).await?;
+        self.end_own(&record.id, operation, |record| {
+            record.desired = Desired::Stopped;
+            record.observed = Observed::Stopped;
+            record.failure = Some(error.message.clone());
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn end_own(
+        &self,
+        id: &SandboxId,
+        operation: &OperationRecord,
+        change: impl Fn(&mut SandboxRecord) + Send + Sync,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let end = |_: &mut OperationRecord, ended: &mut bool| *ended = true;
+        self.change_own(id, operation, Durability::Power, end, change).await
+    }
+
+    /// Changes the record while this operation is still the one under way.
+    async fn change_own(
+        &self,
+        id: &SandboxId,
+        operation: &OperationRecord,
+        durability: Durability,
+        own: impl Fn(&mut OperationRecord, &mut bool) + Send + Sync,
+        change: impl Fn(&mut SandboxRecord) + Send + Sync,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let changed = self.inner.records.change(id, durability, |record| {
+            let mut ended = false;
+            match record.operation.as_mut() {
+                Some(current) if current.id == operation.id => own(current, &mut ended),
+                _ => return Err(()),
+            }
+            if ended {
+                record.operation = None;
+            }
+            change(record);
+            Ok(())
+        });
+        match changed.await {
+            Ok(record) => Ok(record),
+            Err(ChangeError::Refused(()) | ChangeError::Absent) => Err(Cut::Overtaken),
+            Err(ChangeError::Store(error)) => Err(Cut::Failed(error)),
+        }
+    }
+
+    /// Begins an operation on a record and runs it. The caller holds the driver.
+    pub(crate) async fn operate(
+        &self,
+        driver: &Driver<'_>,
+        id: &SandboxId,
+        kind: OperationKind,
+        reason: Option<StopReason>,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
+        let operation = begin(kind, self);
+        let changed = self.inner.records.change(id, Durability::Process, |record| {
+            if record.desired == Desired::Deleted && kind != OperationKind::Delete {
+                return Err(());
+            }
+            record.desired = match kind {
+                OperationKind::Create | OperationKind::Start => Desired::Running,
+                OperationKind::Stop => Desired::Stopped,
+                OperationKind::Delete => Desired::Deleted,
+            };
+            record.operation = Some(operation.clone());
+            record.failure = None;
+            if reason.is_some() {
+                record.stop_reason = reason;
+            }
+            Ok(())
+        });
+        match changed.await {
+            Ok(record) => self.run_operation(driver, record).await,
+            Err(ChangeError::Refused(()) | ChangeError::Absent) => Err(Cut::Overtaken),
+            Err(ChangeError::Store(error)) => Err(Cut::Failed(error)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Sandbox records of this node: written through to the store, read from memory.
+//!
+//! This node's serve is the only writer of its rows, so memory and store agree; a compare-and-set that fails anyway
+//! (a second serve during an upgrade) brings the newer row in and tries again on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use atoll_lifecycle::{State, status};
+use atoll_ports::{Cas, Durability, SandboxRecord, Store};
+use atoll_types::{ErrorCode, NodeId, SandboxId, Status};
+use parking_lot::RwLock;
+
+use crate::EngineError;
+
+/// Times that a change is tried on a newer row before it is given up.
+const CAS_ATTEMPTS: u32 = 8;
+
+#[derive(Debug)]
+pub(crate) struct Records {
+    store: Arc<dyn Store>,
+    cache: RwLock<HashMap<SandboxId, Arc<SandboxRecord>>>,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum ChangeError<E> {
+    /// The closure refused.
+    Refused(E),
+    /// There is no such record.
+    Absent,
+    /// The store failed, or others kept writing.
+    Store(EngineError),
+}
+
+impl Records {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, cache: RwLock::default() }
+    }
+
+    /// Reads every record of the node.
+    pub(crate) async fn load(&self, node: &NodeId) -> Result<(), EngineError> {
+        let all = self.store.sandbox_list_node(node).await?;
+        *self.cache.write() = all.into_iter().map(|r| (r.id.clone(), Arc::new(r))).collect();
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, id: &SandboxId) -> Option<Arc<SandboxRecord>> {
+        self.cache.read().get(id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SandboxRecord>> {
+        self.cache.read().values().cloned().collect()
+    }
+
+    pub(crate) fn running(&self) -> u64 {
+        let running = |r: &&Arc<SandboxRecord>| shown(r) == Status::Running;
+        u64::try_from(self.cache.read().values().filter(running).count()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) async fn insert(&self, record: &SandboxRecord) -> Result<Arc<SandboxRecord>, EngineError> {
+        // The death of serve must not lose it, the loss of power may: no sandbox survives that, and the create is
+        // acknowledged only after the write that ends its operation, which makes this one durable too.
+        let stored = Arc::new(self.store.sandbox_insert(record, Durability::Process).await?);
+        self.cache.write().insert(stored.id.clone(), Arc::clone(&stored));
+        Ok(stored)
+    }
+
+    /// Changes a record; the closure sees the newest row and may refuse. It may be called more than once.
+    pub(crate) async fn change<E>(
+        &self,
+        id: &SandboxId,
+        durability: Durability,
+        mut change: impl FnMut(&mut SandboxRecord) -> Result<(), E> + Send,
+    ) -> Result<Arc<SandboxRecord>, ChangeError<E>> {
+        let mut current = self.get(id).ok_or(ChangeError::Absent)?;
+        for _ in 0..CAS_ATTEMPTS {
+            let mut wanted = SandboxRecord::clone(&current);
+            change(&mut wanted).map_err(ChangeError::Refused)?;
+            if wanted == *current {
+                return Ok(current);
+            }
+            let result = self.store.sandbox_update(&wanted, durability).await;
+            match result.map_err(|e| ChangeError::Store(e.into()))? {
+                Cas::Updated(now) => return Ok(self.remember(now)),
+                Cas::Stale(now) => current = self.remember(now),
+                Cas::Absent => {
+                    self.forget(id);
+                    return Err(ChangeError::Absent);
+                }
+            }
+        }
+        Err(ChangeError::Store(EngineError::new(
+            ErrorCode::Unavailable,
+            "the sandbox is being changed: try again",
+        )))
+    }
+
+    fn remember(&self, record: SandboxRecord) -> Arc<SandboxRecord> {
+        let record = Arc::new(record);
+        let mut cache = self.cache.write();
+        let newer = cache.get(&record.id).is_none_or(|known| known.generation < record.generation);
+        if newer {
+            cache.insert(record.id.clone(), Arc::clone(&record));
+        }
+        record
+    }
+
+    /// Removes a record whose desired state is deleted.
+    pub(crate) async fn remove(&self, id: &SandboxId) -> Result<(), EngineError> {
+        self.store.sandbox_remove(id).await?;
+        self.forget(id);
+        Ok(())
+    }
+
+    fn forget(&self, id: &SandboxId) {
+        self.cache.write().remove(id);
+    }
+}
+
+/// The part of a record that decisions are made on.
+pub(crate) fn state(record: &SandboxRecord) -> State {
+    State {
+        desired: record.desired,
+        observed: record.observed,
+        operation: record.operation.as_ref().map(|o| o.kind),
+        failed: record.failure.is_some(),
+    }
+}
+
+/// The state that people are shown.
+pub(crate) fn shown(record: &SandboxRecord) -> Status {
+    status(state(record))
+}

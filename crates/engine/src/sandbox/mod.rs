@@ -1,0 +1,7 @@
+//! Use-cases of sandboxes.
+
+mod create;
+mod lifecycle;
+mod read;
+
+pub(crate) use lifecycle::denied;
