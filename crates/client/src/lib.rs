@@ -1,1 +1,21 @@
 //! Rust client of the public API.
+//!
+//! [`Client`] has one method for each operation, named after its route. Ids are typed, so no text from outside can
+//! become another path. [`Client::exec_events`] is the live stream of a command: it reconnects by itself and neither
+//! misses an event nor gives one twice.
+
+mod auth;
+mod client;
+mod error;
+mod execs;
+mod health;
+mod images;
+mod sandboxes;
+mod stream;
+mod transport;
+
+pub use client::{Client, Page};
+pub use error::{ApiError, ClientError};
+pub use images::{Archive, Progress};
+pub use sandboxes::{LogFilter, SandboxFilter};
+pub use stream::{ExecEvent, ExecEventKind, ExecEvents};

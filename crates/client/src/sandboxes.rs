@@ -1,0 +1,141 @@
+//! Sandboxes and their logs.
+
+use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Sandbox};
+use atoll_types::SandboxId;
+use reqwest::Method;
+
+use crate::transport::REQUEST_TIMEOUT;
+use crate::{Client, ClientError, Page};
+
+/// Which sandboxes of the caller.
+#[derive(Debug, Clone, Default)]
+pub struct SandboxFilter {
+    /// Only those that have all of these labels.
+    pub labels: Vec<(String, String)>,
+    /// Only those in this state.
+    pub state: Option<String>,
+}
+
+/// Which lines of a log.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// At most so many, the last ones.
+    pub tail: Option<u32>,
+    /// Only from this moment on, in RFC 3339.
+    pub since: Option<String>,
+}
+
+impl Client {
+    /// `POST /sandboxes`. Answers when it runs, or all of them when `count` is given.
+    ///
+    /// # Errors
+    /// When a field is wrong, a quota is used up, or the runtime fails; then nothing is left of it.
+    pub async fn sandbox_create(&self, new: &CreateSandbox) -> Result<Vec<Sandbox>, ClientError> {
+        match self.post(self.url(&["sandboxes"]), new, Some(REQUEST_TIMEOUT)).await? {
+            CreatedSandboxes::One(sandbox) => Ok(vec![*sandbox]),
+            CreatedSandboxes::Many(sandboxes) => Ok(sandboxes),
+        }
+    }
+
+    /// `GET /sandboxes`, one page.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub async fn sandbox_list(
+        &self,
+        filter: &SandboxFilter,
+        cursor: Option<&str>,
+    ) -> Result<Page<Sandbox>, ClientError> {
+        let mut url = self.url(&["sandboxes"]);
+        for (key, value) in &filter.labels {
+            url.query_pairs_mut().append_pair("label", &format!("{key}={value}"));
+        }
+        if let Some(state) = &filter.state {
+            url.query_pairs_mut().append_pair("state", state);
+        }
+        self.get_page(url, cursor).await
+    }
+
+    /// `GET /sandboxes`, all pages.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub async fn sandbox_list_all(&self, filter: &SandboxFilter) -> Result<Vec<Sandbox>, ClientError> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.sandbox_list(filter, cursor.as_deref()).await?;
+            all.extend(page.items);
+            if page.next_cursor.is_some() && page.next_cursor == cursor {
+                return Err(self.protocol("a page of its list points to itself".to_owned()));
+            }
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// `GET /sandboxes/:id`.
+    ///
+    /// # Errors
+    /// When there is no such sandbox.
+    pub async fn sandbox_get(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.get_data(self.url(&["sandboxes", id.as_str()])).await
+    }
+
+    /// `DELETE /sandboxes/:id`, in any state.
+    ///
+    /// # Errors
+    /// When there is no such sandbox.
+    pub async fn sandbox_delete(&self, id: &SandboxId) -> Result<Deleted, ClientError> {
+        self.act(Method::DELETE, self.url(&["sandboxes", id.as_str()])).await
+    }
+
+    /// `POST /sandboxes/:id/start`.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it cannot start.
+    pub async fn sandbox_start(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "start"])).await
+    }
+
+    /// `POST /sandboxes/:id/stop`. Its files stay.
+    ///
+    /// # Errors
+    /// When there is no such sandbox.
+    pub async fn sandbox_stop(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "stop"])).await
+    }
+
+    /// `POST /sandboxes/:id/restart`.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it cannot start.
+    pub async fn sandbox_restart(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "restart"])).await
+    }
+
+    /// `POST /sandboxes/:id/keepalive`: its idle time begins anew.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it does not run.
+    pub async fn sandbox_keepalive(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "keepalive"])).await
+    }
+
+    /// `GET /sandboxes/:id/logs`: what its main process wrote.
+    ///
+    /// # Errors
+    /// When there is no such sandbox.
+    pub async fn sandbox_logs(&self, id: &SandboxId, filter: &LogFilter) -> Result<Logs, ClientError> {
+        let mut url = self.url(&["sandboxes", id.as_str(), "logs"]);
+        if let Some(tail) = filter.tail {
+            url.query_pairs_mut().append_pair("tail", &tail.to_string());
+        }
+        if let Some(since) = &filter.since {
+            url.query_pairs_mut().append_pair("since", since);
+        }
+        self.get_data(url).await
+    }
+}

@@ -1,0 +1,125 @@
+//! One WebSocket that carries events.
+
+use std::time::Duration;
+
+use atoll_types::{ExecId, SandboxId};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::ExecEvent;
+use crate::{Client, ClientError};
+
+/// Largest message in bytes: an event has at most 64 KiB of output, in base 64.
+const MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// Time to open the connection, the upgrade included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// Silence after which the server is asked whether it is still there; after twice that the connection is given up.
+const PING_AFTER: Duration = Duration::from_secs(20);
+
+pub(super) struct Connection {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    url: String,
+}
+
+pub(super) enum Received {
+    Event(ExecEvent),
+    /// It is over; why, as far as that is known.
+    Closed(ClientError),
+}
+
+impl Connection {
+    pub(super) async fn open(
+        client: &Client,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        after_seq: u64,
+    ) -> Result<Self, ClientError> {
+        let mut url = client.url(&["sandboxes", sandbox.as_str(), "stream"]);
+        url.query_pairs_mut()
+            .append_pair("exec_id", exec.as_str())
+            .append_pair("after_seq", &after_seq.to_string())
+            .append_pair("encoding", "base64");
+        let address = url.as_str().replacen("http", "ws", 1);
+        let mut request = address.into_client_request().map_err(|e| open_error(client, e))?;
+        if let Some(value) = &client.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        match tokio::time::timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await
+        {
+            Ok(Ok((socket, _))) => Ok(Self { socket, url: client.base_url().to_owned() }),
+            Ok(Err(error)) => Err(open_error(client, error)),
+            Err(elapsed) => {
+                Err(ClientError::Unreachable { url: client.base_url().to_owned(), source: elapsed.into() })
+            }
+        }
+    }
+
+    /// Waits for the next event. Cancel safety: a message that was received in part stays in the socket's buffer.
+    pub(super) async fn receive(&mut self) -> Result<Received, ClientError> {
+        loop {
+            let message = match self.message().await? {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Ok(Received::Closed(self.interrupted(error))),
+                None => return Ok(Received::Closed(self.interrupted(tungstenite::Error::ConnectionClosed))),
+            };
+            match message {
+                Message::Text(text) => {
+                    let event = ExecEvent::parse(&text).map_err(|detail| self.protocol(detail))?;
+                    return Ok(Received::Event(event));
+                }
+                Message::Close(frame) => {
+                    let why = frame.map(|f| f.to_string()).unwrap_or_default();
+                    let source =
+                        format!("the server closed the stream before the command's exit. {why}").into();
+                    return Ok(Received::Closed(ClientError::Interrupted { url: self.url.clone(), source }));
+                }
+                // The library answers pings by itself; a pong only had to come.
+                Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Result<Option<Result<Message, tungstenite::Error>>, ClientError> {
+        if let Ok(message) = tokio::time::timeout(PING_AFTER, self.socket.next()).await {
+            return Ok(message);
+        }
+        self.socket.send(Message::Ping(tungstenite::Bytes::new())).await.map_err(|e| self.interrupted(e))?;
+        match tokio::time::timeout(PING_AFTER, self.socket.next()).await {
+            Ok(message) => Ok(message),
+            Err(elapsed) => Err(ClientError::Interrupted { url: self.url.clone(), source: elapsed.into() }),
+        }
+    }
+
+    /// The server left events out: the connection is useless, another may be better.
+    pub(super) fn gap(&self, last_seq: u64, seq: u64) -> ClientError {
+        self.protocol(format!("event {seq} came after event {last_seq}"))
+    }
+
+    fn protocol(&self, detail: String) -> ClientError {
+        ClientError::Protocol { url: self.url.clone(), detail }
+    }
+
+    fn interrupted(&self, error: tungstenite::Error) -> ClientError {
+        ClientError::Interrupted { url: self.url.clone(), source: error.into() }
+    }
+}
+
+fn open_error(client: &Client, error: tungstenite::Error) -> ClientError {
+    match error {
+        tungstenite::Error::Http(response) => {
+            let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+            let status = response.status();
+            let body = response.into_body().unwrap_or_default();
+            client.failure(status, retry_after, &body)
+        }
+        other => ClientError::Unreachable { url: client.base_url().to_owned(), source: other.into() },
+    }
+}
