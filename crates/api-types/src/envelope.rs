@@ -76,3 +76,13 @@ pub struct Deleted {
     /// Always true.
     pub deleted: bool,
 }
+
+/// Something was handed on to a running command.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    /// To which.
+    pub id: String,
+    /// Always true.
+    pub accepted: bool,
+}

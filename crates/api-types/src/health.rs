@@ -37,3 +37,10 @@ pub struct RuntimeHealth {
     /// What is missing here and why.
     pub notes: Vec<String>,
 }
+
+/// Answer to `GET /health/live` and `GET /health/ready`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Probe {
+    /// `ok`, `starting` or `degraded`.
+    pub status: String,
+}

@@ -12,9 +12,9 @@ mod log;
 mod sandbox;
 
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
-pub use envelope::{Deleted, Failure, FailureBody, FieldError, Listing, Success};
+pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
 pub use exec::{CommandBody, Encoding, Exec, ExecBody, ExecEvent, EventKind, SignalBody, StdinBody};
-pub use health::{Health, RuntimeHealth};
+pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
 pub use log::{LogLine, Logs};
 pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};

@@ -1,1 +1,32 @@
 //! The public API over HTTP and WebSocket.
+//!
+//! ```text
+//! serve ── observe (trace id, readiness, panics, failures) ─┬─ public routes
+//!                                                          └─ authenticate ── one handler per operation ── engine
+//! ```
+//!
+//! A handler is three steps: check the body ([`convert`]), call the engine, show the answer ([`answer`]). Whatever fails
+//! is an [`answer::ApiFailure`], which becomes the envelope in one place. The OpenAPI document is made from the
+//! handlers' own types; `openapi/atoll.json` is its committed copy.
+
+mod access;
+mod answer;
+mod api;
+mod api_keys;
+mod auth;
+pub mod bounds;
+mod convert;
+mod execs;
+mod extract;
+mod health;
+mod images;
+mod openapi;
+mod router;
+mod sandboxes;
+mod serve;
+
+pub use access::{Access, TokenError, TokenKeys};
+pub use api::{Api, ApiSettings};
+pub use openapi::openapi;
+pub use router::router;
+pub use serve::serve;

@@ -1,0 +1,69 @@
+//! The outermost layer: trace id, readiness, panics, failures and the access log.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use atoll_types::ErrorCode;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+
+use super::trace::TRACE_HEADER;
+use super::{ApiFailure, TraceId};
+use crate::Api;
+use crate::bounds::READY_TIMEOUT;
+
+/// Gives every request its trace id and every answer the same, renders failures, and notes the request. The log names
+/// the route's pattern, never the path or the query: those may hold what is secret.
+pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let trace = TraceId::of(request.headers());
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(trace);
+    let answer = async {
+        wait_until_ready(&api, route.as_ref()).await?;
+        Ok::<_, ApiFailure>(next.run(request).await)
+    };
+    let response = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(failure)) => failure.into_response(),
+        Err(panic) => ApiFailure::internal(panic_text(&*panic)).into_response(),
+    };
+    let mut response = ApiFailure::render(response, &trace);
+    response.headers_mut().insert(TRACE_HEADER, trace.header());
+    tracing::debug!(
+        trace_id = %trace,
+        method = %method,
+        route = route.as_ref().map_or("", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        duration_us = begun.elapsed().as_micros(),
+        "request"
+    );
+    response
+}
+
+/// Requests that come during a start wait for it, so that a restart is a pause and not an error. Health and the
+/// documentation need not wait.
+async fn wait_until_ready(api: &Api, route: Option<&MatchedPath>) -> Result<(), ApiFailure> {
+    let mut ready = api.ready();
+    let waits = route.is_some_and(|route| {
+        let route = route.as_str();
+        !["/health", "/docs", "/openapi.json"].iter().any(|free| route.starts_with(free))
+    });
+    if !waits || *ready.borrow() {
+        return Ok(());
+    }
+    // Cancel safe: it only waits.
+    match tokio::time::timeout(READY_TIMEOUT, ready.wait_for(|ready| *ready)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(ApiFailure::new(ErrorCode::Unavailable, "Atoll is starting; try again in a moment")),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    format!("a handler panicked: {text}")
+}

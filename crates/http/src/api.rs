@@ -1,0 +1,85 @@
+//! What every handler is given.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use atoll_engine::Engine;
+use atoll_tasks::CancellationToken;
+use tokio::sync::{Semaphore, watch};
+
+use crate::access::Access;
+use crate::bounds::{CREDENTIAL_CHECKS_MAX, STREAMS_MAX};
+
+/// What the operator decided about the API.
+#[derive(Debug)]
+pub struct ApiSettings {
+    /// Who is let in.
+    pub access: Access,
+    /// Whether execs answer at once unless the request says otherwise.
+    pub async_exec: bool,
+    /// Bytes that an uploaded archive may have.
+    pub archive_bytes_max: u64,
+    /// Folder for uploads under way, open: files in it have no name.
+    pub spool: OwnedFd,
+    /// Becomes true after the first reconcile.
+    pub ready: watch::Receiver<bool>,
+    /// Cancelled when serve stops: streams say so and close.
+    pub stopping: CancellationToken,
+}
+
+/// Handle of the API's state. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    settings: ApiSettings,
+    started: Instant,
+    credential_checks: Semaphore,
+    streams: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// Over an engine.
+    #[must_use]
+    pub fn new(engine: Engine, settings: ApiSettings) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            settings,
+            started: Instant::now(),
+            credential_checks: Semaphore::new(CREDENTIAL_CHECKS_MAX),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn settings(&self) -> &ApiSettings {
+        &self.0.settings
+    }
+
+    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
+        self.0.settings.ready.clone()
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    pub(crate) fn credential_checks(&self) -> &Semaphore {
+        &self.0.credential_checks
+    }
+
+    pub(crate) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
+    }
+}

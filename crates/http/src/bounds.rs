@@ -1,0 +1,63 @@
+//! Bounds of what the network may ask of serve: each with its unit and its reason.
+
+use std::time::Duration;
+
+/// Connections at once; more wait in the listen queue. Each may cost a head and a body buffer, and a request runs on
+/// each at most, so this bounds the requests too.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Bytes of a request line with its headers: a token is at most 4 KiB, a query 8 KiB, the rest is small.
+pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Headers of one request.
+pub const HEADERS_MAX: usize = 100;
+/// Time for a whole request head, and for the next one on a kept connection: far beyond a slow line, and longer than
+/// the idle time of common client pools matters little, since they retry on a closed connection.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for a whole JSON body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two pieces of a streamed body.
+pub const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a refused body that are read and thrown away, so that the client can read the answer: a connection that is
+/// closed with unread bytes is reset.
+pub const DISCARD_BYTES_MAX: u64 = 32 << 20;
+/// Time for that.
+pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest token or key, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Longest query string, in bytes.
+pub const QUERY_BYTES_MAX: usize = 8 << 10;
+/// Longest cursor of a list, in bytes.
+pub const CURSOR_BYTES_MAX: usize = 512;
+/// Items of a page when the request does not say.
+pub const PAGE_ITEMS_DEFAULT: u32 = 50;
+/// Longest password, in characters: the hash costs time by its length.
+pub const PASSWORD_CHARS_MAX: usize = 1_024;
+/// Shortest password, in characters.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Longest life of an API key, in seconds: ten years.
+pub const KEY_SECONDS_MAX: u64 = 10 * 365 * 86_400;
+/// Most lines of one answer of the log: the log holds no more.
+pub const LOG_LINES_MAX: u32 = 10_000;
+/// Lines of the log when the request does not say.
+pub const LOG_LINES_DEFAULT: u32 = 1_000;
+/// Sign-ups and log-ins at once: each fills 19 MiB and a core for tens of milliseconds.
+pub const CREDENTIAL_CHECKS_MAX: usize = 2;
+/// Time that a sign-up or log-in waits for its turn.
+pub const CREDENTIAL_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a request waits for the first reconcile after a start.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams at once: each reads a file at its own pace.
+pub const STREAMS_MAX: usize = 2_048;
+/// Bytes of one message of a stream's client, who has nothing to say there.
+pub const STREAM_MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// A stream's client is pinged so often.
+pub const STREAM_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// A stream's client that takes nothing, or answers nothing, for so long is gone.
+pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Users whose role is remembered.
+pub const USERS_CACHED_MAX: usize = 1_024;
+/// For so long: an account that is gone or changed is seen after this time.
+pub const USER_CACHE_TIME: Duration = Duration::from_secs(5);
+/// Characters of one sentence about a field; what the client sent is cut there.
+pub const FIELD_MESSAGE_CHARS_MAX: usize = 300;
+/// Characters of a field's name in an error; what the client sent is cut there.
+pub const FIELD_NAME_CHARS_MAX: usize = 128;

@@ -1,0 +1,39 @@
+//! Sandboxes as they are shown.
+
+use atoll_api_types::Sandbox;
+use atoll_engine::SandboxView;
+use atoll_types::Timestamp;
+
+use super::exec_view::command_view;
+use super::words;
+
+pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
+    let SandboxView { record, status, expires_at } = view;
+    let spec = record.spec;
+    Sandbox {
+        id: record.id.to_string(),
+        name: spec.name.map(Into::into),
+        state: status.as_str().to_owned(),
+        state_reason: record.stop_reason.map(|reason| words::stop_reason(reason).to_owned()),
+        error: record.failure,
+        image: spec.image.to_string(),
+        runtime: words::runtime(spec.runtime).to_owned(),
+        cpu: f64::from(spec.limits.cpu_millis) / 1_000.0,
+        memory_bytes: spec.limits.memory_bytes,
+        disk_bytes: spec.limits.disk_bytes,
+        pids: spec.limits.pids,
+        network: words::network(spec.network).to_owned(),
+        env: spec.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        command: spec.command.as_ref().map(command_view),
+        user: spec.user.to_string(),
+        capabilities: words::capabilities(spec.capabilities).to_owned(),
+        read_only_root: spec.read_only_root,
+        labels: spec.labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+        ttl_seconds: spec.ttl_seconds,
+        on_expiry: words::on_expiry(spec.on_expiry).to_owned(),
+        expires_at: expires_at.map(Timestamp::to_rfc3339),
+        idle_ttl_seconds: spec.idle_seconds,
+        created_at: record.created_at.to_rfc3339(),
+        started_at: record.started_at.map(Timestamp::to_rfc3339),
+    }
+}

@@ -1,0 +1,208 @@
+//! One client that follows one exec, at its own pace: what it does not take waits in the log on disk, and holds up
+//! nobody.
+
+use std::time::Duration;
+
+use atoll_api_types::{Encoding, EventKind, ExecEvent};
+use atoll_engine::{Caller, EngineError, ExecEvents};
+use atoll_types::{ExecId, ExecStatus, SandboxId};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{FutureExt, SinkExt};
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_stream::StreamExt;
+
+use crate::Api;
+use crate::answer::{ApiFailure, TraceId};
+use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
+use crate::convert::{event_view, lost_event};
+
+/// Everything was sent.
+const CLOSE_DONE: u16 = 1000;
+/// Atoll goes away; the client may come again.
+const CLOSE_GOING_AWAY: u16 = 1001;
+/// Failures close with this and their HTTP status.
+const CLOSE_FAILURE: u16 = 4000;
+/// Time for the client to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is followed, and for whom.
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) api: Api,
+    pub(super) caller: Caller,
+    pub(super) sandbox: SandboxId,
+    pub(super) exec: ExecId,
+    pub(super) after_seq: u64,
+    pub(super) encoding: Encoding,
+    pub(super) trace: TraceId,
+    /// Given back when the client has gone.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// How it ended.
+enum End {
+    /// The last event was sent.
+    Done(&'static str),
+    /// Atoll is stopping.
+    Stopping,
+    /// The client went, or takes nothing any more.
+    Gone,
+}
+
+/// What happened next.
+enum Next {
+    Event(Option<Result<atoll_types::ExecEvent, EngineError>>),
+    Message(Option<Result<Message, axum::Error>>),
+    Ping,
+    Stopping,
+}
+
+/// The client takes nothing any more.
+struct Gone;
+
+/// Why it ended before its time.
+enum Cut {
+    Gone,
+    Failed(ApiFailure),
+}
+
+impl From<Gone> for Cut {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl<E: Into<ApiFailure>> From<E> for Cut {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Follow {
+    /// Sends events until the exit, the client or Atoll ends it.
+    pub(super) async fn run(self, mut socket: WebSocket) {
+        let (code, reason) = match self.pump(&mut socket).await {
+            Ok(End::Done(reason)) => (CLOSE_DONE, reason),
+            Ok(End::Stopping) => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again with after_seq"),
+            Ok(End::Gone) | Err(Cut::Gone) => return,
+            Err(Cut::Failed(failure)) => {
+                let sent = send(&mut socket, &failure.body(&self.trace)).await;
+                if sent.is_err() || flush(&mut socket).await.is_err() {
+                    return;
+                }
+                (CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str())
+            }
+        };
+        close(&mut socket, code, reason).await;
+        drop(self.permit);
+    }
+
+    async fn pump(&self, socket: &mut WebSocket) -> Result<End, Cut> {
+        let engine = self.api.engine();
+        let mut events = engine.exec_events(&self.caller, &self.sandbox, &self.exec, self.after_seq).await?;
+        let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        let mut sent_seq = self.after_seq;
+        loop {
+            // Every arm only waits, and takes nothing unless it is chosen.
+            let next = tokio::select! {
+                event = events.next() => Next::Event(event),
+                message = socket.recv() => Next::Message(message),
+                _ = pings.tick() => Next::Ping,
+                () = self.api.settings().stopping.cancelled() => Next::Stopping,
+            };
+            match next {
+                Next::Event(Some(event)) => {
+                    let (seq, is_exit) = self.send_ready(socket, &mut events, event?).await?;
+                    (sent_seq, heard) = (seq, Instant::now());
+                    if is_exit {
+                        return Ok(End::Done("exit"));
+                    }
+                }
+                Next::Event(None) => return self.end_without_exit(socket, sent_seq).await,
+                Next::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Ok(End::Gone),
+                // A client has nothing to say here; that it says anything shows that it lives.
+                Next::Message(Some(Ok(_))) => heard = Instant::now(),
+                Next::Ping if heard.elapsed() > STREAM_SILENCE_MAX => return Ok(End::Gone),
+                Next::Ping => push(socket, Message::Ping(bytes::Bytes::new())).await?,
+                Next::Stopping => return Ok(End::Stopping),
+            }
+        }
+    }
+
+    /// Sends an event and all that are there already, then flushes once. Answers the last number and whether it was the
+    /// exit.
+    async fn send_ready(
+        &self,
+        socket: &mut WebSocket,
+        events: &mut ExecEvents,
+        first: atoll_types::ExecEvent,
+    ) -> Result<(u64, bool), Cut> {
+        let mut event = first;
+        loop {
+            let shown = event_view(&self.sandbox, &self.exec, event, self.encoding);
+            send(socket, &shown).await?;
+            let is_exit = shown.kind == EventKind::Exit;
+            // Polled once: a stream that has nothing yet is polled again by the caller, who waits.
+            let following = if is_exit { None } else { events.next().now_or_never() };
+            match following {
+                Some(Some(next)) => event = next?,
+                // Its end is seen again by the caller: a stream that has ended stays so.
+                Some(None) | None => {
+                    flush(socket).await?;
+                    return Ok((shown.seq, is_exit));
+                }
+            }
+        }
+    }
+
+    /// The events are over and none was an exit: the exec was lost or never started, or Atoll is stopping.
+    async fn end_without_exit(&self, socket: &mut WebSocket, sent_seq: u64) -> Result<End, Cut> {
+        let record = self.api.engine().exec_get(&self.caller, &self.sandbox, &self.exec).await?.record;
+        if record.status == ExecStatus::Running {
+            return Ok(End::Stopping);
+        }
+        if let Some(end) = lost_event(&record).filter(|end| end.seq > sent_seq) {
+            send::<ExecEvent>(socket, &end).await?;
+            flush(socket).await?;
+        }
+        Ok(End::Done(crate::convert::exec_status(record.status)))
+    }
+}
+
+/// Hands a message to the connection; waits while the client takes nothing, but not for ever.
+async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Cut> {
+    let text = serde_json::to_string(message).map_err(ApiFailure::internal)?;
+    match timeout(STREAM_SILENCE_MAX, socket.feed(Message::Text(text.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Cut::Gone),
+    }
+}
+
+async fn flush(socket: &mut WebSocket) -> Result<(), Gone> {
+    match timeout(STREAM_SILENCE_MAX, socket.flush()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+    match timeout(STREAM_SILENCE_MAX, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+/// Closes, and lets the client answer, so that it reads everything before the connection ends.
+async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    if push(socket, Message::Close(Some(frame))).await.is_err() {
+        return;
+    }
+    let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+    // Late or not, it is over.
+    let _late = timeout(CLOSE_TIMEOUT, answered).await;
+}

@@ -1,0 +1,9 @@
+//! `/sandboxes/{id}/exec`, `/execs` and `/stream`: commands in a sandbox.
+
+mod follow;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod run;
+pub(crate) mod signal;
+pub(crate) mod stdin;
+pub(crate) mod stream;

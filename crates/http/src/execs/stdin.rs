@@ -1,0 +1,27 @@
+//! `POST /sandboxes/{id}/execs/{exec_id}/stdin`
+
+use atoll_api_types::{Accepted, StdinBody};
+use axum::extract::State;
+
+use crate::Api;
+use crate::access::Authenticated;
+use crate::answer::{ApiFailure, Ok, data};
+use crate::convert::decode_bytes;
+use crate::extract::{ExecPath, Json, Path, Problems};
+
+/// Write to the standard input of an exec that was started with `openStdin`.
+///
+/// Answers when the command's pipe has taken it, so a command that does not read holds the next write.
+#[utoipa::path(post, path = "/sandboxes/{id}/execs/{exec_id}/stdin", tag = "execs")]
+pub(crate) async fn write_exec_stdin(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    Path(path): Path<ExecPath>,
+    Json(body): Json<StdinBody>,
+) -> Result<Ok<Accepted>, ApiFailure> {
+    let mut problems = Problems::default();
+    let bytes = decode_bytes("data", body.data, body.encoding, &mut problems);
+    let bytes = problems.finish(bytes)?;
+    api.engine().exec_stdin(&caller, &path.id, &path.exec_id, bytes, body.eof).await?;
+    data(Accepted { id: path.exec_id.to_string(), accepted: true })
+}

@@ -1,0 +1,149 @@
+//! Bodies of JSON.
+
+use atoll_types::{ErrorCode, bounds};
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::problem::from_serde;
+use crate::answer::ApiFailure;
+use crate::bounds::{BODY_TIMEOUT, DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
+
+/// A body of JSON of at most [`bounds::JSON_BODY_BYTES_MAX`]. No body at all is taken as `{}`.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiFailure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiFailure> {
+        let (parts, body) = request.into_parts();
+        if let Err(refused) = check_type(&parts.headers) {
+            discard(body).await;
+            return Err(refused);
+        }
+        let bytes = read(&parts.headers, body).await?;
+        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiFailure> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let inner = error.inner();
+        if inner.is_syntax() || inner.is_eof() || inner.is_io() {
+            return ApiFailure::field("body", format!("is not valid JSON: {inner}"));
+        }
+        from_serde("", &error.path().to_string(), &inner.to_string())
+    })?;
+    json.end().map_err(|error| ApiFailure::field("body", format!("is not one JSON value: {error}")))?;
+    Ok(value)
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), ApiFailure> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let hint = "the body must be JSON: send it with the header Content-Type: application/json (curl: -H 'Content-Type: application/json')";
+    Err(ApiFailure::new(ErrorCode::UnsupportedMediaType, hint))
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiFailure> {
+    if content_length(headers).is_some_and(|length| length > as_u64(bounds::JSON_BODY_BYTES_MAX)) {
+        discard(body).await;
+        return Err(too_large());
+    }
+    let mut limited = Box::pin(Limited::new(body, bounds::JSON_BODY_BYTES_MAX).collect());
+    // Cancel safe enough: a body that is late is given up, with its connection.
+    match tokio::time::timeout(BODY_TIMEOUT, &mut limited).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(ApiFailure::field("body", "ended before it was whole").because(error)),
+        Err(_) => Err(ApiFailure::field("body", format!("did not come within {} s", BODY_TIMEOUT.as_secs()))),
+    }
+}
+
+/// Length that the client announced.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn as_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+fn too_large() -> ApiFailure {
+    let message = format!("the body must have at most {} MiB; put more into files", bounds::JSON_BODY_BYTES_MAX >> 20);
+    ApiFailure::new(ErrorCode::BodyTooLarge, message)
+}
+
+/// Reads and throws away what a refused client is still sending, within bounds.
+pub(crate) async fn discard(mut body: Body) {
+    let mut left = DISCARD_BYTES_MAX;
+    let drain = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, |data| as_u64(data.len()));
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // Late or not, the answer is the same.
+    let _late = tokio::time::timeout(DISCARD_TIMEOUT, drain).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use atoll_api_types::{CreateSandbox, ExecBody};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn refusal<T: DeserializeOwned>(text: &str) -> String {
+        let failure = parse::<T>(text.as_bytes()).err().unwrap();
+        assert_eq!(failure.code(), ErrorCode::InvalidRequest);
+        failure.body(&crate::answer::TraceId::of(&HeaderMap::new())).error.message
+    }
+
+    #[rstest]
+    #[case("", "body: is not valid JSON")]
+    #[case("{", "body: is not valid JSON")]
+    #[case("{} {}", "body: is not one JSON value")]
+    #[case("{}", "command: is required")]
+    #[case("[]", "command: is required")]
+    #[case("null", "body: invalid type: null")]
+    #[case(r#"{"command":5}"#, "command: a string")]
+    #[case(r#"{"command":["a",5]}"#, "command: a string")]
+    #[case(r#"{"command":"a","command":"b"}"#, "command: is given twice")]
+    #[case(r#"{"command":"a","comand":"b"}"#, "comand: is not known here; known: command, async")]
+    #[case(r#"{"command":"a","env":{"A":1}}"#, "env.A: invalid type: integer `1`, expected a string")]
+    #[case(r#"{"command":"a","env":[]}"#, "env: invalid type: sequence")]
+    #[case(r#"{"command":"a","async":"yes"}"#, "async: invalid type: string")]
+    #[case(r#"{"command":"a","timeoutSeconds":-1}"#, "timeoutSeconds: invalid value: integer `-1`")]
+    #[case(r#"{"command":"a","timeoutSeconds":1e99}"#, "timeoutSeconds: invalid type: floating")]
+    #[case(r#"{"command":"a","stdinEncoding":"hex"}"#, "stdinEncoding: unknown variant `hex`")]
+    #[case("{\"command\":\"a\",\"\\u001b[2J\":1}", "\\u{1b}[2J: is not known here")]
+    fn the_field_is_named(#[case] body: &str, #[case] expected: &str) {
+        let message = refusal::<ExecBody>(body);
+        assert!(message.starts_with(expected), "{message}");
+    }
+
+    #[test]
+    fn a_nest_of_lists_is_refused_and_not_followed() {
+        let deep = format!(r#"{{"command":{}}}"#, "[".repeat(1 << 20));
+        assert!(refusal::<CreateSandbox>(&deep).contains("body: is not valid JSON"), "{}", refusal::<CreateSandbox>(&deep));
+    }
+
+    #[test]
+    fn a_long_value_is_not_given_back() {
+        let body = format!(r#"{{"ttlSeconds":"{}"}}"#, "x".repeat(1 << 20));
+        assert!(refusal::<CreateSandbox>(&body).len() < 1_000);
+    }
+}

@@ -1,0 +1,12 @@
+//! From bytes of the network to typed requests. Whatever is wrong is a failure that names the field.
+
+mod json;
+mod path;
+mod problem;
+mod query;
+mod query_values;
+
+pub(crate) use json::{Json, content_length, discard};
+pub(crate) use path::{ApiKeyPath, ExecPath, ImagePath, Path, SandboxPath};
+pub(crate) use problem::Problems;
+pub(crate) use query::{PageQuery, Query, page_bounds};

@@ -1,0 +1,117 @@
+//! What stands in the path. Text that can be no id names nothing, so it is answered as such.
+
+use std::str::FromStr;
+
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, SandboxId};
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use utoipa::IntoParams;
+
+use crate::answer::ApiFailure;
+
+/// The parameters of a path.
+#[derive(Debug)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// Makes them of text.
+pub(crate) trait FromPath: Sized {
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure>;
+    /// What is answered when the path is not even text.
+    const ABSENT: ErrorCode;
+}
+
+impl<S: Send + Sync, T: FromPath> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiFailure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiFailure> {
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| absent(T::ABSENT))?;
+        T::from_path(&params).map(Self)
+    }
+}
+
+fn absent(code: ErrorCode) -> ApiFailure {
+    let message = match code {
+        ErrorCode::ExecNotFound => "this sandbox has no such exec; GET /sandboxes/{id}/execs lists them",
+        ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
+        ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
+        _ => "there is no such sandbox; GET /sandboxes lists yours",
+    };
+    ApiFailure::new(code, message)
+}
+
+fn param<T: FromStr>(params: &RawPathParams, name: &str, code: ErrorCode) -> Result<T, ApiFailure> {
+    let text = params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| absent(code))
+}
+
+/// `/sandboxes/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SandboxPath {
+    /// Id of the sandbox.
+    #[param(value_type = String, example = "0k3v9qz8m2xa")]
+    pub(crate) id: SandboxId,
+}
+
+impl FromPath for SandboxPath {
+    const ABSENT: ErrorCode = ErrorCode::SandboxNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/sandboxes/{id}/execs/{exec_id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ExecPath {
+    /// Id of the sandbox.
+    #[param(value_type = String, example = "0k3v9qz8m2xa")]
+    pub(crate) id: SandboxId,
+    /// Id of the exec.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v9qz8")]
+    pub(crate) exec_id: ExecId,
+}
+
+impl FromPath for ExecPath {
+    const ABSENT: ErrorCode = ErrorCode::ExecNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let id = param(params, "id", ErrorCode::SandboxNotFound)?;
+        Ok(Self { id, exec_id: param(params, "exec_id", Self::ABSENT)? })
+    }
+}
+
+/// `/api-keys/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ApiKeyPath {
+    /// Id of the key.
+    #[param(value_type = String)]
+    pub(crate) id: ApiKeyId,
+}
+
+impl FromPath for ApiKeyPath {
+    const ABSENT: ErrorCode = ErrorCode::ApiKeyNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/images/{name}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ImagePath {
+    /// Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
+    #[param(value_type = String, example = "debian:12")]
+    pub(crate) name: ImageName,
+}
+
+impl FromPath for ImagePath {
+    const ABSENT: ErrorCode = ErrorCode::ImageNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { name: param(params, "name", Self::ABSENT)? })
+    }
+}

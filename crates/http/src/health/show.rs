@@ -1,0 +1,63 @@
+//! `GET /health`
+
+use std::time::{Duration, SystemTime};
+
+use atoll_api_types::{Health, RuntimeHealth};
+use atoll_engine::HealthView;
+use axum::extract::State;
+use axum::http::StatusCode;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::Api;
+use crate::answer::Bare;
+use crate::convert::runtime;
+
+/// Show how Atoll is.
+#[utoipa::path(get, path = "/health", tag = "health")]
+pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
+    let health = api.engine().health().await;
+    let status = if is_well(&health) { "ok" } else { "degraded" };
+    let runtimes = health.runtimes.into_iter().map(|info| {
+        let status = if info.available { "ok" } else { "unavailable" };
+        let shown = RuntimeHealth { status: status.to_owned(), disk_limits: info.disk_limits, notes: info.notes };
+        (runtime(info.kind).to_owned(), shown)
+    });
+    let body = Health {
+        status: status.to_owned(),
+        containers: health.running,
+        uptime: uptime(api.started().elapsed()),
+        db: health.database_problem.unwrap_or_else(|| "ok".to_owned()),
+        docker: "absent".to_owned(),
+        runtimes: runtimes.collect(),
+        timestamp: OffsetDateTime::from(SystemTime::now()).format(&Rfc3339).unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Bare { status: StatusCode::OK, body }
+}
+
+pub(super) fn is_well(health: &HealthView) -> bool {
+    health.database_problem.is_none() && health.runtimes.iter().all(|runtime| runtime.available)
+}
+
+/// As `2h15m30s`.
+fn uptime(up: Duration) -> String {
+    let seconds = up.as_secs();
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m{s}s"),
+        (h, m, s) => format!("{h}h{m}m{s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_uptime_is_short() {
+        assert_eq!(uptime(Duration::from_secs(2 * 3_600 + 15 * 60 + 30)), "2h15m30s");
+        assert_eq!(uptime(Duration::from_secs(3_600)), "1h0m0s");
+        assert_eq!(uptime(Duration::from_millis(1_900)), "1s");
+    }
+}

@@ -1,0 +1,115 @@
+//! The OpenAPI document, made from the code, and the pages that show it.
+
+use std::sync::LazyLock;
+
+use atoll_api_types::{
+    Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure, FieldError, Health,
+    Image, Logs, Probe, Sandbox, User,
+};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, PathItem, SecurityRequirement};
+use utoipa::{OpenApi, ToSchema};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// The pages load nothing from elsewhere.
+const CSP: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Atoll",
+        description = "Isolated Linux machines in milliseconds: the public API of Atoll.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "auth", description = "Accounts and tokens"),
+        (name = "API keys", description = "Keys for programs"),
+        (name = "sandboxes", description = "Sandboxes and their state"),
+        (name = "execs", description = "Commands in a sandbox"),
+        (name = "images", description = "What sandboxes are made of"),
+        (name = "health", description = "For probes and monitors; without the envelope")
+    )
+)]
+struct Base;
+
+/// The document before any route is in it.
+pub(crate) fn base() -> utoipa::openapi::OpenApi {
+    let mut document = Base::openapi();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    let key = SecurityScheme::ApiKey(KeyPlace::Header(ApiKeyValue::new("X-API-Key")));
+    components.add_security_scheme("apiKey", key);
+    register_responses(components);
+    document
+}
+
+/// Answers refer to these by name, and nothing else puts them into the document.
+fn register_responses(components: &mut Components) {
+    let mut schemas = Vec::new();
+    macro_rules! register {
+        ($($type:ty),* $(,)?) => {
+            $(
+                schemas.push((<$type as ToSchema>::name().into_owned(), <$type as utoipa::PartialSchema>::schema()));
+                <$type as ToSchema>::schemas(&mut schemas);
+            )*
+        };
+    }
+    register!(
+        Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure, FieldError, Health,
+        Image, Logs, Probe, Sandbox, User,
+    );
+    components.schemas.extend(schemas);
+}
+
+/// Notes that the routes of this document need a token or a key.
+pub(crate) fn secured(document: &mut utoipa::openapi::OpenApi) {
+    let nothing = Vec::<String>::new;
+    let either = || vec![SecurityRequirement::new("token", nothing()), SecurityRequirement::new("apiKey", nothing())];
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        operation.security = Some(either());
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
+    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+}
+
+/// The document in its final form: a wildcard of a route is a plain parameter there.
+pub(crate) fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document
+}
+
+/// The OpenAPI 3.1 document of every route.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    crate::router::routes().1
+}
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi().to_pretty_json().unwrap_or_default().into());
+
+/// `/openapi.json` and `/docs`.
+pub(crate) fn pages<S: Clone + Send + Sync + 'static>() -> axum::Router<S> {
+    let config = Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true);
+    let swagger: axum::Router<S> = SwaggerUi::new("/docs").config(config).into();
+    swagger.route("/openapi.json", get(document)).layer(axum::middleware::map_response(closed))
+}
+
+async fn document() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+}
+
+async fn closed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,68 @@
+//! Every route.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::authenticate;
+use crate::answer::{ApiFailure, observe};
+use crate::{Api, api_keys, auth, execs, health, images, openapi, sandboxes};
+
+/// Routes that anybody may call.
+fn public() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::signup::signup))
+        .routes(routes!(auth::login::login))
+        .routes(routes!(health::show::get_health))
+        .routes(routes!(health::ready::get_readiness))
+        .routes(routes!(health::live::get_liveness))
+}
+
+/// Routes that need a token or a key.
+fn protected() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::me::me))
+        .routes(routes!(api_keys::create::create_api_key, api_keys::list::list_api_keys))
+        .routes(routes!(api_keys::delete::delete_api_key))
+        .routes(routes!(sandboxes::create::create_sandbox, sandboxes::list::list_sandboxes))
+        .routes(routes!(sandboxes::get::get_sandbox, sandboxes::delete::delete_sandbox))
+        .routes(routes!(sandboxes::start::start_sandbox))
+        .routes(routes!(sandboxes::stop::stop_sandbox))
+        .routes(routes!(sandboxes::restart::restart_sandbox))
+        .routes(routes!(sandboxes::keepalive::keep_sandbox_alive))
+        .routes(routes!(sandboxes::logs::get_sandbox_logs))
+        .routes(routes!(execs::run::run_exec))
+        .routes(routes!(execs::list::list_execs))
+        .routes(routes!(execs::get::get_exec))
+        .routes(routes!(execs::stdin::write_exec_stdin))
+        .routes(routes!(execs::signal::signal_exec))
+        .routes(routes!(execs::stream::stream_exec))
+        .routes(routes!(images::import::import_image, images::list::list_images))
+        .routes(routes!(images::delete::delete_image))
+}
+
+/// The two tables, and the document of both.
+pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi) {
+    let (public, open) = public().split_for_parts();
+    let (protected, mut closed) = protected().split_for_parts();
+    openapi::secured(&mut closed);
+    let mut document = openapi::base();
+    document.merge(open);
+    document.merge(closed);
+    ((public, protected), openapi::finished(document))
+}
+
+/// The whole API as a service. Whoever is not known reaches the public routes and the documentation alone.
+#[must_use]
+pub fn router(api: Api) -> Router {
+    let ((public, protected), _) = routes();
+    protected
+        .route_layer(from_fn_with_state(api.clone(), authenticate))
+        .merge(public)
+        .merge(openapi::pages())
+        .fallback(async || ApiFailure::no_route())
+        .method_not_allowed_fallback(async || ApiFailure::no_method())
+        .layer(from_fn_with_state(api.clone(), observe))
+        .with_state(api)
+}

@@ -1,0 +1,11 @@
+//! `/sandboxes`: sandboxes and what changes their state.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod keepalive;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod restart;
+pub(crate) mod start;
+pub(crate) mod stop;

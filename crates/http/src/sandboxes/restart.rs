@@ -1,0 +1,20 @@
+//! `POST /sandboxes/{id}/restart`
+
+use atoll_api_types::Sandbox;
+use axum::extract::State;
+
+use crate::Api;
+use crate::access::Authenticated;
+use crate::answer::{ApiFailure, Ok, data};
+use crate::convert::sandbox_view;
+use crate::extract::{Path, SandboxPath};
+
+/// Stop a sandbox and start it again. Answers when it runs.
+#[utoipa::path(post, path = "/sandboxes/{id}/restart", tag = "sandboxes")]
+pub(crate) async fn restart_sandbox(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    Path(path): Path<SandboxPath>,
+) -> Result<Ok<Sandbox>, ApiFailure> {
+    data(sandbox_view(api.engine().sandbox_restart(&caller, &path.id).await?))
+}
