@@ -1,0 +1,126 @@
+//! A server of our own, and the few requests that the benchmark makes.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::http::Connection;
+
+/// How long the server may take to come up, and to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+const EMAIL: &str = "bench@atoll.local";
+const PASSWORD: &str = "benchmarks-only-here";
+
+/// A running server with an account.
+#[derive(Debug)]
+pub(crate) struct Server {
+    supervisor: Child,
+    address: SocketAddr,
+    token: String,
+}
+
+/// A client with one keep-alive connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    connection: Connection,
+}
+
+impl Server {
+    /// Starts it on a free port, with its data below `scratch`.
+    pub(crate) fn start(program: &Path, scratch: &Path) -> anyhow::Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let log_path = scratch.join("atoll.log");
+        let log = std::fs::File::create(&log_path)?;
+        let mut supervisor = Command::new(program)
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(scratch.join("atoll"))
+            .args(["--port", &port.to_string()])
+            .env("ATOLL_ADMIN_EMAIL", EMAIL)
+            .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        match log_in(&mut supervisor, address) {
+            Ok(token) => Ok(Self { supervisor, address, token }),
+            Err(error) => {
+                crate::process::terminate(&mut supervisor, PATIENCE)?;
+                let log = std::fs::read_to_string(&log_path).unwrap_or_default();
+                Err(error.context(format!("the server's log: {log}")))
+            }
+        }
+    }
+
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client { connection: Connection::open(self.address, Some(self.token.clone()))? })
+    }
+
+    /// Process id of the root of Atoll's processes.
+    pub(crate) fn pid(&self) -> u32 {
+        self.supervisor.id()
+    }
+
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        crate::process::terminate(&mut self.supervisor, PATIENCE)
+    }
+}
+
+/// Waits until the server answers, and asks for a token.
+fn log_in(supervisor: &mut Child, address: SocketAddr) -> anyhow::Result<String> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut connection = loop {
+        let connection = Connection::open(address, None).and_then(|mut connection| {
+            connection.call("GET", "/health", None)?;
+            Ok(connection)
+        });
+        match connection {
+            Ok(connection) => break connection,
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context("the server does not come up"));
+            }
+            Err(_) => {}
+        }
+        if let Some(status) = supervisor.try_wait()? {
+            bail!("the server ended: {status}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let account = json!({"email": EMAIL, "password": PASSWORD});
+    let data = connection.call("POST", "/auth/login", Some(&account))?;
+    text(&data, "token")
+}
+
+impl Client {
+    /// Makes a sandbox of the image `host` that runs when this returns.
+    pub(crate) fn create(&mut self) -> anyhow::Result<String> {
+        let data = self.connection.call("POST", "/sandboxes", Some(&json!({"image": "host"})))?;
+        ensure!(data.get("state") == Some(&json!("running")), "a new sandbox is not running: {data}");
+        text(&data, "id")
+    }
+
+    /// Runs a command to its end, and answers with what it wrote.
+    pub(crate) fn exec(&mut self, sandbox: &str, command: &[&str]) -> anyhow::Result<String> {
+        let body = json!({"command": command});
+        let data = self.connection.call("POST", &format!("/sandboxes/{sandbox}/exec"), Some(&body))?;
+        ensure!(data.get("exitCode") == Some(&Value::from(0)), "{command:?} failed: {data}");
+        Ok(data.get("stdout").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    pub(crate) fn delete(&mut self, sandbox: &str) -> anyhow::Result<()> {
+        self.connection.call("DELETE", &format!("/sandboxes/{sandbox}"), None).map(drop)
+    }
+}
+
+fn text(data: &Value, field: &str) -> anyhow::Result<String> {
+    data.get(field)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .with_context(|| format!("no {field} in {data}"))
+}

@@ -1,0 +1,135 @@
+//! Docker Engine: a daemon of our own, apart from any that runs here.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::{repeat, run, until_end, until_first_byte};
+
+/// How long the daemon may take to answer, and to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+const IMAGE: &str = "atoll-bench";
+
+/// What a container is connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// What `docker run` does unasked: a bridge.
+    Default,
+    /// Loopback only, as Atoll's `none`.
+    None,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub(crate) struct Docker {
+    daemon: Child,
+    socket: PathBuf,
+}
+
+impl Docker {
+    /// Starts it with everything below `scratch`, and imports the root as an image.
+    pub(crate) fn start(scratch: &Path, rootfs: &Path) -> anyhow::Result<Self> {
+        let folder = scratch.join("docker");
+        std::fs::create_dir_all(&folder)?;
+        let socket = folder.join("docker.sock");
+        let log = std::fs::File::create(folder.join("log"))?;
+        // Its bridge and its rules live in a network namespace of its own, and vanish with it.
+        let daemon = Command::new("unshare")
+            .args(["--net", "dockerd"])
+            .arg("--host")
+            .arg(format!("unix://{}", socket.display()))
+            .arg("--data-root")
+            .arg(folder.join("data"))
+            .arg("--exec-root")
+            .arg(folder.join("exec"))
+            .arg("--pidfile")
+            .arg(folder.join("pid"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("starting dockerd")?;
+        let mut docker = Self { daemon, socket };
+        docker.await_answer(&folder)?;
+        let archive = folder.join("root.tar");
+        run(Command::new("tar").arg("-C").arg(rootfs).arg("-cf").arg(&archive).arg("."))?;
+        run(docker.command().arg("import").arg(&archive).arg(IMAGE))?;
+        Ok(docker)
+    }
+
+    fn await_answer(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while run(self.command().arg("version")).is_err() {
+            if self.daemon.try_wait()?.is_some() || Instant::now() > deadline {
+                bail!("dockerd does not answer: {}", std::fs::read_to_string(folder.join("log"))?);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("--host").arg(format!("unix://{}", self.socket.display()));
+        command
+    }
+
+    fn run_command(&self, network: Network) -> Command {
+        let mut command = self.command();
+        command.args(["run", "--memory=512m", "--pids-limit=512", "--cpus=1"]);
+        if network == Network::None {
+            command.arg("--network=none");
+        }
+        command.args([IMAGE, "/bin/echo", "ready"]);
+        command
+    }
+
+    /// `docker run` to the first byte. What it leaves is removed afterwards, and not timed.
+    pub(crate) fn create(&self, network: Network, count: usize) -> anyhow::Result<Vec<Duration>> {
+        let times = repeat(count, |_| until_first_byte(&mut self.run_command(network)))?;
+        self.remove_all()?;
+        Ok(times)
+    }
+
+    /// `docker exec` of `true`, to its end.
+    pub(crate) fn exec(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
+        let id =
+            run(self.command().args(["run", "--detach", "--network=none", IMAGE, "/bin/sleep", "1000000"]))?;
+        let times = repeat(count, |_| until_end(self.command().args(["exec", &id, "/bin/true"])))?;
+        self.remove_all()?;
+        Ok(times)
+    }
+
+    /// Many at once, each with its first byte: the time until all have spoken.
+    pub(crate) fn create_at_once(&self, count: usize) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..count)
+                .map(|_| scope.spawn(|| until_first_byte(&mut self.run_command(Network::Default))))
+                .collect();
+            all.into_iter().try_for_each(|one| match one.join() {
+                Ok(result) => result.map(drop),
+                Err(_) => bail!("a thread of the benchmark ended"),
+            })
+        })?;
+        let elapsed = started.elapsed();
+        self.remove_all()?;
+        Ok(elapsed)
+    }
+
+    fn remove_all(&self) -> anyhow::Result<()> {
+        let ids = run(self.command().args(["ps", "--all", "--quiet"]))?;
+        for batch in ids.lines().collect::<Vec<_>>().chunks(100) {
+            run(self.command().args(["rm", "--force"]).args(batch))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the daemon and whatever it still runs.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.remove_all()?;
+        crate::process::terminate(&mut self.daemon, PATIENCE)
+    }
+}
