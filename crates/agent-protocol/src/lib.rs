@@ -16,6 +16,24 @@ pub const EXEC_REQUEST_BYTES_MAX: usize = 3 << 20;
 /// Largest piece of output in one event, in bytes.
 pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
 
+/// Largest piece of input in one `Stdin` call, in bytes; more is several calls, one after the other.
+pub const STDIN_BYTES_MAX: usize = 64 << 10;
+
+/// Largest standard input in the request of an exec, in bytes.
+pub const EXEC_STDIN_BYTES_MAX: usize = 1 << 20;
+
+/// Most commands that one `Ack` names: 1,024 ids with their numbers are well below a message.
+pub const ACKS_MAX: usize = 1_024;
+
+/// Most commands that an agent holds at once, running or not yet acknowledged.
+pub const EXECS_MAX: usize = 256;
+
+/// Longest id of an exec, in bytes; letters, digits, `-` and `_`.
+pub const EXEC_ID_BYTES_MAX: usize = 64;
+
+/// Metadata of an `OUT_OF_RANGE` answer: the first event still held, in decimal digits.
+pub const FIRST_SEQ_METADATA: &str = "atoll-first-seq";
+
 /// Generated messages and services.
 #[allow(
     unused_qualifications,

@@ -1,2 +1,101 @@
 //! PID 1 of a sandbox: runs commands and keeps their output until it is acknowledged.
-fn main() {}
+//!
+//! ```text
+//!  serve ══(HTTP/2 over the socket at fd 3)══► listen ─► server ─► start ─► spares ─► child ─► the command
+//!                                                          ▲                                      │
+//!                                                          └── exec, ring ◄──────── pump ◄────────┘ pipes
+//!                                                                                     ▲
+//!                                                                 reaper ─(exit code)─┘
+//! ```
+//! One thread does everything; nothing waits but in `await`. Everything in the sandbox but this process belongs to
+//! the workload, which may close, flood or kill whatever it can reach: its children's ends tell so, its output fills
+//! a bounded ring, and this process has a control group of its own. As PID 1 it gets no signal from inside whose
+//! action is the default one, so no handler is set but SIGCHLD's. It has no secrets, and its memory is closed to
+//! `ptrace` and `/proc`, as it is not dumpable.
+//!
+//! Terminals and files come as modules of their own beside `start` and `server`, announced by capabilities of Hello.
+
+mod activity;
+mod agent;
+mod budget;
+mod clock;
+mod exec;
+mod launch;
+mod listen;
+mod lock;
+mod memory;
+mod pump;
+mod reaper;
+mod ring;
+mod server;
+mod spares;
+mod start;
+mod status;
+mod stdin;
+mod sys;
+mod users;
+mod utf8;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::agent::Agent;
+use crate::reaper::Children;
+use crate::spares::Spares;
+
+/// Exit code when the launcher broke its contract; it reads the code, as there is no log here.
+const CODE_BAD_START: u8 = 64;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(CODE_BAD_START),
+    }
+}
+
+fn run() -> io::Result<()> {
+    sys::note_heap_floor();
+    sys::tune_allocator();
+    let inherited = sys::take_inherited(cgroup_fds()?)?;
+    sys::set_odd_saved_uid();
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    let children = Arc::new(Children::default());
+    // Before all else: it enters its cgroup while the rest starts up.
+    let spares = Spares::new(Arc::clone(&children), inherited.cgroups);
+    let agent = Arc::new(Agent::new(children, spares));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(agent, inherited.listener))
+}
+
+async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
+    let listener = std::os::unix::net::UnixListener::from(listener);
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
+    let ended = signal(SignalKind::child())?;
+    let (reaping, refilling, trimming) = (Arc::clone(&agent), Arc::clone(&agent), Arc::clone(&agent));
+    tokio::spawn(async move { reaping.children.reap(ended).await });
+    tokio::spawn(async move { refilling.spares.refill().await });
+    tokio::spawn(async move { trimming.trimmer.run().await });
+    listen::accept(listener, agent).await
+}
+
+/// `--cgroup-fds N`; none when it is not given.
+fn cgroup_fds() -> io::Result<usize> {
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next(), args.next()) {
+        (None, ..) => Ok(0),
+        (Some("--cgroup-fds"), Some(n), None) => n
+            .parse()
+            .ok()
+            .filter(|n| *n <= sys::CGROUP_FDS_MAX)
+            .ok_or_else(|| io::ErrorKind::InvalidInput.into()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}

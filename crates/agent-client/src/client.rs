@@ -1,0 +1,177 @@
+//! The port, over the protocol.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atoll_agent_protocol::v1::{
+    self, AckRequest, Acked, ActivityRequest, AttachRequest, ExecRequest, Held, ListRequest, SignalRequest,
+    StdinRequest,
+};
+use atoll_agent_protocol::{ACKS_MAX, EXECS_MAX, STDIN_BYTES_MAX};
+use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
+use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
+use bytes::Bytes;
+use tokio::time::timeout;
+use tonic::{Code, Response, Status};
+
+use crate::answer::error_of;
+use crate::events::Checked;
+use crate::pool::Pool;
+
+/// Longest time until an agent answers a call that has nothing to wait for. A stream, once it has begun, has no limit.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The way to the agents whose sockets lie in one directory, as `<sandbox id>.sock`.
+#[derive(Debug)]
+pub struct AgentClient {
+    pool: Pool,
+}
+
+impl AgentClient {
+    /// Over the sockets of a directory, which is held open: it need not be reachable by its path. Nothing is connected
+    /// before it is needed.
+    #[must_use]
+    pub fn new(agents_directory: OwnedFd) -> Self {
+        Self { pool: Pool::new(agents_directory) }
+    }
+}
+
+/// The answer, when it comes in time.
+async fn answered<T>(call: impl Future<Output = Result<Response<T>, Status>> + Send) -> Result<T, Status> {
+    match timeout(ANSWER_LIMIT, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded("no answer within 10 s")),
+    }
+}
+
+#[async_trait]
+impl AgentLink for AgentClient {
+    async fn exec(&self, sandbox: &SandboxId, start: StartExec) -> Result<EventStream, AgentError> {
+        let (mut calls, lease) = self.pool.calls(sandbox).await?;
+        let events = answered(calls.exec(request_of(start))).await.map_err(|status| error_of(&status))?;
+        Ok(Box::pin(Checked::new(events, 0, lease)))
+    }
+
+    async fn attach(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        after_seq: u64,
+    ) -> Result<EventStream, AgentError> {
+        let (mut calls, lease) = self.pool.calls(sandbox).await?;
+        let request = AttachRequest { exec_id: exec.to_string(), after_seq };
+        let events = answered(calls.attach(request)).await.map_err(|status| error_of(&status))?;
+        Ok(Box::pin(Checked::new(events, after_seq, lease)))
+    }
+
+    async fn ack(&self, sandbox: &SandboxId, acked: &[(ExecId, u64)]) -> Result<(), AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        for acked in acked.chunks(ACKS_MAX) {
+            let acked =
+                acked.iter().map(|(exec, seq)| Acked { exec_id: exec.to_string(), seq: *seq }).collect();
+            answered(calls.ack(AckRequest { acked })).await.map_err(|status| error_of(&status))?;
+        }
+        Ok(())
+    }
+
+    async fn stdin(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        data: Bytes,
+        eof: bool,
+    ) -> Result<(), AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        let mut rest = data;
+        loop {
+            let data = rest.split_to(rest.len().min(STDIN_BYTES_MAX));
+            let last = rest.is_empty();
+            let request = StdinRequest { exec_id: exec.to_string(), data, eof: eof && last };
+            // No limit: it waits for as long as the command does not read.
+            calls.stdin(request).await.map_err(|status| match status.code() {
+                Code::FailedPrecondition => AgentError::StdinClosed,
+                _ => error_of(&status),
+            })?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        let request = SignalRequest { exec_id: exec.to_string(), signal: signal.number() };
+        answered(calls.signal(request)).await.map(drop).map_err(|status| match status.code() {
+            // It has ended: there is nothing to signal any more.
+            Code::FailedPrecondition => AgentError::NotFound,
+            _ => error_of(&status),
+        })
+    }
+
+    async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        let reply = answered(calls.list(ListRequest {})).await.map_err(|status| error_of(&status))?;
+        if reply.execs.len() > EXECS_MAX {
+            return Err(AgentError::Protocol("it holds more execs than it may".to_owned()));
+        }
+        reply.execs.into_iter().map(held_of).collect()
+    }
+
+    async fn activity(&self, sandbox: &SandboxId) -> Result<Activity, AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        let reply = answered(calls.activity(ActivityRequest {})).await.map_err(|status| error_of(&status))?;
+        let ports: BTreeSet<u16> =
+            reply.ports.into_iter().filter_map(|port| u16::try_from(port).ok()).collect();
+        Ok(Activity {
+            idle: Duration::from_millis(reply.idle_ms),
+            execs_running: reply.execs_running,
+            ports: ports.into_iter().filter(|port| *port > 0).collect(),
+        })
+    }
+
+    fn forget(&self, sandbox: &SandboxId) {
+        self.pool.forget(sandbox);
+    }
+}
+
+fn request_of(start: StartExec) -> ExecRequest {
+    let kind = match start.kind {
+        ExecKind::Exec => v1::ExecKind::Exec,
+        ExecKind::Main => v1::ExecKind::Main,
+    };
+    // A limit below a millisecond is still a limit.
+    let timeout_ms =
+        start.timeout.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1));
+    ExecRequest {
+        exec_id: start.exec.to_string(),
+        kind: kind.into(),
+        argv: start.argv,
+        env: start.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        cwd: start.cwd.map(|cwd| cwd.to_string()).unwrap_or_default(),
+        user: start.user.to_string(),
+        timeout_ms,
+        stdin: start.stdin,
+        stdin_open: start.stdin_open,
+    }
+}
+
+fn held_of(held: Held) -> Result<HeldExec, AgentError> {
+    let broke = |what: &str| AgentError::Protocol(format!("it holds an exec with a bad {what}"));
+    let kind = match v1::ExecKind::try_from(held.kind) {
+        Ok(v1::ExecKind::Exec) => ExecKind::Exec,
+        Ok(v1::ExecKind::Main) => ExecKind::Main,
+        Err(_) => return Err(broke("kind")),
+    };
+    if held.first_seq == 0 || held.first_seq > held.last_seq.saturating_add(1) {
+        return Err(broke("range of events"));
+    }
+    Ok(HeldExec {
+        exec: held.exec_id.parse().map_err(|_| broke("id"))?,
+        kind,
+        running: held.running,
+        first_seq: held.first_seq,
+        last_seq: held.last_seq,
+    })
+}

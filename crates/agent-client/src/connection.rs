@@ -1,0 +1,186 @@
+//! One HTTP/2 connection to an agent.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use atoll_agent_protocol::v1::HelloRequest;
+use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
+use atoll_agent_protocol::{MESSAGE_BYTES_MAX, PROTOCOL_VERSION};
+use atoll_ports::AgentError;
+use atoll_types::SandboxId;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::body::Body;
+use tower::Service;
+
+use crate::answer::{bounded, error_of};
+
+/// A connection that nobody has used for this long is closed: an idle sandbox costs no buffers on either side.
+pub(crate) const IDLE_CLOSE_AFTER: Duration = Duration::from_secs(30);
+/// Longest time from the first try to connect to the answer to Hello: a live agent takes less than a millisecond.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Pause between tries while the agent's backlog is full.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+/// How much of one stream of events may be under way, in bytes: four chunks.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// How much of all streams of a sandbox may be under way, in bytes.
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+/// Largest frame, in bytes: a chunk of output in one.
+const FRAME_BYTES: u32 = 128 << 10;
+/// HTTP wants a name; there is only one agent at the other end.
+const ORIGIN: &str = "http://agent.atoll";
+
+/// The calls, over one connection.
+pub(crate) type AgentCalls = Calls<Sender>;
+
+/// An open connection whose agent speaks our version.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: SendRequest<Body>,
+    usage: Arc<Mutex<Usage>>,
+    /// Carries the bytes; ends with this value, or when nobody uses the connection.
+    _driver: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Usage {
+    active: usize,
+    last: Instant,
+    closing: bool,
+}
+
+/// The right to use a connection; it counts as used until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease(Arc<Mutex<Usage>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut usage = self.0.lock();
+        usage.active -= 1;
+        usage.last = Instant::now();
+    }
+}
+
+impl Connection {
+    /// Connects to the agent of `sandbox` and greets it.
+    pub(crate) async fn open(directory: BorrowedFd<'_>, sandbox: &SandboxId) -> Result<Self, AgentError> {
+        // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
+        let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
+        let greeted = async {
+            let stream = connect(&path).await.map_err(|e| AgentError::Unreachable(e.to_string()))?;
+            let connection = Self::start(stream).await?;
+            connection.greet().await?;
+            Ok(connection)
+        };
+        timeout(CONNECT_LIMIT, greeted)
+            .await
+            .unwrap_or_else(|_| Err(AgentError::Unreachable("no answer within 2 s".to_owned())))
+    }
+
+    async fn start(stream: UnixStream) -> Result<Self, AgentError> {
+        let (sender, driver) = Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| AgentError::Unreachable(e.to_string()))?;
+        let usage = Arc::new(Mutex::new(Usage { active: 0, last: Instant::now(), closing: false }));
+        let idle = until_idle(Arc::clone(&usage));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            // Both only wait: a connection that is dropped is closed.
+            tokio::select! {
+                ended = driver => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection to an agent ended");
+                },
+                () = idle => {}
+            }
+        });
+        Ok(Self { sender, usage, _driver: tasks })
+    }
+
+    async fn greet(&self) -> Result<(), AgentError> {
+        let request = HelloRequest { protocol_version: PROTOCOL_VERSION };
+        let hello = self.calls().hello(request).await.map_err(|status| error_of(&status))?.into_inner();
+        // Within a version things are only added, so any agent of the same version will do.
+        if hello.protocol_version == PROTOCOL_VERSION {
+            Ok(())
+        } else {
+            let version = bounded(&hello.agent_version);
+            let theirs = hello.protocol_version;
+            Err(AgentError::Protocol(format!(
+                "agent {version} speaks version {theirs}, this program {PROTOCOL_VERSION}: restart the sandbox"
+            )))
+        }
+    }
+
+    /// The right to use it; nothing when it is closed or about to be.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        let mut usage = self.usage.lock();
+        if usage.closing || self.sender.is_closed() {
+            return None;
+        }
+        usage.active += 1;
+        Some(Lease(Arc::clone(&self.usage)))
+    }
+
+    /// The calls over it.
+    pub(crate) fn calls(&self) -> AgentCalls {
+        Calls::with_origin(Sender(self.sender.clone()), Uri::from_static(ORIGIN))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+/// Until nobody has used the connection for [`IDLE_CLOSE_AFTER`]; from then on nobody can.
+async fn until_idle(usage: Arc<Mutex<Usage>>) {
+    loop {
+        let wait = {
+            let mut usage = usage.lock();
+            let unused = if usage.active == 0 { usage.last.elapsed() } else { Duration::ZERO };
+            usage.closing = unused >= IDLE_CLOSE_AFTER;
+            if usage.closing {
+                return;
+            }
+            IDLE_CLOSE_AFTER - unused
+        };
+        sleep(wait).await;
+    }
+}
+
+async fn connect(path: &str) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_PAUSE).await,
+            other => return other,
+        }
+    }
+}
+
+/// Sends requests; what tonic's generated code wants of a transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender(SendRequest<Body>);
+
+impl Service<Request<Body>> for Sender {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, hyper::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}

@@ -1,0 +1,118 @@
+//! One command: its events, who reads them, and its standard input.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use atoll_agent_protocol::v1::{Event, ExecKind, event::Kind};
+use rustix::process::Pid;
+use tokio_stream::Stream;
+use tonic::Status;
+
+use crate::lock::lock;
+use crate::ring::{Gone, Ring};
+use crate::status;
+use crate::stdin::Stdin;
+
+/// Most streams that wait for the events of one command: two serves, and a few that have not noticed that their
+/// connection is gone.
+const WAITERS_MAX: usize = 16;
+
+/// A command that runs, or whose events are not all acknowledged.
+#[derive(Debug)]
+pub(crate) struct Exec {
+    pub(crate) id: String,
+    pub(crate) kind: ExecKind,
+    /// Absent where no process could be made.
+    pub(crate) pid: Option<Pid>,
+    pub(crate) stdin: Stdin,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Ring,
+    waiters: Vec<Waker>,
+}
+
+impl Exec {
+    pub(crate) fn new(id: String, kind: ExecKind, pid: Option<Pid>, stdin: Stdin) -> Self {
+        Self { id, kind, pid, stdin, state: Mutex::new(State { ring: Ring::new(), waiters: Vec::new() }) }
+    }
+
+    /// Adds an event, wakes who waits for it, and returns what it costs, in bytes.
+    pub(crate) fn record(&self, kind: Kind) -> usize {
+        let (cost, waiters) = {
+            let mut state = lock(&self.state);
+            (state.ring.push(crate::clock::wall_ms(), kind), std::mem::take(&mut state.waiters))
+        };
+        waiters.into_iter().for_each(Waker::wake);
+        cost
+    }
+
+    /// Looks at the ring.
+    pub(crate) fn with_ring<T>(&self, look: impl FnOnce(&mut Ring) -> T) -> T {
+        look(&mut lock(&self.state).ring)
+    }
+
+    /// Whether its exit has not happened yet.
+    pub(crate) fn running(&self) -> bool {
+        self.with_ring(|ring| !ring.ended())
+    }
+}
+
+/// The events of a command from a number on, until its exit. Dropping it stops nothing.
+#[derive(Debug)]
+pub(crate) struct Events {
+    exec: Arc<Exec>,
+    next: u64,
+    over: bool,
+}
+
+impl Events {
+    /// Fails when events after `after_seq` are gone already.
+    pub(crate) fn after(exec: Arc<Exec>, after_seq: u64) -> Result<Self, Gone> {
+        let next = after_seq.saturating_add(1);
+        exec.with_ring(|ring| {
+            let over = ring.ended() && next > ring.last_seq();
+            ring.get(next).map(|_| over)
+        })
+        .map(|over| Self { exec, next, over })
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Event, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let found = {
+            let mut state = lock(&self.exec.state);
+            match state.ring.get(self.next) {
+                Ok(Some(event)) => Ok(event.clone()),
+                Ok(None) => {
+                    if !state.waiters.iter().any(|waiter| waiter.will_wake(context.waker())) {
+                        if state.waiters.len() == WAITERS_MAX {
+                            return Poll::Ready(Some(Err(Status::resource_exhausted(
+                                "too many streams of one exec",
+                            ))));
+                        }
+                        state.waiters.push(context.waker().clone());
+                    }
+                    return Poll::Pending;
+                }
+                Err(gone) => Err(status::gone(gone)),
+            }
+        };
+        match &found {
+            Ok(event) => {
+                self.next += 1;
+                self.over = matches!(event.kind, Some(Kind::Exit(_)));
+            }
+            Err(_) => self.over = true,
+        }
+        Poll::Ready(Some(found))
+    }
+}

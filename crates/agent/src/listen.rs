@@ -1,0 +1,61 @@
+//! Takes connections and speaks HTTP/2 on them.
+//!
+//! Only serve can connect: the socket's path is on the host's side. Windows and buffers are small all the same, since
+//! an agent stands in every sandbox: what waits to be sent stays in the rings.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use crate::agent::Agent;
+use crate::server::Server;
+
+/// Most connections at once: two serves, and what they have not closed yet.
+const CONNECTIONS_MAX: usize = 16;
+/// Most calls at once on a connection: a stream for each exec, and short calls.
+const STREAMS_MAX: u32 = 1_024;
+/// How much of one call's request may be under way, in bytes: two chunks of input.
+const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+/// How much of all requests of a connection may be under way, in bytes.
+const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
+/// How much of one stream of events waits in the connection, in bytes: one chunk, and the next.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Pause after an error of accept: descriptors may be short for a moment.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections for ever.
+pub(crate) async fn accept(listener: UnixListener, agent: Arc<Agent>) -> io::Result<()> {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let agent = Arc::clone(&agent);
+                tokio::spawn(async move {
+                    speak(stream, &agent).await;
+                    agent.trimmer.freed();
+                    drop(permit);
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Until the other side hangs up. What goes wrong on a connection is told to the other side; nobody reads a log here.
+async fn speak(stream: UnixStream, agent: &Arc<Agent>) {
+    let service = TowerToHyperService::new(Server::service(Arc::clone(agent)));
+    let _ = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

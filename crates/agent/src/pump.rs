@@ -1,0 +1,276 @@
+//! Carries a command's output from its pipes into its ring, keeps its time limit, and tells its end.
+//!
+//! ```text
+//! running ──(leader reaped)──► draining ──(pipes closed, or quiet)──► exit recorded
+//!    └──(time limit)──► TERM to the group ──(2 s)──► KILL ──► as above
+//! ```
+//! While the ring has no room the pipes are not read, and the command waits in its write. When the leader has ended,
+//! what it wrote is all in the pipes: that much is read whatever it takes. Then the pipes are read on while children
+//! of the leader still write, for [`QUIET`] after the last byte and [`DRAIN_MAX`] at most. Whoever goes on in the
+//! background after that keeps running, and gets EPIPE when it writes to what was the exec's output.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atoll_agent_protocol::OUTPUT_BYTES_MAX;
+use atoll_agent_protocol::v1::{Exit, Output, event::Kind, output::Stream};
+use bytes::Bytes;
+use rustix::process::Signal;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::oneshot;
+
+use crate::agent::Agent;
+use crate::clock::{Instant, now};
+use crate::exec::Exec;
+use crate::utf8::{HELD_MAX, incomplete_tail};
+
+/// How long after the leader's end nothing must come before the output counts as complete.
+const QUIET: Duration = Duration::from_millis(50);
+/// Longest time after the leader's end that output of its children is still taken.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+/// From TERM to KILL.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+/// Exit code where the kernel's answer got lost; never seen.
+const CODE_UNKNOWN: i32 = 255;
+
+/// One of the two pipes.
+#[derive(Debug)]
+struct Source {
+    pipe: Option<Receiver>,
+    stream: Stream,
+    /// The beginning of a character whose rest has not come.
+    held: Vec<u8>,
+    /// How much is to be read whatever it takes, once the leader has ended.
+    owed: u64,
+}
+
+impl Source {
+    fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
+        Ok(Self { pipe: Some(Receiver::from_owned_fd(fd)?), stream, held: Vec::new(), owed: 0 })
+    }
+
+    async fn readable(&self) {
+        match &self.pipe {
+            Some(pipe) => drop(pipe.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What the clock is watched for.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Until the limit, where there is one.
+    Running(Option<Instant>),
+    /// TERM was sent; KILL follows.
+    Terminating(Instant),
+    /// KILL was sent.
+    Killed,
+    /// The leader has ended with this code: quiet until, and at most until.
+    Draining { code: i32, quiet: Instant, end: Instant },
+}
+
+/// The life of one command, seen from its pipes.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    agent: Arc<Agent>,
+    exec: Arc<Exec>,
+    sources: [Source; 2],
+    phase: Phase,
+    timed_out: bool,
+}
+
+impl Pump {
+    pub(crate) fn new(
+        agent: Arc<Agent>,
+        exec: Arc<Exec>,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        timeout: Option<Duration>,
+    ) -> io::Result<Self> {
+        let sources = [Source::new(stdout, Stream::Stdout)?, Source::new(stderr, Stream::Stderr)?];
+        let limit = timeout.and_then(|timeout| now().checked_add(timeout));
+        Ok(Self { agent, exec, sources, phase: Phase::Running(limit), timed_out: false })
+    }
+
+    /// Until the exit is recorded.
+    pub(crate) async fn run(mut self, mut ended: oneshot::Receiver<i32>) {
+        let code = loop {
+            if let Some(code) = self.complete() {
+                break code;
+            }
+            let agent = Arc::clone(&self.agent);
+            let room = agent.budget.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            let may_read = self.room() > 0;
+            let [stdout, stderr] = &self.sources;
+            let leader_runs = !matches!(self.phase, Phase::Draining { .. });
+            // Each arm only waits; what it waited for is done after.
+            let woken = tokio::select! {
+                biased;
+                () = stdout.readable(), if may_read => Woken::Readable(0),
+                () = stderr.readable(), if may_read => Woken::Readable(1),
+                code = &mut ended, if leader_runs => Woken::Ended(code.unwrap_or(CODE_UNKNOWN)),
+                () = sleep_until(self.deadline()) => Woken::Deadline,
+                () = &mut room, if !may_read => Woken::Room,
+            };
+            match woken {
+                Woken::Readable(index) => self.read(index),
+                Woken::Ended(code) => self.leader_ended(code),
+                Woken::Deadline => self.deadline_passed(),
+                Woken::Room => {}
+            }
+        };
+        self.finish(code);
+    }
+
+    fn room(&self) -> usize {
+        self.exec.with_ring(|ring| self.agent.budget.room(ring))
+    }
+
+    /// The exit code, when nothing more is to come.
+    fn complete(&self) -> Option<i32> {
+        let Phase::Draining { code, quiet, end } = self.phase else { return None };
+        let closed = self.sources.iter().all(|source| source.pipe.is_none());
+        let owed = self.sources.iter().any(|source| source.pipe.is_some() && source.owed > 0);
+        (closed || (!owed && now() >= quiet.min(end))).then_some(code)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running(limit) => limit,
+            Phase::Terminating(kill) => Some(kill),
+            Phase::Killed => None,
+            Phase::Draining { quiet, end, .. } => {
+                let owed = self.sources.iter().any(|source| source.pipe.is_some() && source.owed > 0);
+                (!owed).then(|| quiet.min(end))
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self) {
+        let Some(pid) = self.exec.pid else { return };
+        match self.phase {
+            Phase::Running(_) => {
+                self.timed_out = true;
+                self.agent.children.kill_group_at_end(pid);
+                self.agent.children.signal(pid, Signal::TERM);
+                // A stopped process takes no notice before it goes on.
+                self.agent.children.signal(pid, Signal::CONT);
+                self.phase = Phase::Terminating(now() + TERM_GRACE);
+            }
+            Phase::Terminating(_) => {
+                self.agent.children.signal(pid, Signal::KILL);
+                self.phase = Phase::Killed;
+            }
+            // Looked at before the next wait.
+            Phase::Killed | Phase::Draining { .. } => {}
+        }
+    }
+
+    fn leader_ended(&mut self, code: i32) {
+        for source in &mut self.sources {
+            let waiting = source.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());
+            source.owed = waiting.unwrap_or(0);
+        }
+        let at = now();
+        self.phase = Phase::Draining { code, quiet: at + QUIET, end: at + DRAIN_MAX };
+    }
+
+    /// Reads once from a pipe.
+    fn read(&mut self, index: usize) {
+        let room = self.room();
+        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(pipe) = &source.pipe else { return };
+        let wanted = room.min(OUTPUT_BYTES_MAX - HELD_MAX).max(1);
+        let read = self.agent.with_scratch(|scratch| {
+            let scratch = scratch.get_mut(..wanted).unwrap_or_default();
+            pipe.try_read(scratch)
+                .map(|n| join(&mut source.held, scratch.get(..n).unwrap_or_default(), n == 0))
+        });
+        match read {
+            Ok((0, last)) => {
+                source.pipe = None;
+                self.output(index, last);
+            }
+            Ok((n, data)) => {
+                source.owed = source.owed.saturating_sub(u64::try_from(n).unwrap_or(u64::MAX));
+                if let Phase::Draining { quiet, .. } = &mut self.phase {
+                    *quiet = now() + QUIET;
+                }
+                self.output(index, data);
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => source.pipe = None,
+        }
+    }
+
+    fn output(&self, index: usize, data: Bytes) {
+        let Some(source) = self.sources.get(index) else { return };
+        if !data.is_empty() {
+            self.agent.record(&self.exec, Kind::Output(Output { stream: source.stream.into(), data }));
+        }
+    }
+
+    fn finish(mut self, code: i32) {
+        self.exec.stdin.close();
+        for index in 0..self.sources.len() {
+            let held = self
+                .sources
+                .get_mut(index)
+                .map(|source| std::mem::take(&mut source.held))
+                .unwrap_or_default();
+            self.output(index, held.into());
+        }
+        self.agent.record(&self.exec, Kind::Exit(Exit { code, timed_out: self.timed_out }));
+        self.agent.spares.exec_ended();
+    }
+}
+
+/// Why the pump woke up.
+#[derive(Debug, Clone, Copy)]
+enum Woken {
+    Readable(usize),
+    Ended(i32),
+    Deadline,
+    Room,
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was held and what came, up to where a character ends (at the end of the stream: all); the rest is held now.
+/// Returns how much came, and the bytes.
+fn join(held: &mut Vec<u8>, came: &[u8], at_end: bool) -> (usize, Bytes) {
+    let mut whole = Vec::with_capacity(held.len() + came.len());
+    whole.append(held);
+    whole.extend_from_slice(came);
+    if !at_end {
+        let cut = whole.len() - incomplete_tail(&whole);
+        held.extend_from_slice(whole.get(cut..).unwrap_or_default());
+        whole.truncate(cut);
+    }
+    (came.len(), whole.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_in_two_reads_comes_whole() {
+        let mut held = Vec::new();
+        assert_eq!(join(&mut held, b"a\xC3", false), (2, Bytes::from_static(b"a")));
+        assert_eq!(join(&mut held, b"\xA9b", false), (2, Bytes::from("éb")));
+        assert_eq!(join(&mut held, b"\xC3", false), (1, Bytes::new()));
+        assert_eq!(join(&mut held, b"", true), (0, Bytes::from_static(b"\xC3")));
+        assert!(held.is_empty());
+    }
+}

@@ -1,0 +1,116 @@
+//! The calls of the protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
+use atoll_agent_protocol::v1::{
+    AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest, Held,
+    HelloReply, HelloRequest, ListReply, ListRequest, SignalReply, SignalRequest, StdinReply, StdinRequest,
+};
+use atoll_agent_protocol::{EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX};
+use rustix::process::Signal;
+use tonic::{Request, Response, Status};
+
+use crate::activity::listening_ports;
+use crate::agent::Agent;
+use crate::exec::{Events, Exec};
+use crate::stdin::Closed;
+use crate::{start, status};
+
+/// What a serve of any release up to this one is told.
+const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Answers the calls of one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Server(pub(crate) Arc<Agent>);
+
+impl Server {
+    pub(crate) fn service(agent: Arc<Agent>) -> AgentServer<Self> {
+        AgentServer::new(Self(agent))
+            .max_decoding_message_size(EXEC_REQUEST_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Calls for Server {
+    type ExecStream = Events;
+    type AttachStream = Events;
+
+    async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
+        Ok(Response::new(HelloReply {
+            protocol_version: PROTOCOL_VERSION,
+            agent_version: AGENT_VERSION.to_owned(),
+            capabilities: Vec::new(),
+        }))
+    }
+
+    async fn exec(&self, request: Request<ExecRequest>) -> Answer<Events> {
+        let exec = start::start(&self.0, request.into_inner())?;
+        Events::after(exec, 0).map(Response::new).map_err(status::gone)
+    }
+
+    async fn attach(&self, request: Request<AttachRequest>) -> Answer<Events> {
+        let request = request.into_inner();
+        let exec = self.0.find(&request.exec_id)?;
+        Events::after(exec, request.after_seq).map(Response::new).map_err(status::gone)
+    }
+
+    async fn ack(&self, request: Request<AckRequest>) -> Answer<AckReply> {
+        for acked in request.into_inner().acked {
+            self.0.ack(&acked.exec_id, acked.seq);
+        }
+        Ok(Response::new(AckReply {}))
+    }
+
+    async fn stdin(&self, request: Request<StdinRequest>) -> Answer<StdinReply> {
+        let StdinRequest { exec_id, data, eof } = request.into_inner();
+        if data.len() > STDIN_BYTES_MAX {
+            return Err(Status::invalid_argument("too much input at once"));
+        }
+        let exec = self.0.find(&exec_id)?;
+        self.0.activity.touch();
+        let closed = |Closed| Status::failed_precondition("standard input is closed");
+        exec.stdin.write(data, eof).await.map_err(closed)?;
+        Ok(Response::new(StdinReply {}))
+    }
+
+    async fn signal(&self, request: Request<SignalRequest>) -> Answer<SignalReply> {
+        let request = request.into_inner();
+        let signal = Signal::from_named_raw(request.signal)
+            .ok_or_else(|| Status::invalid_argument("no such signal"))?;
+        let exec = self.0.find(&request.exec_id)?;
+        match exec.pid {
+            Some(pid) if self.0.children.signal(pid, signal) => Ok(Response::new(SignalReply {})),
+            _ => Err(Status::failed_precondition("it has ended")),
+        }
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {
+        Ok(Response::new(ListReply { execs: self.0.list().iter().map(|exec| held(exec)).collect() }))
+    }
+
+    async fn activity(&self, _: Request<ActivityRequest>) -> Answer<ActivityReply> {
+        let running =
+            self.0.list().iter().filter(|exec| exec.kind != ExecKind::Main && exec.running()).count();
+        let idle = if running > 0 { Duration::ZERO } else { self.0.activity.idle() };
+        Ok(Response::new(ActivityReply {
+            idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
+            execs_running: u32::try_from(running).unwrap_or(u32::MAX),
+            ports: listening_ports(),
+        }))
+    }
+}
+
+fn held(exec: &Exec) -> Held {
+    exec.with_ring(|ring| Held {
+        exec_id: exec.id.clone(),
+        kind: exec.kind.into(),
+        running: !ring.ended(),
+        first_seq: ring.first_seq(),
+        last_seq: ring.last_seq(),
+    })
+}

@@ -1,0 +1,20 @@
+//! The answers that say no.
+
+use atoll_agent_protocol::{EXECS_MAX, FIRST_SEQ_METADATA};
+use tonic::Status;
+
+use crate::ring::Gone;
+
+pub(crate) fn gone(gone: Gone) -> Status {
+    let mut status = Status::out_of_range(format!("events before {} were acknowledged", gone.first_seq));
+    status.metadata_mut().insert(FIRST_SEQ_METADATA, gone.first_seq.into());
+    status
+}
+
+pub(crate) fn no_such_exec() -> Status {
+    Status::not_found("no such exec")
+}
+
+pub(crate) fn too_many() -> Status {
+    Status::resource_exhausted(format!("{EXECS_MAX} execs run or wait to be acknowledged"))
+}

@@ -1,0 +1,94 @@
+//! Every system call of the agent that needs `unsafe`, and nothing else that does.
+//!
+//! [`spare`] holds the one delicate thing, what a child does between fork and exec; here are the small ones.
+#![expect(
+    unsafe_code,
+    reason = "fork, inherited descriptors and the allocator's controls have no safe interface"
+)]
+
+mod child;
+mod spare;
+
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::Pid;
+
+pub(crate) use spare::{RawSpare, fork_spare, note_heap_floor};
+
+/// The listening socket, as the launcher leaves it.
+const LISTENER_FD: RawFd = 3;
+/// Of the `cgroup.procs` files, the first.
+const CGROUP_FD_FIRST: RawFd = 4;
+/// Most `cgroup.procs` files: one for each hierarchy of cgroup v1.
+pub(crate) const CGROUP_FDS_MAX: usize = 16;
+
+/// What the launcher left open.
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    /// A listening Unix stream socket.
+    pub(crate) listener: OwnedFd,
+    /// `cgroup.procs` files of the workload's cgroup; writing `0` moves the writer.
+    pub(crate) cgroups: Vec<OwnedFd>,
+}
+
+/// Takes the inherited descriptors and marks each as close-on-exec. Called once, before any other is opened.
+pub(crate) fn take_inherited(cgroup_fds: usize) -> io::Result<Inherited> {
+    let take = |fd: RawFd| -> io::Result<OwnedFd> {
+        // SAFETY: only borrowed for the call, which fails where the number is not open.
+        rustix::io::fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, rustix::io::FdFlags::CLOEXEC)?;
+        // SAFETY: it is open, and nothing else in this process owns it: the numbers are the launcher's contract,
+        // and this runs once, before anything of ours is opened.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    let last = CGROUP_FD_FIRST.saturating_add(i32::try_from(cgroup_fds).unwrap_or(i32::MAX));
+    Ok(Inherited {
+        listener: take(LISTENER_FD)?,
+        cgroups: (CGROUP_FD_FIRST..last).map(take).collect::<io::Result<_>>()?,
+    })
+}
+
+/// A child that has ended and was not waited for yet. Its pid stays taken until [`rustix::process::waitpid`].
+pub(crate) fn peek_ended_child() -> Option<Pid> {
+    // SAFETY: all zeroes is a valid value of this plain C struct.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` lives through the call.
+    let done = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) };
+    if done != 0 {
+        return None;
+    }
+    // SAFETY: after a successful waitid the fields of SIGCHLD are filled in, or still zero when there was no child.
+    Pid::from_raw(unsafe { info.si_pid() })
+}
+
+/// Makes a saved user id that no process of the sandbox has: another process may set limits (`prlimit`) of this one
+/// only where all its ids are its own, and a limit of no CPU time would kill even PID 1. Best effort: outside a
+/// sandbox that id may not exist.
+pub(crate) fn set_odd_saved_uid() {
+    /// A uid that no image uses, below the end of a sandbox's range.
+    const ODD_UID: libc::uid_t = 65_533;
+    const KEEP: libc::uid_t = libc::uid_t::MAX;
+    // SAFETY: takes plain numbers.
+    let _ = unsafe { libc::syscall(libc::SYS_setresuid, KEEP, KEEP, ODD_UID) };
+}
+
+/// Sets the allocator up for one small heap: all in `brk` (see [`note_heap_floor`]), and what is free at its top goes
+/// back soon.
+pub(crate) fn tune_allocator() {
+    /// glibc's largest: no allocation gets a mapping of its own.
+    const MMAP_THRESHOLD_BYTES: libc::c_int = 32 << 20;
+    /// Free memory at the top of the heap that is kept.
+    const TRIM_THRESHOLD_BYTES: libc::c_int = 128 << 10;
+    // SAFETY: plain numbers; the only thread of the process calls it.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+    }
+}
+
+/// Gives free memory back to the kernel.
+pub(crate) fn trim_heap() {
+    // SAFETY: no preconditions.
+    unsafe { libc::malloc_trim(0) };
+}

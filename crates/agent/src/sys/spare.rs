@@ -1,0 +1,95 @@
+//! The fork, as the agent's side sees it.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+
+use super::child::{ChildFds, child_main};
+use super::{CGROUP_FD_FIRST, CGROUP_FDS_MAX};
+
+/// Where the part of the heap begins that a spare does not need; 0: not known.
+static HEAP_FLOOR: AtomicUsize = AtomicUsize::new(0);
+
+/// Notes where the heap begins. What lies below (the thread's own block of a static program) stays in a spare; what
+/// lies above it drops, so that a waiting spare neither keeps the agent's old pages nor makes it copy them.
+pub(crate) fn note_heap_floor() {
+    const PAGE_BYTES: usize = 4_096;
+    let first = Box::new(0_u64);
+    let floor = std::ptr::from_ref::<u64>(&*first).addr().next_multiple_of(PAGE_BYTES);
+    HEAP_FLOOR.store(floor, Ordering::Relaxed);
+}
+
+/// A child that waits for its request, and the agent's ends of its pipes.
+#[derive(Debug)]
+pub(crate) struct RawSpare {
+    pub(crate) pid: Pid,
+    /// Takes one request, once; see [`crate::launch`].
+    pub(crate) request: Option<OwnedFd>,
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// Forks a child that enters the workload's cgroup and waits for a request.
+pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
+    let (request_read, request) = pipe()?;
+    let (stdin_read, stdin) = pipe()?;
+    let (stdout, stdout_write) = pipe()?;
+    let (stderr, stderr_write) = pipe()?;
+    let fds = ChildFds {
+        request: request_read.as_raw_fd(),
+        stdio: [stdin_read.as_raw_fd(), stdout_write.as_raw_fd(), stderr_write.as_raw_fd()],
+        cgroups: (CGROUP_FD_FIRST, cgroups.len().min(CGROUP_FDS_MAX)),
+        heap: heap_to_drop(),
+    };
+    let pid = fork(fds)?;
+    Ok(RawSpare { pid, request: Some(request), stdin, stdout, stderr })
+}
+
+/// A pipe whose ends are beyond the numbers that a child gives a meaning to: 0 to 3 and the cgroup files. They are
+/// taken all through the agent's life, so the kernel never gives one of them.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    Ok((read, write))
+}
+
+/// The agent's heap above the floor, as (address, length).
+fn heap_to_drop() -> (usize, usize) {
+    let floor = HEAP_FLOOR.load(Ordering::Relaxed);
+    // SAFETY: sbrk(0) only tells where the heap ends.
+    let end = unsafe { libc::sbrk(0) }.addr();
+    // A Rust program may have its first block outside `brk`; then nothing is dropped, which only costs memory.
+    const HEAP_BYTES_MAX: usize = 1 << 30;
+    match end.checked_sub(floor) {
+        Some(len) if floor != 0 && len <= HEAP_BYTES_MAX => (floor, len),
+        _ => (0, 0),
+    }
+}
+
+fn fork(fds: ChildFds) -> io::Result<Pid> {
+    // SAFETY: all zeroes is a valid signal set, filled right after.
+    let (mut all, mut old): (libc::sigset_t, libc::sigset_t) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    // Signals wait while the two processes part: a handler of the agent that ran in the child would write into the
+    // agent's own wake-up socket.
+    // SAFETY: both sets live through the calls.
+    unsafe {
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
+    }
+    // The bare call, without the C library's handlers around it: the child makes system calls only.
+    // SAFETY: with no flags but SIGCHLD this is fork(2): the child has a copy of everything, and its only thread goes
+    // on in `child_main`, which touches no lock and no heap and never returns.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid == 0 {
+        // SAFETY: we are the child, right after fork, with all signals blocked.
+        unsafe { child_main(fds) }
+    }
+    let error = io::Error::last_os_error();
+    // SAFETY: `old` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, std::ptr::null_mut()) };
+    i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw).ok_or(error)
+}

@@ -1,0 +1,4 @@
+//! The real agent, reached through the real client.
+
+mod harness;
+mod run;
