@@ -1,0 +1,89 @@
+//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G -- atoll serve …`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What `atoll serve` says at the start.
+#[derive(Debug)]
+pub(crate) struct Args {
+    /// The data folder, absolute.
+    pub(crate) data_dir: PathBuf,
+    /// The user that serve runs as.
+    pub(crate) serve_uid: u32,
+    /// Its group.
+    pub(crate) serve_gid: u32,
+    /// The inner serve's whole command line, with its name.
+    pub(crate) serve: Vec<OsString>,
+}
+
+/// A command line that is none of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G -- atoll serve …")]
+pub(crate) struct ArgsError(&'static str);
+
+/// Reads the command line, without the program's name.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
+    let mut words = words;
+    let (mut data_dir, mut uid, mut gid) = (None, None, None);
+    while let Some(option) = words.next() {
+        if option == "--" {
+            let args = Args {
+                data_dir: data_dir
+                    .filter(|dir: &PathBuf| dir.is_absolute())
+                    .ok_or(ArgsError("--data-dir must be an absolute path"))?,
+                serve_uid: uid.ok_or(ArgsError("--serve-uid is missing"))?,
+                serve_gid: gid.ok_or(ArgsError("--serve-gid is missing"))?,
+                serve: words.collect(),
+            };
+            return if args.serve.is_empty() { Err(ArgsError("nothing after --")) } else { Ok(args) };
+        }
+        let value = words.next().ok_or(ArgsError("an option without its value"))?;
+        match option.to_str() {
+            Some("--data-dir") => data_dir = Some(PathBuf::from(value)),
+            Some("--serve-uid") => uid = Some(unprivileged(&value)?),
+            Some("--serve-gid") => gid = Some(unprivileged(&value)?),
+            _ => return Err(ArgsError("unknown option")),
+        }
+    }
+    Err(ArgsError("-- is missing"))
+}
+
+/// An id that is neither root's nor the "no change" of the system calls.
+fn unprivileged(text: &OsString) -> Result<u32, ArgsError> {
+    let id = text.to_str().and_then(|text| text.parse::<u32>().ok());
+    id.filter(|id| *id != 0 && *id != u32::MAX)
+        .ok_or(ArgsError("serve's uid and gid must be numbers other than 0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> Result<Args, ArgsError> {
+        parse(text.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn everything_after_the_dashes_is_the_inner_command() {
+        let args =
+            parse_text("--data-dir /d --serve-uid 5 --serve-gid 6 -- atoll serve --data-dir /d").unwrap();
+        assert_eq!((args.serve_uid, args.serve_gid), (5, 6));
+        assert_eq!(args.serve, ["atoll", "serve", "--data-dir", "/d"]);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_refused() {
+        for text in [
+            "",
+            "--data-dir d --serve-uid 5 --serve-gid 6 -- atoll",
+            "--data-dir /d --serve-uid 0 --serve-gid 6 -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 4294967295 -- atoll",
+            "--data-dir /d --serve-uid 5 -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 6 --",
+            "--data-dir /d --serve-uid 5 --serve-gid 6",
+            "--data-dir /d --serve-uid 5 --serve-gid 6 --evil x -- atoll",
+        ] {
+            assert!(parse_text(text).is_err(), "{text}");
+        }
+    }
+}

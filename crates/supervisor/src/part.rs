@@ -1,0 +1,185 @@
+//! The two parts: what each is given, and where it is in its life.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::time::{Duration, Instant};
+
+use atoll_types::InstallationId;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::args::Args;
+use crate::back_off::BackOff;
+use crate::child::{self, Program};
+use crate::folder::Folders;
+use crate::inherited::Inherited;
+use crate::report;
+
+/// Where the launcher finds helpers such as mkfs.btrfs; root's own PATH is not trusted for that.
+const LAUNCHER_PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Where a part is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Running {
+        pid: Pid,
+        since: Instant,
+    },
+    /// To be started then.
+    Waiting {
+        until: Instant,
+    },
+    /// Not to be started any more.
+    Stopped,
+}
+
+/// A program that is kept alive.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) state: State,
+    /// How often it was started.
+    pub(crate) starts: u64,
+    program: Program,
+    back_off: BackOff,
+}
+
+impl Part {
+    fn new(name: &'static str, program: Program) -> Self {
+        Self { name, state: State::Stopped, starts: 0, program, back_off: BackOff::new() }
+    }
+
+    /// Starts it now; a failure counts as a death.
+    pub(crate) fn start(&mut self) {
+        self.starts += 1;
+        match child::start(&self.program) {
+            Ok(pid) => {
+                report::line(&format!("{} started (pid {pid})", self.name));
+                self.state = State::Running { pid, since: Instant::now() };
+            }
+            Err(error) => {
+                report::line(&format!("cannot start {}: {error}", self.name));
+                self.wait(Duration::ZERO);
+            }
+        }
+    }
+
+    /// After it ended: answers how long until it is started again.
+    pub(crate) fn wait(&mut self, lived: Duration) -> Duration {
+        let wait = self.back_off.after(lived);
+        self.state = State::Waiting { until: Instant::now() + wait };
+        wait
+    }
+
+    /// Its process, while it has one. Until it is reaped here, nobody else can have the number.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            State::Waiting { .. } | State::Stopped => None,
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid()
+            && let Err(error) = kill_process(pid, signal)
+        {
+            report::line(&format!("cannot signal {}: {error}", self.name));
+        }
+    }
+}
+
+/// Both parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) launcher: Part,
+    pub(crate) serve: Part,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        args: &Args,
+        inherited: &Inherited,
+        folders: &Folders,
+        launcher_socket: &OwnedFd,
+        installation: &InstallationId,
+    ) -> io::Result<Self> {
+        let dup = |fd: &OwnedFd| fd.as_fd().try_clone_to_owned();
+        let (uid, gid) = (args.serve_uid.to_string(), args.serve_gid.to_string());
+        let launcher_argv: [&OsStr; 7] = [
+            "atoll-launcher".as_ref(),
+            "--data-dir".as_ref(),
+            args.data_dir.as_os_str(),
+            "--serve-uid".as_ref(),
+            uid.as_ref(),
+            "--serve-gid".as_ref(),
+            gid.as_ref(),
+        ];
+        let launcher = Program {
+            file: dup(&inherited.launcher)?,
+            argv: words(launcher_argv.map(OsString::from))?,
+            envp: words([LAUNCHER_PATH.into()])?,
+            descriptors: vec![dup(launcher_socket)?, dup(&inherited.agent)?, dup(&inherited.unpack)?],
+            user: None,
+            umask: 0o022,
+        };
+        let serve = Program {
+            file: dup(&inherited.serve)?,
+            argv: words(args.serve.iter().cloned())?,
+            envp: words(serve_environment(std::env::vars_os(), installation))?,
+            descriptors: vec![dup(&inherited.listener)?, dup(&folders.run)?, dup(&folders.serve)?],
+            user: Some((args.serve_uid, args.serve_gid)),
+            umask: 0o077,
+        };
+        Ok(Self { launcher: Part::new("launcher", launcher), serve: Part::new("serve", serve) })
+    }
+
+    pub(crate) fn each(&mut self) -> [&mut Part; 2] {
+        // The launcher first: serve asks it something at once.
+        [&mut self.launcher, &mut self.serve]
+    }
+}
+
+/// The environment as it was given, with what serve learns from here.
+fn serve_environment(
+    given: impl Iterator<Item = (OsString, OsString)>,
+    installation: &InstallationId,
+) -> Vec<OsString> {
+    let ours: [(&str, &str); 5] = [
+        ("ATOLL_ROLE", "serve"),
+        ("ATOLL_LISTEN_FD", "3"),
+        ("ATOLL_RUN_FD", "4"),
+        ("ATOLL_DATA_FD", "5"),
+        ("ATOLL_INSTALLATION", installation.as_str()),
+    ];
+    let given = given.filter(|(name, _)| !ours.iter().any(|(our, _)| name == our));
+    given
+        .chain(ours.map(|(name, value)| (name.into(), value.into())))
+        .map(|(name, value)| assign(&name, &value))
+        .collect()
+}
+
+fn assign(name: &OsStr, value: &OsStr) -> OsString {
+    OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat())
+}
+
+fn words(words: impl IntoIterator<Item = OsString>) -> io::Result<Vec<CString>> {
+    words.into_iter().map(|word| CString::new(word.into_vec()).map_err(io::Error::other)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_caller_says_about_our_own_variables_does_not_count() {
+        let given = [("ATOLL_ROLE", "root"), ("HOST", "0.0.0.0")].map(|(n, v)| (n.into(), v.into()));
+        let installation = InstallationId::random();
+        let environment = serve_environment(given.into_iter(), &installation);
+        assert!(
+            environment.contains(&"HOST=0.0.0.0".into()) && environment.contains(&"ATOLL_ROLE=serve".into())
+        );
+        assert!(environment.contains(&format!("ATOLL_INSTALLATION={installation}").into()));
+        assert!(!environment.contains(&"ATOLL_ROLE=root".into()));
+    }
+}
