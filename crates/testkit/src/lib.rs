@@ -17,4 +17,4 @@ pub use clock::ManualClock;
 pub use exec_logs::FakeExecLogs;
 pub use faults::{Fault, Faults, Gate};
 pub use runtime::FakeRuntime;
-pub use store::FakeStore;
+pub use store::{FakeStore, StoreFault};
