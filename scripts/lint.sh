@@ -8,6 +8,7 @@ step() { say "lint: $*"; "$@"; }
 
 step cargo fmt --all --check
 step cargo xtask check-deps
+step cargo xtask docs --check
 step cargo clippy --quiet --workspace --all-targets -- -D warnings
 if have shellcheck; then
     step shellcheck --external-sources --source-path=SCRIPTDIR .ci/run scripts/*.sh

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod cargo;
 mod check_deps;
 mod dist;
+mod docs;
 mod house;
 mod lint_exceptions;
 
@@ -24,6 +25,12 @@ struct Args {
 enum Task {
     /// Check that every crate imports downward only, and keeps to its room.
     CheckDeps,
+    /// Write the documents that are made from the code.
+    Docs {
+        /// Write nothing; fail when they are not what the code says, or a link leads nowhere.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build the small programs statically into the target folder's `dist`.
     Dist {
         /// Build `atoll` too, with the small programs inside it.
@@ -42,6 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let workspace = cargo::Workspace::load()?;
     match Args::parse().task {
         Task::CheckDeps => check_deps::run(&workspace),
+        Task::Docs { check } => docs::run(&workspace, check),
         Task::Dist { embed, profile, output } => {
             dist::programs(&workspace)?;
             if embed {
