@@ -1,1 +1,28 @@
 //! Durable records, in SQLite: the only crate with SQL.
+//!
+//! ```text
+//!  SqliteStore ── reads ──► a few read connections ──┐
+//!       │                                            ├──► atoll.db (WAL)
+//!       └─ writes ─► queue ─► writer: one connection ┘        ▲
+//!                                 └─ dirty ─► checkpointer ───┘
+//! ```
+//! All writes go through one task that takes whatever is queued, runs it in one immediate transaction and answers
+//! when that is committed, so that a hundred writers cost about as much as one. A write that fails fails alone.
+//!
+//! What a crash does: a write that was answered is in the write-ahead log in the page cache, and survives the death
+//! of any process. [`atoll_ports::Durability::Power`] waits for the disk; the others are on the disk within about a
+//! second, when the checkpointer has passed.
+
+mod checkpoint;
+mod connection;
+mod cursor;
+mod entity;
+mod error;
+mod migration;
+mod open;
+mod query;
+mod store;
+mod words;
+mod writer;
+
+pub use open::{OpenError, SqliteStore};

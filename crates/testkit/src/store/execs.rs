@@ -63,8 +63,11 @@ impl Tables {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<ExecRecord>, StoreError> {
-        let fits =
-            |e: &&ExecRecord| e.sandbox == *sandbox && filter.status.is_none_or(|status| status == e.status);
+        let fits = |e: &&ExecRecord| {
+            e.sandbox == *sandbox
+                && filter.status.is_none_or(|status| status == e.status)
+                && filter.kind.is_none_or(|kind| kind == e.kind)
+        };
         let found = self.execs.values().filter(fits).cloned().collect();
         let key = |e: &ExecRecord| Reverse((e.created_at.as_unix_ms(), e.id.to_string()));
         page("e", found, key, write_newest, read_newest, cursor, limit)

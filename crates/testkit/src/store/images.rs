@@ -6,6 +6,17 @@ use atoll_types::{ImageDigest, ImageSource};
 use super::Tables;
 use super::page::page;
 
+/// A name as hexadecimal digits: it may have characters that are not safe in a URL.
+fn write_hex(name: &str) -> String {
+    name.bytes().map(|b| format!("{b:02x}")).collect()
+}
+
+fn read_hex(text: &str) -> Option<String> {
+    let digits: Vec<char> = text.chars().collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok();
+    String::from_utf8(digits.chunks(2).map(byte).collect::<Option<_>>()?).ok()
+}
+
 impl Tables {
     pub(super) fn image_put(&mut self, image: &ImageRecord) -> Result<(), StoreError> {
         self.owner_exists(&image.owner)?;
@@ -20,7 +31,7 @@ impl Tables {
     ) -> Result<Page<ImageRecord>, StoreError> {
         let all = self.images.values().cloned().collect();
         let key = |i: &ImageRecord| i.name.to_string();
-        page("i", all, key, Clone::clone, |text| Some(text.to_owned()), cursor, limit)
+        page("i", all, key, |name| write_hex(name), read_hex, cursor, limit)
     }
 
     pub(super) fn image_digest_used(&self, digest: &ImageDigest) -> bool {

@@ -1,0 +1,50 @@
+//! Migrations of the tables: forward only, each in a transaction with the note that it was done.
+
+mod m0001_first;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+use crate::open::OpenError;
+
+struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first::First)]
+    }
+}
+
+/// Whether the table of migrations is there: it is not in a new file.
+const INSTALLED: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'seaql_migrations'";
+/// Migrations that were done, in their order.
+const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";
+
+fn failed(action: &'static str) -> impl FnOnce(sea_orm::DbErr) -> OpenError {
+    move |source| OpenError::Database { action, source }
+}
+
+/// The first migration that was done by a newer release.
+async fn unknown(db: &DatabaseConnection) -> Result<Option<String>, sea_orm::DbErr> {
+    let query = |sql: &'static str| db.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql));
+    if query(INSTALLED).await?.is_empty() {
+        return Ok(None);
+    }
+    let known: Vec<String> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
+    for row in query(APPLIED).await? {
+        let version: String = row.try_get("", "version")?;
+        if !known.contains(&version) {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
+}
+
+/// Brings the tables up to date; changes nothing in a database of a newer release.
+pub(crate) async fn run(db: &DatabaseConnection) -> Result<(), OpenError> {
+    if let Some(migration) = unknown(db).await.map_err(failed("read its migrations"))? {
+        return Err(OpenError::NewerSchema { migration });
+    }
+    Migrator::up(db, None).await.map_err(failed("migrate its tables"))
+}

@@ -1,0 +1,146 @@
+//! Opening and closing.
+
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{DatabaseConnection, DbErr, SqlxSqliteConnector};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::connection::{OwnConnection, connect_error};
+use crate::writer::{Writer, WriterHandle};
+use crate::{checkpoint, migration};
+
+/// Connections that read: reads are short, and two cores run no more of them at once.
+const READ_CONNECTIONS: u32 = 3;
+/// How long one connection waits for another's lock: somebody looks at the file with another program.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept on each connection: more than there are.
+const STATEMENTS_CACHED: usize = 256;
+/// Pages in the log beyond which the writer checkpoints by itself (32 MiB): only when the checkpointer cannot keep up.
+const WRITER_CHECKPOINT_PAGES: &str = "8000";
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer release has changed the tables.
+    #[error("the database was made by a newer release of Atoll (it has the migration {migration}): run that release")]
+    NewerSchema {
+        /// The first migration that this release does not know.
+        migration: String,
+    },
+    /// The file could not be made or opened.
+    #[error("the database file {path} could not be opened")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The database failed.
+    #[error("the database failed to {action}")]
+    Database {
+        /// What it was doing.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: DbErr,
+    },
+}
+
+/// Durable records in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    pub(crate) read: DatabaseConnection,
+    pub(crate) writer: WriterHandle,
+    writer_task: JoinHandle<()>,
+    checkpoint_task: JoinHandle<()>,
+    checkpoint_stop: oneshot::Sender<()>,
+}
+
+/// Makes the file where it is missing, for its owner alone; SQLite gives its other files the same mode.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map(drop).map_err(|source| OpenError::File { path: path.display().to_string(), source })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .disable_statement_logging()
+}
+
+fn failed(action: &'static str) -> impl FnOnce(DbErr) -> OpenError {
+    move |source| OpenError::Database { action, source }
+}
+
+async fn open_pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A connection to a file does not go stale: no ping before each use.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let pool = pool.connect_with(options).await.map_err(connect_error)?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, making it where it is missing and bringing its tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no database, or was made by a newer release.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        create_private(path)?;
+        let options = options(path);
+        let first = open_pool(options.clone(), 1).await.map_err(failed("open"))?;
+        let migrated = migration::run(&first).await;
+        first.close().await.map_err(failed("close"))?;
+        migrated?;
+
+        let read = open_pool(options.clone().pragma("query_only", "ON"), READ_CONNECTIONS);
+        let read = read.await.map_err(failed("open"))?;
+        let writing = options.clone().pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
+        let write = OwnConnection::open(&writing).await.map_err(failed("open"))?;
+        let checkpointing = OwnConnection::open(&options).await.map_err(failed("open"))?;
+        Ok(Self::start(read, write, checkpointing))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "both tasks belong to the store, which is opened before the tasks")]
+    fn start(read: DatabaseConnection, write: OwnConnection, checkpointing: OwnConnection) -> Self {
+        let dirty = Arc::new(Notify::new());
+        let (checkpoint_stop, stop) = oneshot::channel();
+        let checkpoint_task = tokio::spawn(checkpoint::run(checkpointing, Arc::clone(&dirty), stop));
+        let (task, writer) = Writer::new(write, dirty);
+        let writer_task = tokio::spawn(task.run());
+        Self { read, writer, writer_task, checkpoint_task, checkpoint_stop }
+    }
+
+    /// Writes what is queued and closes. Dropping the store does the same, later.
+    ///
+    /// # Errors
+    /// When the read connections do not close.
+    pub async fn close(self) -> Result<(), OpenError> {
+        let Self { read, writer, writer_task, checkpoint_task, checkpoint_stop } = self;
+        drop(writer);
+        drop(checkpoint_stop);
+        // They end by themselves; a panic of theirs was told by tokio already.
+        let _ended = (writer_task.await.is_ok(), checkpoint_task.await.is_ok());
+        read.close().await.map_err(failed("close"))
+    }
+}

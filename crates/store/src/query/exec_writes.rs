@@ -1,0 +1,138 @@
+//! Writing execs: the store's hottest statements, as plain SQL from the cache of prepared ones.
+
+use atoll_ports::{ExecOutcome, ExecRecord, StoreError};
+use atoll_types::{ExecId, ExecStatus, SandboxId, Timestamp};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+
+use super::statement;
+use crate::error::{Columns, Refusal, failed, sql_json, sql_number, unstorable};
+use crate::words::Word;
+
+const ADD: &str = "add an exec";
+const FINISH: &str = "finish an exec";
+const SWEEP: &str = "remove old execs";
+
+/// An outcome whose parts contradict each other; the columns cannot say it.
+#[derive(Debug, thiserror::Error)]
+#[error("an exec with the status {status} has an outcome that contradicts it")]
+struct ContradictionError {
+    status: &'static str,
+}
+
+/// The columns of an outcome, in the order of all statements; nulls while it runs.
+fn outcome_values(
+    action: &'static str,
+    status: ExecStatus,
+    outcome: Option<&ExecOutcome>,
+) -> Result<[Value; 7], StoreError> {
+    let timed_out = outcome.and_then(|o| o.exit.as_ref()).is_some_and(|e| e.timed_out);
+    if outcome.is_some_and(|o| o.status != status) || timed_out != (status == ExecStatus::TimedOut) {
+        return Err(unstorable(action, ContradictionError { status: status.word() }));
+    }
+    let last_seq = outcome.map(|o| sql_number(action, o.last_seq)).transpose()?;
+    let duration_ms = outcome.map(|o| sql_number(action, o.duration_ms)).transpose()?;
+    Ok([
+        status.word().into(),
+        outcome.and_then(|o| o.exit.as_ref()).map(|e| e.code).into(),
+        last_seq.into(),
+        outcome.map(|o| o.finished_at.as_unix_ms()).into(),
+        duration_ms.into(),
+        outcome.map(|o| o.truncated).into(),
+        outcome.and_then(|o| o.failure.clone()).into(),
+    ])
+}
+
+/// Inserts nothing where the sandbox is not there.
+pub(crate) fn insert_statement(exec: &ExecRecord) -> Result<Statement, StoreError> {
+    let sql = "INSERT INTO execs (id, sandbox_id, node_id, kind, spec, created_at, \
+        status, exit_code, last_seq, finished_at, duration_ms, truncated, failure) \
+        SELECT ?1, id, node_id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM sandboxes WHERE id = ?2";
+    let fixed: [Value; 5] = [
+        exec.id.as_str().into(),
+        exec.sandbox.as_str().into(),
+        exec.kind.word().into(),
+        sql_json(ADD, &exec.spec)?.into(),
+        exec.created_at.as_unix_ms().into(),
+    ];
+    let values = fixed.into_iter().chain(outcome_values(ADD, exec.status, exec.outcome.as_ref())?);
+    Ok(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+}
+
+pub(crate) async fn insert(db: &impl ConnectionTrait, insert: Statement) -> Result<(), StoreError> {
+    let refusal = Refusal { action: ADD, unique: "exec id", parent: "sandbox" };
+    let done = db.execute_raw(insert).await.map_err(|e| refusal.error(e))?;
+    if done.rows_affected() == 0 { Err(StoreError::Absent { what: "sandbox" }) } else { Ok(()) }
+}
+
+/// An end to write.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    exec: ExecRecord,
+    update: Statement,
+}
+
+impl Finish {
+    pub(crate) fn new(exec: &ExecRecord) -> Result<Self, StoreError> {
+        let Some(outcome) = exec.outcome.as_ref().filter(|o| o.status != ExecStatus::Running) else {
+            return Err(unstorable(FINISH, ContradictionError { status: exec.status.word() }));
+        };
+        let sql = "UPDATE execs SET status = ?, exit_code = ?, last_seq = ?, finished_at = ?, duration_ms = ?, \
+            truncated = ?, failure = ? WHERE id = ? AND sandbox_id = ? AND status = 'running'";
+        let which: [Value; 2] = [exec.id.as_str().into(), exec.sandbox.as_str().into()];
+        let values = outcome_values(FINISH, outcome.status, Some(outcome))?.into_iter().chain(which);
+        let update = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
+        Ok(Self { exec: ExecRecord { status: outcome.status, ..exec.clone() }, update })
+    }
+
+    /// Ends it where it runs; keeps an end that it has; adds it where it is missing.
+    pub(crate) async fn run(self, db: &impl ConnectionTrait) -> Result<(), StoreError> {
+        let done = db.execute_raw(self.update).await.map_err(failed(FINISH))?;
+        if done.rows_affected() > 0 {
+            return Ok(());
+        }
+        let there = statement("SELECT sandbox_id FROM execs WHERE id = ?", [self.exec.id.as_str().into()]);
+        let row = db.query_one_raw(there).await.map_err(failed(FINISH))?;
+        let owner: Option<String> =
+            row.map(|row| row.try_get("", "sandbox_id")).transpose().map_err(failed(FINISH))?;
+        match owner {
+            None => insert(db, insert_statement(&self.exec)?).await,
+            Some(sandbox) if sandbox == self.exec.sandbox.as_str() => Ok(()),
+            Some(_) => Err(StoreError::Conflict { what: "exec id" }),
+        }
+    }
+}
+
+pub(crate) fn finish_all_statement(sandbox: &SandboxId, outcome: &ExecOutcome) -> Result<Statement, StoreError> {
+    let sql = "UPDATE execs SET status = ?, exit_code = ?, last_seq = ?, finished_at = ?, duration_ms = ?, \
+        truncated = ?, failure = ? \
+        WHERE status = 'running' AND node_id = (SELECT node_id FROM sandboxes WHERE id = ?) AND sandbox_id = ?";
+    let which: [Value; 2] = [sandbox.as_str().into(), sandbox.as_str().into()];
+    let values = outcome_values(FINISH, outcome.status, Some(outcome))?.into_iter().chain(which);
+    Ok(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+}
+
+pub(crate) async fn finish_all(db: &impl ConnectionTrait, update: Statement) -> Result<u64, StoreError> {
+    Ok(db.execute_raw(update).await.map_err(failed(FINISH))?.rows_affected())
+}
+
+pub(crate) fn sweep_statement(finished_before: Timestamp, limit: u32) -> Statement {
+    statement(
+        "DELETE FROM execs WHERE id IN (SELECT id FROM execs WHERE finished_at IS NOT NULL AND finished_at < ? \
+         ORDER BY finished_at, id LIMIT ?) RETURNING sandbox_id, id",
+        [finished_before.as_unix_ms().into(), i64::from(limit).into()],
+    )
+}
+
+pub(crate) async fn sweep(
+    db: &impl ConnectionTrait,
+    delete: Statement,
+) -> Result<Vec<(SandboxId, ExecId)>, StoreError> {
+    let columns = Columns("execs");
+    let mut swept = Vec::new();
+    for row in db.query_all_raw(delete).await.map_err(failed(SWEEP))? {
+        let text = |column: &str| row.try_get::<String>("", column).map_err(failed(SWEEP));
+        let sandbox = columns.parse("sandbox_id", &text("sandbox_id")?)?;
+        swept.push((sandbox, columns.parse("id", &text("id")?)?));
+    }
+    Ok(swept)
+}

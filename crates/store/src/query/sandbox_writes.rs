@@ -1,0 +1,143 @@
+//! Writing sandboxes.
+
+use atoll_ports::{Cas, SandboxRecord, StoreError, UID_SLOTS};
+use atoll_types::{ImageSource, NodeId, SandboxId, Timestamp};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+
+use super::statement;
+use crate::entity::sandbox::Model;
+use crate::error::{Refusal, failed, sql_json, sql_number};
+use crate::words::Word;
+
+const ADD: &str = "add a sandbox";
+const UPDATE: &str = "update a sandbox";
+const REMOVE: &str = "remove a sandbox";
+
+/// The lowest slot that is free, or the number of slots: in the order of the index the first row that is further than
+/// the rows before it, one pass without lookups.
+const FREE_SLOT: &str = "SELECT coalesce( \
+       (SELECT place FROM (SELECT uid_slot, row_number() OVER (ORDER BY uid_slot) - 1 AS place \
+                           FROM sandboxes WHERE node_id = ?1) WHERE uid_slot > place LIMIT 1), \
+       (SELECT max(uid_slot) + 1 FROM sandboxes WHERE node_id = ?1), \
+       0) AS slot";
+
+async fn free_slot(db: &impl ConnectionTrait, node: &NodeId) -> Result<u32, StoreError> {
+    let row = db.query_one_raw(statement(FREE_SLOT, [node.as_str().into()])).await;
+    let slot = row.and_then(|row| row.map(|row| row.try_get::<i64>("", "slot")).transpose()).map_err(failed(ADD))?;
+    let slot = u32::try_from(slot.unwrap_or(0)).unwrap_or(UID_SLOTS);
+    if slot < UID_SLOTS { Ok(slot) } else { Err(StoreError::NoUidSlot) }
+}
+
+fn digest(source: &ImageSource) -> Option<String> {
+    match source {
+        ImageSource::Host => None,
+        ImageSource::Unpacked(digest) => Some(digest.to_string()),
+    }
+}
+
+/// The columns that `sandbox_update` writes, in the order of both statements.
+fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 13], StoreError> {
+    let operation = record.operation.as_ref();
+    let lifetime = record.lifetime.as_ref();
+    let deadline = lifetime.map(|l| sql_number(action, l.deadline.as_ms())).transpose()?;
+    let left = lifetime.map(|l| sql_number(action, l.left_ms)).transpose()?;
+    Ok([
+        record.desired.word().into(),
+        record.observed.word().into(),
+        operation.map(|o| o.id.to_string()).into(),
+        operation.map(|o| o.kind.word()).into(),
+        operation.map(|o| i64::from(o.step)).into(),
+        operation.map(|o| i64::from(o.attempts)).into(),
+        operation.map(|o| o.started_at.as_unix_ms()).into(),
+        record.stop_reason.map(Word::word).into(),
+        record.failure.clone().into(),
+        lifetime.map(|l| l.boot_id.clone()).into(),
+        deadline.into(),
+        left.into(),
+        record.started_at.map(Timestamp::as_unix_ms).into(),
+    ])
+}
+
+fn insert_statement(record: &SandboxRecord, uid_slot: u32) -> Result<Statement, StoreError> {
+    let fixed: [Value; 7] = [
+        record.id.as_str().into(),
+        record.owner.as_str().into(),
+        record.node.as_str().into(),
+        i64::from(uid_slot).into(),
+        sql_json(ADD, &record.spec)?.into(),
+        digest(&record.spec.source).into(),
+        record.created_at.as_unix_ms().into(),
+    ];
+    let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, created_at, \
+        desired, observed, operation_id, operation_kind, operation_step, operation_attempts, operation_started_at, \
+        stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at) \
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = fixed.into_iter().chain(changing(ADD, record)?);
+    Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
+}
+
+async fn insert_labels(db: &impl ConnectionTrait, record: &SandboxRecord) -> Result<(), StoreError> {
+    if record.spec.labels.is_empty() {
+        return Ok(());
+    }
+    let all = statement(
+        "INSERT INTO sandbox_labels (key, value, created_at, sandbox_id) \
+         SELECT key, value, ?, ? FROM json_each(?)",
+        [
+            record.created_at.as_unix_ms().into(),
+            record.id.as_str().into(),
+            sql_json(ADD, &record.spec.labels)?.into(),
+        ],
+    );
+    db.execute_raw(all).await.map(|_| ()).map_err(failed(ADD))
+}
+
+pub(crate) async fn insert(db: &impl ConnectionTrait, record: SandboxRecord) -> Result<SandboxRecord, StoreError> {
+    let uid_slot = free_slot(db, &record.node).await?;
+    let refusal = Refusal { action: ADD, unique: "sandbox id", parent: "user" };
+    db.execute_raw(insert_statement(&record, uid_slot)?).await.map_err(|e| refusal.error(e))?;
+    insert_labels(db, &record).await?;
+    Ok(SandboxRecord { uid_slot, generation: 1, ..record })
+}
+
+/// The compare-and-set.
+pub(crate) fn update_statement(record: &SandboxRecord) -> Result<Statement, StoreError> {
+    let sql = "UPDATE sandboxes SET generation = generation + 1, desired = ?, observed = ?, operation_id = ?, \
+        operation_kind = ?, operation_step = ?, operation_attempts = ?, operation_started_at = ?, stop_reason = ?, \
+        failure = ?, lifetime_boot_id = ?, lifetime_deadline_boot_ms = ?, lifetime_left_ms = ?, started_at = ? \
+        WHERE id = ? AND generation = ? RETURNING *";
+    let which: [Value; 2] = [record.id.as_str().into(), sql_number(UPDATE, record.generation)?.into()];
+    let values = changing(UPDATE, record)?.into_iter().chain(which);
+    Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
+}
+
+pub(crate) async fn update(
+    db: &impl ConnectionTrait,
+    id: &SandboxId,
+    update: Statement,
+) -> Result<Cas<SandboxRecord>, StoreError> {
+    if let Some(row) = Model::find_by_statement(update).one(db).await.map_err(failed(UPDATE))? {
+        return Ok(Cas::Updated(row.try_into()?));
+    }
+    Ok(super::sandboxes::get(db, id).await?.map_or(Cas::Absent, Cas::Stale))
+}
+
+/// Removes some execs of a sandbox that is being deleted; true when there may be more.
+pub(crate) async fn remove_some_execs(
+    db: &impl ConnectionTrait,
+    id: &SandboxId,
+    limit: u32,
+) -> Result<bool, StoreError> {
+    let some = statement(
+        "DELETE FROM execs WHERE id IN (SELECT e.id FROM execs e JOIN sandboxes s ON s.id = e.sandbox_id \
+         WHERE e.sandbox_id = ? AND s.desired = 'deleted' LIMIT ?)",
+        [id.as_str().into(), i64::from(limit).into()],
+    );
+    let done = db.execute_raw(some).await.map_err(failed(REMOVE))?;
+    Ok(done.rows_affected() >= u64::from(limit))
+}
+
+pub(crate) async fn remove(db: &impl ConnectionTrait, id: &SandboxId) -> Result<bool, StoreError> {
+    let one = statement("DELETE FROM sandboxes WHERE id = ? AND desired = 'deleted'", [id.as_str().into()]);
+    Ok(db.execute_raw(one).await.map_err(failed(REMOVE))?.rows_affected() > 0)
+}

@@ -1,0 +1,204 @@
+//! The task that writes: whatever is queued becomes one transaction.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use atoll_ports::{Durability, StoreError};
+use sea_orm::DbErr;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::connection::OwnConnection;
+use crate::error::failed;
+
+/// Writes that wait for the task; beyond it callers wait. About what a hundred sandboxes have under way.
+const QUEUE_WRITES_MAX: usize = 1_024;
+/// Writes of one transaction: bounds how long the first of them waits, about 10 ms.
+const BATCH_WRITES_MAX: usize = 256;
+
+/// A future that borrows the connection.
+pub(crate) type OnConnection<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// Whether a write must be undone when it fails half way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Steps {
+    /// It changes something in one statement only, which SQLite undoes by itself.
+    One,
+    /// It changes something in several, so it gets a savepoint.
+    Many,
+}
+
+/// A queued write of any kind.
+trait Write: Send {
+    fn durability(&self) -> Durability;
+    fn steps(&self) -> Steps;
+    /// Runs it and keeps the result; false when it failed.
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c OwnConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
+    /// Tells the caller: the result, or why the transaction failed.
+    fn answer(self: Box<Self>, committed: Result<(), Arc<DbErr>>);
+}
+
+struct Typed<T, F> {
+    durability: Durability,
+    steps: Steps,
+    act: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Write for Typed<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c OwnConnection) -> OnConnection<'c, T> + Send,
+{
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn steps(&self) -> Steps {
+        self.steps
+    }
+
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c OwnConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>> {
+        Box::pin(async move {
+            let Some(act) = self.act.take() else { return false };
+            let result = act(connection).await;
+            let done = result.is_ok();
+            self.result = Some(result);
+            done
+        })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<DbErr>>) {
+        let result = match (self.result, committed) {
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(StoreError::Database { action: "commit", source: Box::new(error) }),
+            (None, Ok(())) => Err(closed()),
+        };
+        // The caller may have gone away; the write stays.
+        let _gone = self.caller.send(result).is_err();
+    }
+}
+
+fn closed() -> StoreError {
+    failed("write")(DbErr::Custom("the store is closed".to_owned()))
+}
+
+/// The way to the task. It ends when the last handle is gone.
+#[derive(Clone)]
+pub(crate) struct WriterHandle(mpsc::Sender<Box<dyn Write>>);
+
+impl std::fmt::Debug for WriterHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterHandle").field("free", &self.0.capacity()).finish()
+    }
+}
+
+impl WriterHandle {
+    /// Queues a write and waits for its commit.
+    pub(crate) async fn write<T, F>(&self, durability: Durability, steps: Steps, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c OwnConnection) -> OnConnection<'c, T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let write = Typed { durability, steps, act: Some(act), result: None, caller };
+        self.0.send(Box::new(write)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Whether the task runs.
+    pub(crate) fn alive(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+/// The task's own things.
+pub(crate) struct Writer {
+    connection: OwnConnection,
+    queue: mpsc::Receiver<Box<dyn Write>>,
+    /// What the connection's `synchronous` stands at.
+    durability: Option<Durability>,
+    /// Told after every commit that did not wait for the disk.
+    dirty: Arc<Notify>,
+}
+
+impl Writer {
+    /// A writer on this connection, and the way to it.
+    pub(crate) fn new(connection: OwnConnection, dirty: Arc<Notify>) -> (Self, WriterHandle) {
+        let (sender, queue) = mpsc::channel(QUEUE_WRITES_MAX);
+        (Self { connection, queue, durability: None, dirty }, WriterHandle(sender))
+    }
+
+    /// Writes until the last handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_WRITES_MAX);
+        while self.queue.recv_many(&mut batch, BATCH_WRITES_MAX).await > 0 {
+            let committed = self.commit(&mut batch).await.map_err(Arc::new);
+            if let Err(error) = &committed {
+                tracing::error!(writes = batch.len(), error = %error, "a transaction of the store failed");
+            }
+            for write in batch.drain(..) {
+                write.answer(committed.clone());
+            }
+            self.dirty.notify_one();
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the store's connection did not close");
+        }
+    }
+
+    async fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<(), DbErr> {
+        let highest = batch.iter().map(|write| write.durability()).max().unwrap_or(Durability::Power);
+        self.set_durability(highest).await?;
+        if let [write] = batch
+            && write.steps() == Steps::One
+        {
+            // One statement is a transaction by itself: two round trips to the connection's thread less.
+            write.run(&self.connection).await;
+            return Ok(());
+        }
+        self.connection.run("BEGIN IMMEDIATE").await?;
+        let result = self.run_all(batch).await;
+        if result.is_err() {
+            // SQLite may have rolled back already, which makes this one fail: it is in no transaction either way.
+            let _over = self.connection.run("ROLLBACK").await.is_err();
+        }
+        result
+    }
+
+    async fn run_all(&self, batch: &mut [Box<dyn Write>]) -> Result<(), DbErr> {
+        for write in batch {
+            if write.steps() == Steps::One {
+                write.run(&self.connection).await;
+                continue;
+            }
+            self.connection.run("SAVEPOINT one_write").await?;
+            if !write.run(&self.connection).await {
+                self.connection.run("ROLLBACK TO one_write").await?;
+            }
+            self.connection.run("RELEASE one_write").await?;
+        }
+        self.connection.run("COMMIT").await
+    }
+
+    async fn set_durability(&mut self, durability: Durability) -> Result<(), DbErr> {
+        if self.durability == Some(durability) {
+            return Ok(());
+        }
+        self.durability = None;
+        let sql = match durability {
+            Durability::Process => "PRAGMA synchronous = NORMAL",
+            Durability::Power => "PRAGMA synchronous = FULL",
+        };
+        self.connection.run(sql).await?;
+        self.durability = Some(durability);
+        Ok(())
+    }
+}
