@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::agent::Agent;
 use crate::server::Server;
+use crate::task;
 
 /// Most connections at once: two serves, and what they have not closed yet.
 const CONNECTIONS_MAX: usize = 16;
@@ -37,7 +38,7 @@ pub(crate) async fn accept(listener: UnixListener, agent: Arc<Agent>) -> io::Res
         match listener.accept().await {
             Ok((stream, _)) => {
                 let agent = Arc::clone(&agent);
-                tokio::spawn(async move {
+                task::spawn(async move {
                     speak(stream, &agent).await;
                     agent.trimmer.freed();
                     drop(permit);
@@ -51,11 +52,12 @@ pub(crate) async fn accept(listener: UnixListener, agent: Arc<Agent>) -> io::Res
 /// Until the other side hangs up. What goes wrong on a connection is told to the other side; nobody reads a log here.
 async fn speak(stream: UnixStream, agent: &Arc<Agent>) {
     let service = TowerToHyperService::new(Server::service(Arc::clone(agent)));
-    let _ = Builder::new(TokioExecutor::new())
+    let ended = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(STREAMS_MAX)
         .max_send_buf_size(SEND_BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+    drop(ended);
 }

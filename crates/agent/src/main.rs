@@ -33,6 +33,7 @@ mod start;
 mod status;
 mod stdin;
 mod sys;
+mod task;
 mod users;
 mod utf8;
 
@@ -80,9 +81,9 @@ async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
     let listener = UnixListener::from_std(listener)?;
     let ended = signal(SignalKind::child())?;
     let (reaping, refilling, trimming) = (Arc::clone(&agent), Arc::clone(&agent), Arc::clone(&agent));
-    tokio::spawn(async move { reaping.children.reap(ended).await });
-    tokio::spawn(async move { refilling.spares.refill().await });
-    tokio::spawn(async move { trimming.trimmer.run().await });
+    task::spawn(async move { reaping.children.reap(ended).await });
+    task::spawn(async move { refilling.spares.refill().await });
+    task::spawn(async move { trimming.trimmer.run().await });
     listen::accept(listener, agent).await
 }
 

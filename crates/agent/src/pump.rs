@@ -185,7 +185,7 @@ impl Pump {
         let room = self.room();
         let Some(source) = self.sources.get_mut(index) else { return };
         let Some(pipe) = &source.pipe else { return };
-        let wanted = room.min(OUTPUT_BYTES_MAX - HELD_MAX).max(1);
+        let wanted = room.clamp(1, OUTPUT_BYTES_MAX - HELD_MAX);
         let read = self.agent.with_scratch(|scratch| {
             let scratch = scratch.get_mut(..wanted).unwrap_or_default();
             pipe.try_read(scratch)

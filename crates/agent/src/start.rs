@@ -19,9 +19,9 @@ use crate::exec::Exec;
 use crate::launch::Launch;
 use crate::pump::Pump;
 use crate::spares::Spare;
-use crate::status;
 use crate::stdin::Stdin;
 use crate::users::{self, Identity};
+use crate::{status, task};
 
 /// Where programs are looked for when the environment has no PATH.
 const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -99,9 +99,9 @@ fn hand_over(pipe: OwnedFd, mut block: Vec<u8>, pending: &Arc<Pending>) -> std::
     if written < block.len() {
         let pending = Arc::clone(pending);
         drop(block.drain(..written));
-        tokio::spawn(async move {
+        task::spawn(async move {
             // As above.
-            let _ = pipe.write_all(&block).await;
+            drop(pipe.write_all(&block).await);
             drop(pending);
         });
     }
@@ -127,7 +127,7 @@ fn run(
     let pump = Pump::new(Arc::clone(agent), Arc::clone(&exec), raw.stdout, raw.stderr, timeout)
         .map_err(|error| error.to_string())?;
     agent.record(&exec, Kind::Start(Start {}));
-    tokio::spawn(pump.run(ended));
+    task::spawn(pump.run(ended));
     give_first_input(&exec, request.stdin.clone(), !request.stdin_open, pending);
     Ok(exec)
 }
@@ -138,7 +138,7 @@ fn give_first_input(exec: &Exec, data: Bytes, eof: bool, pending: Arc<Pending>) 
     }
     let stdin = exec.stdin.clone();
     if let Some(turn) = stdin.first_turn() {
-        tokio::spawn(async move {
+        task::spawn(async move {
             // A command need not read its input.
             let _ = stdin.write_in_turn(turn, data, eof).await;
             drop(pending);

@@ -1,4 +1,9 @@
 //! The real agent, reached through the real client.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+
+mod control;
 mod harness;
+mod hostile;
 mod run;
+mod streams;

@@ -1,0 +1,104 @@
+//! How long an exec of `true` takes through the client and a real agent, beside a plain fork and exec.
+//!
+//! `cargo run -p atoll-agent --example round_trip -- path/to/atoll-agent [rounds] [pause in ms] [cgroup.procs …]`
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for people")]
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use atoll_agent_client::AgentClient;
+use atoll_ports::{AgentLink, StartExec};
+use atoll_types::{ExecId, ExecKind, SandboxId};
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+fn print(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |permille: usize| times[(times.len() - 1) * permille / 1000].as_micros();
+    println!("{what:32} p50 {:>6} µs   p90 {:>6} µs   p99 {:>6} µs", at(500), at(900), at(990));
+}
+
+/// Runs `true`, acknowledges it, and tells how long it took until its exit was here.
+async fn exec(client: &AgentClient, sandbox: &SandboxId) -> Duration {
+    let began = Instant::now();
+    let start = StartExec {
+        exec: ExecId::random(),
+        kind: ExecKind::Exec,
+        argv: vec!["/bin/true".to_owned()],
+        env: Vec::new(),
+        cwd: None,
+        user: "root".parse().unwrap(),
+        timeout: None,
+        stdin: Bytes::new(),
+        stdin_open: false,
+    };
+    let id = start.exec.clone();
+    let mut events = client.exec(sandbox, start).await.unwrap();
+    let mut last = 0;
+    while let Some(event) = events.next().await {
+        last = event.unwrap().seq;
+    }
+    let took = began.elapsed();
+    client.ack(sandbox, &[(id, last)]).await.unwrap();
+    took
+}
+
+fn memory_of(pid: &str, what: &str) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let fields = rollup.lines().filter(|line| line.starts_with(what));
+    fields.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+}
+
+fn print_memory(agent: u32) {
+    let children =
+        std::fs::read_to_string(format!("/proc/{agent}/task/{agent}/children")).unwrap_or_default();
+    for pid in std::iter::once(agent.to_string()).chain(children.split_whitespace().map(str::to_owned)) {
+        println!(
+            "pid {pid:>7}: PSS {} KiB, private dirty {} KiB",
+            memory_of(&pid, "Pss:"),
+            memory_of(&pid, "Private_Dirty:")
+        );
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut args = std::env::args().skip(1);
+    let program = args.next().unwrap();
+    let rounds: usize = args.next().map_or(1000, |n| n.parse().unwrap());
+    let pause = Duration::from_millis(args.next().map_or(0, |n| n.parse().unwrap()));
+    let cgroups: Vec<String> = args.collect();
+    let directory = std::env::temp_dir().join(format!("atoll-round-trip-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let sandbox = SandboxId::random();
+    let listener = UnixListener::bind(directory.join(format!("{sandbox}.sock"))).unwrap();
+    let opens: String = (4..).zip(&cgroups).map(|(fd, path)| format!(" {fd}>{path}")).collect();
+    let script = format!("exec 3<&0 </dev/null{opens}; exec \"$0\" --cgroup-fds {}", cgroups.len());
+    let mut agent = Command::new("/bin/sh")
+        .args(["-c", &script, &program])
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .spawn()
+        .unwrap();
+    let client = AgentClient::new(std::fs::File::open(&directory).unwrap().into());
+    let began = Instant::now();
+    exec(&client, &sandbox).await;
+    println!("{:32} {:>10} µs", "first, from the agent's start", began.elapsed().as_micros());
+    let (mut local, mut remote) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        tokio::time::sleep(pause).await;
+        let began = Instant::now();
+        Command::new("/bin/true").status().unwrap();
+        local.push(began.elapsed());
+        tokio::time::sleep(pause).await;
+        remote.push(exec(&client, &sandbox).await);
+    }
+    print("local spawn", local);
+    print("exec through the agent", remote);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    print_memory(agent.id());
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -1,0 +1,133 @@
+//! Input, signals, time limits, activity.
+
+use std::time::{Duration, Instant};
+
+use atoll_ports::{AgentError, AgentLink};
+use atoll_types::{ExecExit, ExecId, ExecKind, Signal};
+use bytes::Bytes;
+
+use crate::harness::{Agent, Ran, argv, next_output, shell, soon, until};
+
+#[tokio::test]
+async fn open_input_takes_what_comes_until_its_end() {
+    let agent = Agent::plain();
+    let mut start = argv(&["cat"]);
+    start.stdin = Bytes::from_static(b"first ");
+    start.stdin_open = true;
+    let id = start.exec.clone();
+    let mut events = agent.exec(start).await;
+    assert_eq!(next_output(&mut events).await, b"first ");
+    agent.client.stdin(&agent.sandbox, &id, Bytes::from_static(b"second"), false).await.unwrap();
+    assert_eq!(next_output(&mut events).await, b"second");
+    agent.client.stdin(&agent.sandbox, &id, Bytes::new(), true).await.unwrap();
+    assert_eq!(soon(Ran::of(events)).await.code(), 0);
+    let late = agent.client.stdin(&agent.sandbox, &id, Bytes::from_static(b"x"), false).await;
+    assert_eq!(late, Err(AgentError::StdinClosed));
+}
+
+#[tokio::test]
+async fn input_waits_while_the_pipe_is_full() {
+    let agent = Agent::plain();
+    let mut start = shell("sleep 0.3; exec wc -c");
+    start.stdin_open = true;
+    let id = start.exec.clone();
+    let events = agent.exec(start).await;
+    let began = Instant::now();
+    soon(agent.client.stdin(&agent.sandbox, &id, vec![0; 700_000].into(), true)).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
+    assert_eq!(soon(Ran::of(events)).await.out(), "700000\n");
+}
+
+#[tokio::test]
+async fn input_for_a_command_that_ends_without_reading_is_refused() {
+    let agent = Agent::plain();
+    // The child in the background keeps the reading end open.
+    let mut start = shell("sleep 20 & sleep 0.2; kill -9 $$");
+    start.stdin_open = true;
+    let id = start.exec.clone();
+    let events = agent.exec(start).await;
+    let written = soon(agent.client.stdin(&agent.sandbox, &id, vec![0; 700_000].into(), true)).await;
+    assert_eq!(written, Err(AgentError::StdinClosed));
+    assert_eq!(soon(Ran::of(events)).await.code(), 128 + 9);
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_whole_process_group() {
+    let agent = Agent::plain();
+    let start = shell("sleep 30 & child=$!; trap 'wait $child; echo $?; exit 7' USR1; echo ready; wait");
+    let id = start.exec.clone();
+    let mut events = agent.exec(start).await;
+    assert_eq!(next_output(&mut events).await, b"ready\n");
+    agent.client.signal(&agent.sandbox, &id, Signal::Usr1).await.unwrap();
+    let ran = soon(Ran::of(events)).await;
+    assert_eq!((ran.out(), ran.code()), ("138\n", 7));
+    assert_eq!(agent.client.signal(&agent.sandbox, &id, Signal::Term).await, Err(AgentError::NotFound));
+    let nobody = agent.client.signal(&agent.sandbox, &ExecId::random(), Signal::Term).await;
+    assert_eq!(nobody, Err(AgentError::NotFound));
+}
+
+#[tokio::test]
+async fn a_time_limit_ends_the_group_kindly_then_surely() {
+    let agent = Agent::plain();
+    let mut kind = shell("trap 'echo bye; exit 0' TERM; sleep 30 & wait");
+    kind.timeout = Some(Duration::from_millis(200));
+    let began = Instant::now();
+    let ran = soon(agent.run(kind)).await;
+    assert_eq!((ran.out(), ran.exit.clone()), ("bye\n", Some(ExecExit { code: 0, timed_out: true })));
+    assert!(began.elapsed() < Duration::from_secs(1));
+    let mut stubborn = shell("trap '' TERM; while :; do sleep 1; done");
+    stubborn.timeout = Some(Duration::from_millis(100));
+    let began = Instant::now();
+    let ran = soon(agent.run(stubborn)).await;
+    assert_eq!(ran.exit, Some(ExecExit { code: 128 + 9, timed_out: true }));
+    assert!(began.elapsed() >= Duration::from_millis(2050) && began.elapsed() < Duration::from_secs(4));
+    let mut quick = shell("exit 5");
+    quick.timeout = Some(Duration::from_secs(60));
+    assert_eq!(soon(agent.run(quick)).await.exit, Some(ExecExit { code: 5, timed_out: false }));
+}
+
+#[tokio::test]
+async fn what_a_time_limit_leaves_of_the_group_is_killed() {
+    let agent = Agent::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let pid_file = directory.path().join("pid");
+    let mut start = shell(&format!(
+        "(trap '' TERM; echo $$ >/dev/null; exec sleep 60) & echo $! > {}; wait",
+        pid_file.display()
+    ));
+    start.timeout = Some(Duration::from_millis(300));
+    assert!(soon(agent.run(start)).await.exit.unwrap().timed_out);
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    until("the child that ignored TERM is gone", async || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_main_process_that_waits_is_idle_and_an_exec_is_not() {
+    let agent = Agent::plain();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut main = shell("exec sleep 60");
+    main.kind = ExecKind::Main;
+    let main_id = main.exec.clone();
+    let _main = agent.exec(main).await;
+    until("time passes", async || {
+        let activity = agent.client.activity(&agent.sandbox).await.unwrap();
+        assert_eq!(activity.execs_running, 0);
+        assert!(activity.ports.contains(&listener.local_addr().unwrap().port()));
+        activity.idle >= Duration::from_millis(100)
+    })
+    .await;
+    let start = shell("exec sleep 60");
+    let id = start.exec.clone();
+    let events = agent.exec(start).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let activity = agent.client.activity(&agent.sandbox).await.unwrap();
+    assert_eq!((activity.idle, activity.execs_running), (Duration::ZERO, 1));
+    for id in [id, main_id] {
+        agent.client.signal(&agent.sandbox, &id, Signal::Kill).await.unwrap();
+    }
+    assert_eq!(soon(Ran::of(events)).await.code(), 128 + 9);
+}
