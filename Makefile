@@ -4,8 +4,8 @@ DATA_DIR ?= /var/lib/atoll
 PORT ?= 3001
 HOST ?= 127.0.0.1
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-# Packages of the root tests and the benchmarks are asked for by name.
-UNIT := --workspace --exclude atoll-system-tests --exclude atoll-bench
+# The root tests are asked for by name.
+UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help

@@ -59,5 +59,5 @@ running_pid() {
     local pid started
     [ -r "$STATE_DIR/atoll.pid" ] || return 1
     read -r pid started <"$STATE_DIR/atoll.pid" || return 1
-    [ -n "$pid" ] && [ "$(start_time "$pid")" = "$started" ] && printf '%s' "$pid"
+    [ -n "$pid" ] && [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ] && printf '%s' "$pid"
 }
