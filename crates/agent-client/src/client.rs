@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
 use crate::answer::error_of;
+use crate::connection::IDLE_CLOSE_AFTER;
 use crate::events::Checked;
 use crate::pool::Pool;
 
@@ -34,7 +35,13 @@ impl AgentClient {
     /// before it is needed.
     #[must_use]
     pub fn new(agents_directory: OwnedFd) -> Self {
-        Self { pool: Pool::new(agents_directory) }
+        Self { pool: Pool::new(agents_directory, IDLE_CLOSE_AFTER) }
+    }
+
+    /// The same, which closes a connection when nobody has used it for that long, instead of 30 seconds.
+    #[must_use]
+    pub fn closing_after(agents_directory: OwnedFd, unused: Duration) -> Self {
+        Self { pool: Pool::new(agents_directory, unused) }
     }
 }
 

@@ -73,12 +73,16 @@ impl Drop for Lease {
 
 impl Connection {
     /// Connects to the agent of `sandbox` and greets it.
-    pub(crate) async fn open(directory: BorrowedFd<'_>, sandbox: &SandboxId) -> Result<Self, AgentError> {
+    pub(crate) async fn open(
+        directory: BorrowedFd<'_>,
+        sandbox: &SandboxId,
+        idle_close_after: Duration,
+    ) -> Result<Self, AgentError> {
         // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
         let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
         let greeted = async {
             let stream = connect(&path).await.map_err(|e| AgentError::Unreachable(e.to_string()))?;
-            let connection = Self::start(stream).await?;
+            let connection = Self::start(stream, idle_close_after).await?;
             connection.greet().await?;
             Ok(connection)
         };
@@ -87,7 +91,7 @@ impl Connection {
             .unwrap_or_else(|_| Err(AgentError::Unreachable("no answer within 2 s".to_owned())))
     }
 
-    async fn start(stream: UnixStream) -> Result<Self, AgentError> {
+    async fn start(stream: UnixStream, idle_close_after: Duration) -> Result<Self, AgentError> {
         let (sender, driver) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -96,7 +100,7 @@ impl Connection {
             .await
             .map_err(|e| AgentError::Unreachable(e.to_string()))?;
         let usage = Arc::new(Mutex::new(Usage { active: 0, last: Instant::now(), closing: false }));
-        let idle = until_idle(Arc::clone(&usage));
+        let idle = until_idle(Arc::clone(&usage), idle_close_after);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             // Both only wait: a connection that is dropped is closed.
@@ -142,17 +146,17 @@ impl Connection {
     }
 }
 
-/// Until nobody has used the connection for [`IDLE_CLOSE_AFTER`]; from then on nobody can.
-async fn until_idle(usage: Arc<Mutex<Usage>>) {
+/// Until nobody has used the connection for that long; from then on nobody can.
+async fn until_idle(usage: Arc<Mutex<Usage>>, limit: Duration) {
     loop {
         let wait = {
             let mut usage = usage.lock();
             let unused = if usage.active == 0 { usage.last.elapsed() } else { Duration::ZERO };
-            usage.closing = unused >= IDLE_CLOSE_AFTER;
+            usage.closing = unused >= limit;
             if usage.closing {
                 return;
             }
-            IDLE_CLOSE_AFTER - unused
+            limit - unused
         };
         sleep(wait).await;
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
@@ -17,12 +18,13 @@ type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 #[derive(Debug)]
 pub(crate) struct Pool {
     directory: OwnedFd,
+    idle_close_after: Duration,
     slots: Mutex<HashMap<SandboxId, Slot>>,
 }
 
 impl Pool {
-    pub(crate) fn new(directory: OwnedFd) -> Self {
-        Self { directory, slots: Mutex::default() }
+    pub(crate) fn new(directory: OwnedFd, idle_close_after: Duration) -> Self {
+        Self { directory, idle_close_after, slots: Mutex::default() }
     }
 
     /// The calls of a sandbox's agent, over a live connection that stays for as long as the lease does.
@@ -33,7 +35,7 @@ impl Pool {
             return Ok((open.calls(), lease));
         }
         *connection = None;
-        let opened = Connection::open(self.directory.as_fd(), sandbox).await;
+        let opened = Connection::open(self.directory.as_fd(), sandbox, self.idle_close_after).await;
         let leased = opened.and_then(|open| {
             let lease =
                 open.lease().ok_or_else(|| AgentError::Unreachable("the agent hung up".to_owned()))?;

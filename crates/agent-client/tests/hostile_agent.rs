@@ -1,0 +1,326 @@
+//! Agents that lie, hang, flood or are not there.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+
+use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use atoll_agent_client::AgentClient;
+use atoll_agent_protocol::v1::agent_server::{Agent, AgentServer};
+use atoll_agent_protocol::v1::event::Kind;
+use atoll_agent_protocol::v1::*;
+use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION};
+use atoll_ports::{AgentError, AgentLink, EventStream, StartExec};
+use atoll_types::{ExecId, SandboxId};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tonic::{Request, Response, Status};
+
+/// When connections are closed here: long enough for every test that keeps one.
+const UNUSED: Duration = Duration::from_millis(300);
+
+/// What the agent under test says.
+#[derive(Debug, Clone)]
+struct Liar {
+    version: u32,
+    events: Vec<Event>,
+    /// Whether its streams go on for ever after that.
+    hangs: bool,
+    held: Vec<Held>,
+    greetings: Arc<AtomicUsize>,
+}
+
+impl Default for Liar {
+    fn default() -> Self {
+        let (events, held) = (Vec::new(), Vec::new());
+        Self { version: PROTOCOL_VERSION, events, hangs: false, held, greetings: Arc::default() }
+    }
+}
+
+type Events = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Event, Status>> + Send>>;
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Agent for Liar {
+    type ExecStream = Events;
+    type AttachStream = Events;
+
+    async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
+        self.greetings.fetch_add(1, Ordering::Relaxed);
+        let agent_version = "\u{1b}[2Jevil".repeat(1000);
+        Ok(Response::new(HelloReply {
+            protocol_version: self.version,
+            agent_version,
+            capabilities: Vec::new(),
+        }))
+    }
+
+    async fn exec(&self, _: Request<ExecRequest>) -> Answer<Events> {
+        let said = tokio_stream::iter(self.events.clone().into_iter().map(Ok));
+        Ok(Response::new(if self.hangs {
+            Box::pin(said.chain(tokio_stream::pending()))
+        } else {
+            Box::pin(said)
+        }))
+    }
+
+    async fn attach(&self, _: Request<AttachRequest>) -> Answer<Events> {
+        Err(Status::invalid_argument("\u{7}".repeat(2000)))
+    }
+
+    async fn ack(&self, _: Request<AckRequest>) -> Answer<AckReply> {
+        Ok(Response::new(AckReply {}))
+    }
+
+    async fn stdin(&self, _: Request<StdinRequest>) -> Answer<StdinReply> {
+        Err(Status::failed_precondition("closed"))
+    }
+
+    async fn signal(&self, _: Request<SignalRequest>) -> Answer<SignalReply> {
+        Err(Status::not_found("who?"))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {
+        Ok(Response::new(ListReply { execs: self.held.clone() }))
+    }
+
+    async fn activity(&self, _: Request<ActivityRequest>) -> Answer<ActivityReply> {
+        let ports = vec![0, 80, 80, 65_535, 65_536, u32::MAX];
+        Ok(Response::new(ActivityReply { idle_ms: u64::MAX, execs_running: u32::MAX, ports }))
+    }
+}
+
+struct Host {
+    client: AgentClient,
+    sandbox: SandboxId,
+    directory: TempDir,
+}
+
+impl Host {
+    fn without_agent() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let client =
+            AgentClient::closing_after(std::fs::File::open(directory.path()).unwrap().into(), UNUSED);
+        Self { client, sandbox: SandboxId::random(), directory }
+    }
+
+    fn listen(&self) -> StdListener {
+        let listener =
+            StdListener::bind(self.directory.path().join(format!("{}.sock", self.sandbox))).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        listener
+    }
+
+    fn with(liar: Liar) -> Self {
+        let host = Self::without_agent();
+        host.serve(liar);
+        host
+    }
+
+    fn serve(&self, liar: Liar) -> tokio::task::AbortHandle {
+        let listener = UnixListener::from_std(self.listen()).unwrap();
+        // As large as a hostile agent likes.
+        let service = AgentServer::new(liar).max_encoding_message_size(usize::MAX);
+        let mut tasks = tokio::task::JoinSet::new();
+        let handle = tasks.spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = TowerToHyperService::new(service.clone());
+                let serving =
+                    Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+                connections.spawn(async move { drop(serving.await) });
+            }
+        });
+        tasks.detach_all();
+        handle
+    }
+
+    async fn exec(&self) -> Result<EventStream, AgentError> {
+        let start = StartExec {
+            exec: ExecId::random(),
+            kind: atoll_types::ExecKind::Exec,
+            argv: vec!["true".to_owned()],
+            env: Vec::new(),
+            cwd: None,
+            user: "root".parse().unwrap(),
+            timeout: None,
+            stdin: Bytes::new(),
+            stdin_open: false,
+        };
+        self.client.exec(&self.sandbox, start).await
+    }
+
+    /// How a stream of these events ends.
+    async fn ends_with(liar: Liar) -> Option<AgentError> {
+        let host = Self::with(liar);
+        let mut events = host.exec().await.unwrap();
+        let mut last = None;
+        while let Some(event) = events.next().await {
+            last = event.err();
+        }
+        last
+    }
+}
+
+fn event(seq: u64, kind: Kind) -> Event {
+    Event { seq, time_ms: i64::MIN, kind: Some(kind) }
+}
+
+fn start() -> Event {
+    event(1, Kind::Start(Start {}))
+}
+
+fn output(seq: u64, len: usize) -> Event {
+    event(seq, Kind::Output(Output { stream: 0, data: vec![b'x'; len].into() }))
+}
+
+fn exit(seq: u64) -> Event {
+    event(seq, Kind::Exit(Exit { code: 0, timed_out: false }))
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_the_protocol_ends_with_an_error() {
+    for events in
+        [vec![start(), exit(3)], vec![start()], vec![exit(1)], vec![start(), output(2, 70_000), exit(3)]]
+    {
+        let end = Host::ends_with(Liar { events: events.clone(), ..Liar::default() }).await;
+        assert!(matches!(end, Some(AgentError::Protocol(_))), "{end:?}");
+    }
+    // Beyond the size of a message: refused before it is all read.
+    let end = Host::ends_with(Liar { events: vec![start(), output(2, 10 << 20)], ..Liar::default() }).await;
+    assert!(matches!(end, Some(AgentError::Protocol(_))), "{end:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_waited_for_after_the_exit() {
+    let liar = Liar { events: vec![start(), exit(2)], hangs: true, ..Liar::default() };
+    let host = Host::with(liar);
+    let events: Vec<_> = host.exec().await.unwrap().collect().await;
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn another_version_is_refused_with_clean_text() {
+    let host = Host::with(Liar { version: PROTOCOL_VERSION + 1, ..Liar::default() });
+    let Some(AgentError::Protocol(text)) = host.exec().await.err() else { panic!("not refused") };
+    assert!(!text.contains('\u{1b}') && text.len() < 2000, "{text}");
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    let host = Host::with(Liar::default());
+    let exec = ExecId::random();
+    let stdin = host.client.stdin(&host.sandbox, &exec, Bytes::new(), true).await;
+    assert_eq!(stdin, Err(AgentError::StdinClosed));
+    let signal = host.client.signal(&host.sandbox, &exec, atoll_types::Signal::Term).await;
+    assert_eq!(signal, Err(AgentError::NotFound));
+    let Some(AgentError::Refused(text)) = host.client.attach(&host.sandbox, &exec, 0).await.err() else {
+        panic!("not refused")
+    };
+    assert!(text.chars().all(|c| c == '\u{FFFD}') && text.chars().count() == 300);
+}
+
+#[tokio::test]
+async fn lists_and_activity_are_checked() {
+    let host = Host::with(Liar::default());
+    let activity = host.client.activity(&host.sandbox).await.unwrap();
+    assert_eq!(activity.ports, [80, 65_535]);
+    let good =
+        Held { exec_id: ExecId::random().to_string(), kind: 0, running: true, first_seq: 1, last_seq: 0 };
+    for bad in [
+        vec![Held { exec_id: "../../etc".to_owned(), ..good.clone() }],
+        vec![Held { kind: 9, ..good.clone() }],
+        vec![Held { first_seq: 0, ..good.clone() }],
+        vec![Held { first_seq: 3, last_seq: 1, ..good.clone() }],
+        vec![good.clone(); EXECS_MAX + 1],
+    ] {
+        let host = Host::with(Liar { held: bad, ..Liar::default() });
+        let list = host.client.list(&host.sandbox).await;
+        assert!(matches!(list, Err(AgentError::Protocol(_))), "{list:?}");
+    }
+    let host = Host::with(Liar { held: vec![good], ..Liar::default() });
+    assert_eq!(host.client.list(&host.sandbox).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn one_greeting_serves_many_calls_at_once() {
+    let liar = Liar { events: vec![start(), exit(2)], ..Liar::default() };
+    let greetings = Arc::clone(&liar.greetings);
+    let host = Host::with(liar);
+    let calls = (0..50).map(|_| async { host.exec().await.unwrap().count().await });
+    assert!(futures_util::future::join_all(calls).await.into_iter().all(|events| events == 2));
+    assert_eq!(greetings.load(Ordering::Relaxed), 1);
+    host.client.forget(&host.sandbox);
+    host.client.list(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_there_is_unreachable_at_once() {
+    let host = Host::without_agent();
+    let began = Instant::now();
+    assert!(matches!(host.exec().await.err(), Some(AgentError::Unreachable(_))));
+    assert!(began.elapsed() < Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn an_agent_that_hangs_is_given_up() {
+    let host = Host::without_agent();
+    let listener = host.listen();
+    let began = Instant::now();
+    let error = host.exec().await.err();
+    assert!(matches!(error, Some(AgentError::Unreachable(_))), "{error:?}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(4), "{took:?}");
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_full_backlog_is_given_up() {
+    let host = Host::without_agent();
+    let listener = host.listen();
+    // Shrinks the backlog; nobody accepts.
+    rustix::net::listen(&listener, 0).unwrap();
+    let path = host.directory.path().join(format!("{}.sock", host.sandbox));
+    let _first = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let began = Instant::now();
+    let error = host.exec().await.err();
+    assert!(matches!(error, Some(AgentError::Unreachable(_))), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_new_agent_of_the_same_sandbox_is_connected_anew() {
+    let host = Host::with(Liar::default());
+    host.client.list(&host.sandbox).await.unwrap();
+    std::fs::remove_file(host.directory.path().join(format!("{}.sock", host.sandbox))).unwrap();
+    let next = Liar::default();
+    let greetings = Arc::clone(&next.greetings);
+    host.serve(next);
+    host.client.forget(&host.sandbox);
+    host.client.list(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_and_a_used_one_is_not() {
+    let liar = Liar { events: vec![start()], hangs: true, ..Liar::default() };
+    let greetings = Arc::clone(&liar.greetings);
+    let host = Host::with(liar);
+    let events = host.exec().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    host.client.list(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 1, "a stream is open");
+    drop(events);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    host.client.list(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 2, "nobody used it");
+}
