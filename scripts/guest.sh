@@ -7,6 +7,7 @@
 # FOLDER is copied to /test of the guest; COMMAND is run there as root, and its exit code is this script's. The guest has
 # busybox, btrfs, overlay and loop devices, and no network. What is downloaded is kept in $ATOLL_CACHE.
 set -euo pipefail
+
 cache=${ATOLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/atoll}/guest
 memory_mib=1536
 limit_seconds=${ATOLL_GUEST_SECONDS:-300}
