@@ -16,8 +16,8 @@ const CALLERS: usize = 16;
 
 fn report(name: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize].as_micros();
-    println!("{name:<44} p50 {:>6} µs  p90 {:>6} µs  p99 {:>6} µs", at(0.5), at(0.9), at(0.99));
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
+    println!("{name:<44} p50 {:>6} µs  p90 {:>6} µs  p99 {:>6} µs", at(50), at(90), at(99));
 }
 
 async fn timed<T>(times: &mut Vec<Duration>, act: impl Future<Output = T>) -> T {

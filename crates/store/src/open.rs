@@ -31,7 +31,9 @@ const WRITER_CHECKPOINT_PAGES: &str = "8000";
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A newer release has changed the tables.
-    #[error("the database was made by a newer release of Atoll (it has the migration {migration}): run that release")]
+    #[error(
+        "the database was made by a newer release of Atoll (it has the migration {migration}): run that release"
+    )]
     NewerSchema {
         /// The first migration that this release does not know.
         migration: String,
@@ -121,7 +123,10 @@ impl SqliteStore {
         Ok(Self::start(read, write, checkpointing))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "both tasks belong to the store, which is opened before the tasks")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "both tasks belong to the store, which is opened before the tasks"
+    )]
     fn start(read: DatabaseConnection, write: OwnConnection, checkpointing: OwnConnection) -> Self {
         let dirty = Arc::new(Notify::new());
         let (checkpoint_stop, stop) = oneshot::channel();

@@ -102,7 +102,12 @@ impl std::fmt::Debug for WriterHandle {
 
 impl WriterHandle {
     /// Queues a write and waits for its commit.
-    pub(crate) async fn write<T, F>(&self, durability: Durability, steps: Steps, act: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(
+        &self,
+        durability: Durability,
+        steps: Steps,
+        act: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c OwnConnection) -> OnConnection<'c, T> + Send + 'static,
@@ -174,18 +179,24 @@ impl Writer {
     }
 
     async fn run_all(&self, batch: &mut [Box<dyn Write>]) -> Result<(), DbErr> {
+        let together = batch.len() > 1;
         for write in batch {
-            if write.steps() == Steps::One {
-                write.run(&self.connection).await;
-                continue;
+            if write.steps() == Steps::Many && together {
+                self.run_apart(write.as_mut()).await?;
+            } else if !write.run(&self.connection).await && !together {
+                return self.connection.run("ROLLBACK").await;
             }
-            self.connection.run("SAVEPOINT one_write").await?;
-            if !write.run(&self.connection).await {
-                self.connection.run("ROLLBACK TO one_write").await?;
-            }
-            self.connection.run("RELEASE one_write").await?;
         }
         self.connection.run("COMMIT").await
+    }
+
+    /// Runs a write of several steps so that it can fail without the others of its transaction.
+    async fn run_apart(&self, write: &mut dyn Write) -> Result<(), DbErr> {
+        self.connection.run("SAVEPOINT one_write").await?;
+        if !write.run(&self.connection).await {
+            self.connection.run("ROLLBACK TO one_write").await?;
+        }
+        self.connection.run("RELEASE one_write").await
     }
 
     async fn set_durability(&mut self, durability: Durability) -> Result<(), DbErr> {

@@ -14,7 +14,7 @@ mod store;
 
 pub use agents::{FakeAgents, Script};
 pub use clock::ManualClock;
-pub use exec_logs::FakeExecLogs;
+pub use exec_logs::{FakeExecLogs, LogFault};
 pub use faults::{Fault, Faults, Gate};
 pub use runtime::FakeRuntime;
 pub use store::{FakeStore, StoreFault};

@@ -2,7 +2,9 @@
 
 use atoll_ports::{ApiKeyRecord, Page, StoreError};
 use atoll_types::{ApiKeyId, Timestamp, UserId};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, Statement,
+};
 
 use super::statement;
 use crate::cursor::{self, List, Place};
@@ -21,7 +23,7 @@ pub(crate) async fn by_hash(
     hash: &[u8; 32],
 ) -> Result<Option<ApiKeyRecord>, StoreError> {
     let found = Entity::find().filter(Column::Hash.eq(hash.to_vec())).one(db).await;
-    Ok(found.map_err(failed("read an API key"))?.map(ApiKeyRecord::try_from).transpose()?)
+    found.map_err(failed("read an API key"))?.map(ApiKeyRecord::try_from).transpose()
 }
 
 /// The rows of a page; `i64::MAX` and beyond every id where there is no cursor.
@@ -48,7 +50,11 @@ pub(crate) async fn list(
     cursor::page(List::ApiKeys, limit, rows, place, ApiKeyRecord::try_from)
 }
 
-pub(crate) async fn delete(db: &impl ConnectionTrait, owner: &UserId, id: &ApiKeyId) -> Result<bool, StoreError> {
+pub(crate) async fn delete(
+    db: &impl ConnectionTrait,
+    owner: &UserId,
+    id: &ApiKeyId,
+) -> Result<bool, StoreError> {
     let mine = Entity::delete_by_id(id.as_str()).filter(Column::OwnerId.eq(owner.as_str()));
     Ok(mine.exec(db).await.map_err(failed("remove an API key"))?.rows_affected > 0)
 }

@@ -102,7 +102,10 @@ impl Finish {
     }
 }
 
-pub(crate) fn finish_all_statement(sandbox: &SandboxId, outcome: &ExecOutcome) -> Result<Statement, StoreError> {
+pub(crate) fn finish_all_statement(
+    sandbox: &SandboxId,
+    outcome: &ExecOutcome,
+) -> Result<Statement, StoreError> {
     let sql = "UPDATE execs SET status = ?, exit_code = ?, last_seq = ?, finished_at = ?, duration_ms = ?, \
         truncated = ?, failure = ? \
         WHERE status = 'running' AND node_id = (SELECT node_id FROM sandboxes WHERE id = ?) AND sandbox_id = ?";

@@ -16,7 +16,7 @@ pub(crate) async fn get(
     id: &ExecId,
 ) -> Result<Option<ExecRecord>, StoreError> {
     let found = Entity::find_by_id(id.as_str()).filter(Column::SandboxId.eq(sandbox.as_str())).one(db).await;
-    Ok(found.map_err(failed("read an exec"))?.map(ExecRecord::try_from).transpose()?)
+    found.map_err(failed("read an exec"))?.map(ExecRecord::try_from).transpose()
 }
 
 /// The rows of a page. The few that run and the few main processes have indexes of their own; other states are picked
@@ -68,8 +68,11 @@ pub(crate) fn list_running_statement(node: &NodeId) -> Statement {
     statement("SELECT * FROM execs WHERE status = 'running' AND node_id = ?", [node.as_str().into()])
 }
 
-pub(crate) async fn list_running(db: &impl ConnectionTrait, node: &NodeId) -> Result<Vec<ExecRecord>, StoreError> {
+pub(crate) async fn list_running(
+    db: &impl ConnectionTrait,
+    node: &NodeId,
+) -> Result<Vec<ExecRecord>, StoreError> {
     let rows = Model::find_by_statement(list_running_statement(node)).all(db).await;
     let rows = rows.map_err(failed("list running execs"))?;
-    Ok(rows.into_iter().map(ExecRecord::try_from).collect::<Result<_, _>>()?)
+    rows.into_iter().map(ExecRecord::try_from).collect()
 }

@@ -19,9 +19,12 @@ pub(crate) async fn put(db: &impl ConnectionTrait, image: &ImageRecord) -> Resul
     done.map(|_| ()).map_err(|e| refusal.error(e))
 }
 
-pub(crate) async fn get(db: &impl ConnectionTrait, name: &ImageName) -> Result<Option<ImageRecord>, StoreError> {
+pub(crate) async fn get(
+    db: &impl ConnectionTrait,
+    name: &ImageName,
+) -> Result<Option<ImageRecord>, StoreError> {
     let found = Entity::find_by_id(name.as_str()).one(db).await;
-    Ok(found.map_err(failed("read an image"))?.map(ImageRecord::try_from).transpose()?)
+    found.map_err(failed("read an image"))?.map(ImageRecord::try_from).transpose()
 }
 
 /// The rows of a page; names are never empty, so all are behind the empty one.

@@ -8,6 +8,9 @@ pub(crate) mod sandbox_writes;
 pub(crate) mod sandboxes;
 pub(crate) mod users;
 
+#[cfg(test)]
+mod plans;
+
 use sea_orm::{DbBackend, Statement, Value};
 
 /// A statement with its values.

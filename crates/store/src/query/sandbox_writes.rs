@@ -23,7 +23,8 @@ const FREE_SLOT: &str = "SELECT coalesce( \
 
 async fn free_slot(db: &impl ConnectionTrait, node: &NodeId) -> Result<u32, StoreError> {
     let row = db.query_one_raw(statement(FREE_SLOT, [node.as_str().into()])).await;
-    let slot = row.and_then(|row| row.map(|row| row.try_get::<i64>("", "slot")).transpose()).map_err(failed(ADD))?;
+    let slot =
+        row.and_then(|row| row.map(|row| row.try_get::<i64>("", "slot")).transpose()).map_err(failed(ADD))?;
     let slot = u32::try_from(slot.unwrap_or(0)).unwrap_or(UID_SLOTS);
     if slot < UID_SLOTS { Ok(slot) } else { Err(StoreError::NoUidSlot) }
 }
@@ -92,7 +93,10 @@ async fn insert_labels(db: &impl ConnectionTrait, record: &SandboxRecord) -> Res
     db.execute_raw(all).await.map(|_| ()).map_err(failed(ADD))
 }
 
-pub(crate) async fn insert(db: &impl ConnectionTrait, record: SandboxRecord) -> Result<SandboxRecord, StoreError> {
+pub(crate) async fn insert(
+    db: &impl ConnectionTrait,
+    record: SandboxRecord,
+) -> Result<SandboxRecord, StoreError> {
     let uid_slot = free_slot(db, &record.node).await?;
     let refusal = Refusal { action: ADD, unique: "sandbox id", parent: "user" };
     db.execute_raw(insert_statement(&record, uid_slot)?).await.map_err(|e| refusal.error(e))?;

@@ -9,9 +9,12 @@ use crate::cursor::{self, List, Place};
 use crate::entity::sandbox::{Entity, Model};
 use crate::error::failed;
 
-pub(crate) async fn get(db: &impl ConnectionTrait, id: &SandboxId) -> Result<Option<SandboxRecord>, StoreError> {
+pub(crate) async fn get(
+    db: &impl ConnectionTrait,
+    id: &SandboxId,
+) -> Result<Option<SandboxRecord>, StoreError> {
     let found = Entity::find_by_id(id.as_str()).one(db).await;
-    Ok(found.map_err(failed("read a sandbox"))?.map(SandboxRecord::try_from).transpose()?)
+    found.map_err(failed("read a sandbox"))?.map(SandboxRecord::try_from).transpose()
 }
 
 /// The rows of a page. Without labels the list's own index gives them in their order; with labels that of the first
@@ -71,7 +74,7 @@ pub(crate) async fn list_node(
 ) -> Result<Vec<SandboxRecord>, StoreError> {
     let rows = Model::find_by_statement(list_node_statement(node)).all(db).await;
     let rows = rows.map_err(failed("list the sandboxes of a node"))?;
-    Ok(rows.into_iter().map(SandboxRecord::try_from).collect::<Result<_, _>>()?)
+    rows.into_iter().map(SandboxRecord::try_from).collect()
 }
 
 pub(crate) async fn count(db: &impl ConnectionTrait, owner: &UserId) -> Result<u64, StoreError> {

@@ -1,1 +1,87 @@
+use std::os::unix::fs::PermissionsExt;
 
+use atoll_ports::{Durability, Store};
+use atoll_store::{OpenError, SqliteStore};
+use atoll_testkit::samples;
+use atoll_types::NodeId;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{ConnectOptions, Executor};
+
+#[tokio::test]
+async fn what_was_written_is_there_after_closing_and_opening() {
+    let (dir, store) = super::fresh().await;
+    let user = samples::user();
+    store.user_insert(&user).await.unwrap();
+    let sandbox = samples::sandbox(&user.id, &NodeId::random());
+    let sandbox = store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    store.close().await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(left, ["atoll.db"], "a closed store leaves no log behind");
+    let store = SqliteStore::open(&dir.path().join("atoll.db")).await.unwrap();
+    assert_eq!(store.user_get(&user.id).await.unwrap(), Some(user));
+    assert_eq!(store.sandbox_get(&sandbox.id).await.unwrap(), Some(sandbox));
+}
+
+#[tokio::test]
+async fn its_files_are_for_their_owner_alone() {
+    let (dir, store) = super::fresh().await;
+    store.user_insert(&samples::user()).await.unwrap();
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let file = file.unwrap();
+        names.push(file.file_name());
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+    assert_eq!(names.len(), 3, "the database, its log and the log's index: {names:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_release_is_refused_and_left_alone() {
+    let (dir, store) = super::fresh().await;
+    store.close().await.unwrap();
+    let path = dir.path().join("atoll.db");
+    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    raw.execute("INSERT INTO seaql_migrations VALUES ('m9999_future', 0)").await.unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::NewerSchema { migration } if migration == "m9999_future"),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("newer release"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("atoll.db");
+    let text = "this is somebody's letter, and no database at all".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    assert!(matches!(SqliteStore::open(&path).await, Err(OpenError::Database { .. })));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    let nowhere = SqliteStore::open(&dir.path().join("no/such/folder.db")).await;
+    assert!(matches!(nowhere, Err(OpenError::File { .. })));
+}
+
+#[tokio::test]
+async fn one_bad_write_fails_alone() {
+    let (_dir, store) = super::fresh().await;
+    let user = samples::user();
+    store.user_insert(&user).await.unwrap();
+    let node = NodeId::random();
+    let taken = store.sandbox_insert(&samples::sandbox(&user.id, &node), Durability::Process).await.unwrap();
+    let good: Vec<_> = (0..20).map(|_| samples::sandbox(&user.id, &node)).collect();
+    let mut writes = Vec::new();
+    for one in &good {
+        // Queued at once, so that they share transactions.
+        writes.push(store.sandbox_insert(one, Durability::Process));
+        writes.push(store.sandbox_insert(&taken, Durability::Process));
+    }
+    let results = futures_util::future::join_all(writes).await;
+    for (at, result) in results.iter().enumerate() {
+        assert_eq!(result.is_ok(), at % 2 == 0, "{at}: {result:?}");
+    }
+    let mut slots: Vec<_> =
+        store.sandbox_list_node(&node).await.unwrap().iter().map(|s| s.uid_slot).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, (0..21).collect::<Vec<_>>());
+}

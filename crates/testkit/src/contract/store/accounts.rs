@@ -44,7 +44,8 @@ pub(super) async fn api_keys(store: &dyn Store) {
     assert_eq!(store.api_key_by_hash(&[9; 32]).await.unwrap(), None);
     keys.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     for limit in [1, 2, 5, 100] {
-        let listed = pages(limit, async |cursor, limit| store.api_key_list(&user.id, cursor, limit).await).await;
+        let listed =
+            pages(limit, async |cursor, limit| store.api_key_list(&user.id, cursor, limit).await).await;
         assert_eq!(listed, keys, "newest first, in pages of {limit}");
     }
     let bad = store.api_key_list(&user.id, Some("nonsense"), 1).await;

@@ -85,13 +85,13 @@ pub(super) async fn lists(store: &dyn Store) {
     let statuses = [None, Some(ExecStatus::Running), Some(ExecStatus::Exited), Some(ExecStatus::Lost)];
     let kinds = [None, Some(ExecKind::Main), Some(ExecKind::Exec)];
     for (status, kind) in statuses.into_iter().flat_map(|s| kinds.map(|k| (s, k))) {
-        let fits =
-            |e: &&ExecRecord| status.is_none_or(|s| s == e.status) && kind.is_none_or(|k| k == e.kind);
+        let fits = |e: &&ExecRecord| status.is_none_or(|s| s == e.status) && kind.is_none_or(|k| k == e.kind);
         let expected: Vec<_> = all.iter().filter(fits).cloned().collect();
         let filter = ExecFilter { status, kind };
         for limit in [1, 4, 100] {
-            let listed =
-                pages(limit, async |cursor, limit| store.exec_list(&sandbox.id, &filter, cursor, limit).await);
+            let listed = pages(limit, async |cursor, limit| {
+                store.exec_list(&sandbox.id, &filter, cursor, limit).await
+            });
             assert_eq!(listed.await, expected, "{filter:?}, newest first, in pages of {limit}");
         }
     }
@@ -116,10 +116,8 @@ pub(super) async fn sweep(store: &dyn Store) {
     let mut ids = Vec::new();
     for n in 0..6 {
         let finished_at = Timestamp::from_unix_ms(100 - n);
-        let exec = samples::finished(
-            &samples::exec(&sandbox.id),
-            ExecOutcome { finished_at, ..samples::exited(0) },
-        );
+        let exec =
+            samples::finished(&samples::exec(&sandbox.id), ExecOutcome { finished_at, ..samples::exited(0) });
         store.exec_finish(&exec).await.unwrap();
         ids.push(exec.id);
     }

@@ -44,7 +44,10 @@ async fn sandbox_in(store: &dyn Store) -> SandboxRecord {
 }
 
 /// All pages of a list, by pages of `limit`.
-async fn pages<T>(limit: u32, list: impl AsyncFn(Option<&str>, u32) -> Result<Page<T>, StoreError>) -> Vec<T> {
+async fn pages<T>(
+    limit: u32,
+    list: impl AsyncFn(Option<&str>, u32) -> Result<Page<T>, StoreError>,
+) -> Vec<T> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let page = list(cursor.as_deref(), limit).await.unwrap();

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use atoll_ports::{
-    Cas, Durability, ExecFilter, Lifetime, OperationRecord, SandboxFilter, SandboxRecord, Store, StoreError, UID_SLOTS,
+    Cas, Durability, ExecFilter, Lifetime, OperationRecord, SandboxFilter, SandboxRecord, Store, StoreError,
+    UID_SLOTS,
 };
 use atoll_types::{
     BootTime, Desired, NodeId, Observed, OperationId, OperationKind, SandboxId, StopReason, Timestamp, UserId,
@@ -53,7 +54,12 @@ pub(super) async fn insert_and_update(store: &dyn Store) {
     assert_eq!(store.sandbox_get(&stored.id).await.unwrap(), Some(expected.clone()));
 
     // What never changes is not written, whatever the caller says.
-    let mut wild = SandboxRecord { generation: 2, created_at: Timestamp::from_unix_ms(1), uid_slot: 5, ..stored.clone() };
+    let mut wild = SandboxRecord {
+        generation: 2,
+        created_at: Timestamp::from_unix_ms(1),
+        uid_slot: 5,
+        ..stored.clone()
+    };
     wild.spec.idle_seconds = 12_345;
     let kept = SandboxRecord { generation: 3, ..stored };
     assert_eq!(store.sandbox_update(&wild, Durability::Process).await.unwrap(), Cas::Updated(kept));
@@ -66,13 +72,15 @@ pub(super) async fn uid_slots(store: &dyn Store) {
     let (node, other) = (NodeId::random(), NodeId::random());
     let mut here = Vec::new();
     for slot in 0..UID_SLOTS {
-        let stored = store.sandbox_insert(&samples::sandbox(&user.id, &node), Durability::Process).await.unwrap();
+        let stored =
+            store.sandbox_insert(&samples::sandbox(&user.id, &node), Durability::Process).await.unwrap();
         assert_eq!(stored.uid_slot, slot, "the lowest free slot");
         here.push(stored);
     }
     let more = samples::sandbox(&user.id, &node);
     assert!(matches!(store.sandbox_insert(&more, Durability::Process).await, Err(StoreError::NoUidSlot)));
-    let elsewhere = store.sandbox_insert(&samples::sandbox(&user.id, &other), Durability::Process).await.unwrap();
+    let elsewhere =
+        store.sandbox_insert(&samples::sandbox(&user.id, &other), Durability::Process).await.unwrap();
     assert_eq!(elsewhere.uid_slot, 0, "each node has slots of its own");
     for slot in [0, 1_234, 3_999, 7] {
         let gone = SandboxRecord { desired: Desired::Deleted, ..here[slot].clone() };
@@ -80,7 +88,8 @@ pub(super) async fn uid_slots(store: &dyn Store) {
         assert!(store.sandbox_remove(&gone.id).await.unwrap());
     }
     for slot in [0, 7, 1_234, 3_999] {
-        let stored = store.sandbox_insert(&samples::sandbox(&user.id, &node), Durability::Process).await.unwrap();
+        let stored =
+            store.sandbox_insert(&samples::sandbox(&user.id, &node), Durability::Process).await.unwrap();
         assert_eq!(stored.uid_slot, slot, "the lowest free slot");
     }
     assert_eq!(store.sandbox_list_node(&node).await.unwrap().len(), UID_SLOTS as usize);
@@ -93,7 +102,8 @@ async fn listed(store: &dyn Store, filter: &SandboxFilter, limit: u32) -> Vec<Sa
 pub(super) async fn lists(store: &dyn Store) {
     let (user, other) = (user_in(store).await, user_in(store).await);
     let node = NodeId::random();
-    let labels: [&[(&str, &str)]; 4] = [&[], &[("a", "1")], &[("a", "1"), ("b", "2")], &[("a", "2"), ("b", "2")]];
+    let labels: [&[(&str, &str)]; 4] =
+        [&[], &[("a", "1")], &[("a", "1"), ("b", "2")], &[("a", "2"), ("b", "2")]];
     let mut all = Vec::new();
     for n in 0..24 {
         let owner = if n % 3 == 0 { &other.id } else { &user.id };
@@ -105,16 +115,16 @@ pub(super) async fn lists(store: &dyn Store) {
         all.push(store.sandbox_insert(&asked, Durability::Process).await.unwrap());
     }
     all.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-    let filters: [(Option<&UserId>, &[(&str, &str)]); 6] = [
-        (None, &[]),
-        (Some(&user.id), &[]),
-        (None, &[("a", "1")]),
-        (Some(&user.id), &[("a", "1"), ("b", "2")]),
-        (None, &[("b", "2"), ("a", "1")]),
-        (None, &[("a", "3")]),
+    let filters = [
+        (None, vec![]),
+        (Some(&user.id), vec![]),
+        (None, vec![("a", "1")]),
+        (Some(&user.id), vec![("a", "1"), ("b", "2")]),
+        (None, vec![("b", "2"), ("a", "1")]),
+        (None, vec![("a", "3")]),
     ];
     for (owner, labels) in filters {
-        let labels: Vec<_> = samples::labels(labels).into_iter().collect();
+        let labels: Vec<_> = samples::labels(&labels).into_iter().collect();
         let fits = |s: &&SandboxRecord| {
             owner.is_none_or(|o| *o == s.owner) && labels.iter().all(|(k, v)| s.spec.labels.get(k) == Some(v))
         };
@@ -153,7 +163,11 @@ pub(super) async fn remove(store: &dyn Store) {
     assert!(store.exec_get(&sandbox.id, &execs[0].id).await.unwrap().is_some());
     let gone = SandboxRecord { desired: Desired::Deleted, ..sandbox };
     store.sandbox_update(&gone, Durability::Power).await.unwrap();
-    assert_eq!(store.sandbox_count(&gone.owner).await.unwrap(), 0, "one that is being deleted does not count");
+    assert_eq!(
+        store.sandbox_count(&gone.owner).await.unwrap(),
+        0,
+        "one that is being deleted does not count"
+    );
     assert!(store.sandbox_remove(&gone.id).await.unwrap());
     assert!(!store.sandbox_remove(&gone.id).await.unwrap());
     assert_eq!(store.sandbox_get(&gone.id).await.unwrap(), None);

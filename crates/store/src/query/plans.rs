@@ -1,0 +1,66 @@
+//! Every list is answered by an index: no table is scanned, and nothing is sorted.
+
+use atoll_ports::{ExecFilter, SandboxFilter};
+use atoll_testkit::samples;
+use atoll_types::{ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use super::{api_keys, exec_writes, execs, images, sandboxes};
+use crate::SqliteStore;
+use crate::cursor::Place;
+
+async fn plan(store: &SqliteStore, statement: Statement) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+    let explain = Statement { sql: explain, values: statement.values, db_backend: DbBackend::Sqlite };
+    let rows = store.read.query_all_raw(explain).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
+}
+
+fn sandbox_lists(after: Option<&Place>) -> Vec<Statement> {
+    let labels: Vec<_> = samples::labels(&[("a", "1"), ("b", "2")]).into_iter().collect();
+    let owner = Some(UserId::random());
+    let filters = [
+        SandboxFilter::default(),
+        SandboxFilter { owner: owner.clone(), labels: Vec::new() },
+        SandboxFilter { owner: None, labels: labels.clone() },
+        SandboxFilter { owner, labels },
+    ];
+    filters.iter().map(|filter| sandboxes::list_statement(filter, after.cloned(), 10)).collect()
+}
+
+fn exec_lists(after: Option<&Place>) -> Vec<Statement> {
+    let sandbox = SandboxId::random();
+    let statuses = [None, Some(ExecStatus::Running), Some(ExecStatus::Exited)];
+    let kinds = [None, Some(ExecKind::Main)];
+    let filters = statuses.into_iter().flat_map(|status| kinds.map(|kind| ExecFilter { status, kind }));
+    filters.map(|filter| execs::list_statement(&sandbox, &filter, after.cloned(), 10)).collect()
+}
+
+#[tokio::test]
+async fn no_list_scans_or_sorts() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&dir.path().join("atoll.db")).await.unwrap();
+    let (sandbox, node) = (SandboxId::random(), NodeId::random());
+    let mut statements = vec![
+        sandboxes::list_node_statement(&node),
+        execs::list_running_statement(&node),
+        exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
+        exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),
+    ];
+    for after in [None, Some(Place { created_at: 5, id: "x".to_owned() })] {
+        statements.extend(sandbox_lists(after.as_ref()));
+        statements.extend(exec_lists(after.as_ref()));
+        statements.push(api_keys::list_statement(&UserId::random(), after.clone(), 10));
+        statements.push(images::list_statement(after, 10));
+    }
+    for statement in statements {
+        let sql = statement.sql.clone();
+        let steps = plan(&store, statement).await;
+        assert!(!steps.is_empty());
+        for step in steps {
+            // Walking an index in the order of the list is what LIMIT stops; a scan without one reads the table.
+            let scans = step.starts_with("SCAN") && !step.contains("USING INDEX");
+            assert!(!scans && !step.contains("TEMP B-TREE"), "{sql}\n  {step}");
+        }
+    }
+}
