@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 
 /// A command: a line for the sandbox's `/bin/sh -c`, or a program with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a string (a line for /bin/sh -c) or a list of strings (a program and its arguments)")]
+#[serde(
+    untagged,
+    expecting = "a string (a line for /bin/sh -c) or a list of strings (a program and its arguments)"
+)]
 pub enum CommandBody {
     /// A shell line.
     Line(String),

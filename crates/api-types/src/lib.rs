@@ -13,7 +13,7 @@ mod sandbox;
 
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
-pub use exec::{CommandBody, Encoding, Exec, ExecBody, ExecEvent, EventKind, SignalBody, StdinBody};
+pub use exec::{CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, SignalBody, StdinBody};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
 pub use log::{LogLine, Logs};

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use atoll_api_types::{
-    Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure, FieldError, Health,
-    Image, Logs, Probe, Sandbox, User,
+    Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
+    FieldError, Health, Image, Logs, Probe, Sandbox, User,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -12,13 +12,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+};
 use utoipa::openapi::{Components, PathItem, SecurityRequirement};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// The pages load nothing from elsewhere.
-const CSP: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+const CSP: &str =
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,7 +45,10 @@ struct Base;
 pub(crate) fn base() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components.add_security_scheme(
+        "token",
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+    );
     let key = SecurityScheme::ApiKey(KeyPlace::Header(ApiKeyValue::new("X-API-Key")));
     components.add_security_scheme("apiKey", key);
     register_responses(components);
@@ -61,8 +67,22 @@ fn register_responses(components: &mut Components) {
         };
     }
     register!(
-        Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure, FieldError, Health,
-        Image, Logs, Probe, Sandbox, User,
+        Accepted,
+        ApiKey,
+        AuthData,
+        CreatedApiKey,
+        CreatedSandboxes,
+        Deleted,
+        Exec,
+        ExecEvent,
+        Failure,
+        FieldError,
+        Health,
+        Image,
+        Logs,
+        Probe,
+        Sandbox,
+        User,
     );
     components.schemas.extend(schemas);
 }
@@ -70,7 +90,8 @@ fn register_responses(components: &mut Components) {
 /// Notes that the routes of this document need a token or a key.
 pub(crate) fn secured(document: &mut utoipa::openapi::OpenApi) {
     let nothing = Vec::<String>::new;
-    let either = || vec![SecurityRequirement::new("token", nothing()), SecurityRequirement::new("apiKey", nothing())];
+    let either =
+        || vec![SecurityRequirement::new("token", nothing()), SecurityRequirement::new("apiKey", nothing())];
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         operation.security = Some(either());
     }

@@ -54,7 +54,6 @@ pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi)
 }
 
 /// The whole API as a service. Whoever is not known reaches the public routes and the documentation alone.
-#[must_use]
 pub fn router(api: Api) -> Router {
     let ((public, protected), _) = routes();
     protected

@@ -45,7 +45,8 @@ async fn accept(group: Group, listener: TcpListener, router: Router, token: Canc
         match accepted {
             Ok((stream, _)) => {
                 let router = router.clone();
-                let served = group.spawn("connection", Kind::WORK, |token| connection(stream, router, token, permit));
+                let served =
+                    group.spawn("connection", Kind::WORK, |token| connection(stream, router, token, permit));
                 if served.is_err() {
                     return;
                 }
@@ -64,12 +65,21 @@ async fn pause_after(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, token: CancellationToken, _permit: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    token: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("answers may be delayed: {error}");
     }
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
     let service = TowerToHyperService::new(router);
     let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(serving);

@@ -48,10 +48,18 @@ async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Caller, Api
         )),
         Mode::Tokens(keys) => {
             let given = credential(headers, uri).ok_or_else(|| {
-                unauthorized("send a token or an API key as 'Authorization: Bearer …', or a key as 'X-API-Key: sk_…'")
+                unauthorized(
+                    "send a token or an API key as 'Authorization: Bearer …', or a key as 'X-API-Key: sk_…'",
+                )
             })?;
-            let known = if given.starts_with(KEY_PREFIX) { by_key(api, &given).await? } else { by_token(api, keys, &given).await? };
-            known.ok_or_else(|| unauthorized("this token or key is not valid here, or has ended: log in again"))
+            let known = if given.starts_with(KEY_PREFIX) {
+                by_key(api, &given).await?
+            } else {
+                by_token(api, keys, &given).await?
+            };
+            known.ok_or_else(|| {
+                unauthorized("this token or key is not valid here, or has ended: log in again")
+            })
         }
     }
 }

@@ -20,13 +20,16 @@ pub(super) fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     if !is_websocket {
         return None;
     }
-    let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let protocols =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     let mut offered = protocols.flat_map(|value| value.split(','));
     if let Some(token) = offered.find_map(|protocol| protocol.trim().strip_prefix(BEARER_PROTOCOL)) {
         return Some(token.to_owned());
     }
     let query = uri.query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "token").map(|(_, token)| token.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == "token")
+        .map(|(_, token)| token.into_owned())
 }
 
 #[cfg(test)]
@@ -46,7 +49,11 @@ mod tests {
     #[case(&[("upgrade", "websocket")], "/?x=1&token=a%2Bb", Some("a+b"))]
     #[case(&[("upgrade", "WebSocket"), ("sec-websocket-protocol", "x, bearer.a.b.c")], "/?token=d", Some("a.b.c"))]
     #[case(&[("sec-websocket-protocol", "bearer.a")], "/", None)]
-    fn it_is_found_where_it_may_be(#[case] given: &[(&'static str, &'static str)], #[case] uri: &str, #[case] found: Option<&str>) {
+    fn it_is_found_where_it_may_be(
+        #[case] given: &[(&'static str, &'static str)],
+        #[case] uri: &str,
+        #[case] found: Option<&str>,
+    ) {
         let mut headers = HeaderMap::new();
         for (name, value) in given {
             headers.insert(*name, HeaderValue::from_static(value));

@@ -26,7 +26,7 @@ pub struct Access {
 #[derive(Debug)]
 pub(crate) enum Mode {
     /// Holders of a token or a key.
-    Tokens(TokenKeys),
+    Tokens(Box<TokenKeys>),
     /// Everybody is this one; only for a server that listens on loopback.
     SingleUser(Caller),
 }
@@ -35,7 +35,7 @@ impl Access {
     /// Holders of a token of these keys, or of an API key.
     #[must_use]
     pub fn tokens(keys: TokenKeys) -> Self {
-        Self { mode: Mode::Tokens(keys), users: UserCache::default() }
+        Self { mode: Mode::Tokens(Box::new(keys)), users: UserCache::default() }
     }
 
     /// Everybody who reaches this machine's loopback is `caller`.

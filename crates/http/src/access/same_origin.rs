@@ -19,7 +19,8 @@ fn is_loopback(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -39,7 +40,11 @@ mod tests {
     #[case("localhost:3001", Some("null"), false)]
     #[case("evil.example", None, false)]
     #[case("127.0.0.1.evil.example", None, false)]
-    fn foreign_pages_and_names_are_told_apart(#[case] host: &'static str, #[case] origin: Option<&'static str>, #[case] same: bool) {
+    fn foreign_pages_and_names_are_told_apart(
+        #[case] host: &'static str,
+        #[case] origin: Option<&'static str>,
+        #[case] same: bool,
+    ) {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static(host));
         if let Some(origin) = origin {

@@ -61,7 +61,12 @@ impl TokenKeys {
         validation.leeway = LEEWAY_SECONDS;
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        Ok(Self { sign: EncodingKey::from_secret(secret), check: DecodingKey::from_secret(secret), validation, ttl })
+        Ok(Self {
+            sign: EncodingKey::from_secret(secret),
+            check: DecodingKey::from_secret(secret),
+            validation,
+            ttl,
+        })
     }
 
     /// A token for a user, and when it ends.
@@ -114,9 +119,20 @@ mod tests {
         assert!(keys.check(&signed(&hs256, &claims(far, "atoll"), 1)).is_some());
         assert_eq!(keys.check(&signed(&hs256, &claims(1_000, "atoll"), 1)), None, "ended");
         assert_eq!(keys.check(&signed(&hs256, &claims(far, "other"), 1)), None, "of another issuer");
-        assert_eq!(keys.check(&signed(&Header::new(Algorithm::HS384), &claims(far, "atoll"), 1)), None, "another algorithm");
-        assert_eq!(keys.check(&signed(&hs256, &serde_json::json!({"iss": "atoll", "sub": user}), 1)), None, "endless");
-        assert_eq!(keys.check(&signed(&hs256, &serde_json::json!({"iss": "atoll", "sub": "../..", "exp": far}), 1)), None);
+        assert_eq!(
+            keys.check(&signed(&Header::new(Algorithm::HS384), &claims(far, "atoll"), 1)),
+            None,
+            "another algorithm"
+        );
+        assert_eq!(
+            keys.check(&signed(&hs256, &serde_json::json!({"iss": "atoll", "sub": user}), 1)),
+            None,
+            "endless"
+        );
+        assert_eq!(
+            keys.check(&signed(&hs256, &serde_json::json!({"iss": "atoll", "sub": "../..", "exp": far}), 1)),
+            None
+        );
         let none = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJhdG9sbCIsInN1YiI6IjAwMDAwMDAwMDAwMDAwMDAiLCJleHAiOjk5OTk5OTk5OTk5fQ.";
         assert_eq!(keys.check(none), None, "unsigned");
         assert_eq!(keys.check(&"a".repeat(1 << 20)), None);

@@ -18,7 +18,8 @@ use super::TraceId;
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Said in place of what went wrong inside: that is for the operator, in the log.
-const INTERNAL: &str = "Atoll failed to do this, and it is not your fault; the trace id finds the reason in the server's log";
+const INTERNAL: &str =
+    "Atoll failed to do this, and it is not your fault; the trace id finds the reason in the server's log";
 
 /// Why a request failed. It becomes a body where the trace id is known: in [`super::observe()`].
 #[derive(Debug)]
@@ -89,9 +90,15 @@ impl ApiFailure {
     fn log(&self, trace: &TraceId) {
         let code = self.code.as_str();
         match self.status().as_u16() {
-            500 => tracing::error!(trace_id = %trace, code, "request failed: {}{}", self.message, self.causes()),
-            501.. => tracing::warn!(trace_id = %trace, code, "request failed: {}{}", self.message, self.causes()),
-            _ => tracing::debug!(trace_id = %trace, code, "request refused: {}{}", self.message, self.causes()),
+            500 => {
+                tracing::error!(trace_id = %trace, code, "request failed: {}{}", self.message, self.causes())
+            }
+            501.. => {
+                tracing::warn!(trace_id = %trace, code, "request failed: {}{}", self.message, self.causes())
+            }
+            _ => {
+                tracing::debug!(trace_id = %trace, code, "request refused: {}{}", self.message, self.causes())
+            }
         }
     }
 
@@ -146,7 +153,8 @@ impl ApiFailure {
             return failure.rendered(trace);
         }
         let status = response.status();
-        let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
+        let is_ours =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json");
         if is_ours || !(status.is_client_error() || status.is_server_error()) {
             return response;
         }
@@ -158,9 +166,10 @@ impl ApiFailure {
             StatusCode::NOT_FOUND => Self::no_route(),
             StatusCode::METHOD_NOT_ALLOWED => Self::no_method(),
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(ErrorCode::BodyTooLarge, "the body is too large"),
-            status if status.is_client_error() => {
-                Self::new(ErrorCode::InvalidRequest, "the request is malformed; /docs shows what would be right")
-            }
+            status if status.is_client_error() => Self::new(
+                ErrorCode::InvalidRequest,
+                "the request is malformed; /docs shows what would be right",
+            ),
             status => Self::internal(format!("a handler answered {status} without a reason")),
         }
     }
@@ -172,7 +181,10 @@ impl ApiFailure {
 
     /// The path exists with other methods.
     pub(crate) fn no_method() -> Self {
-        Self::new(ErrorCode::MethodNotAllowed, "this route does not take this method; /docs lists those that it takes")
+        Self::new(
+            ErrorCode::MethodNotAllowed,
+            "this route does not take this method; /docs lists those that it takes",
+        )
     }
 
     fn rendered(&self, trace: &TraceId) -> Response {
@@ -217,7 +229,8 @@ impl IntoResponse for ApiFailure {
 impl IntoResponses for ApiFailure {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         let content = || ContentBuilder::new().schema(Some(Failure::schema())).build();
-        let failure = |text: &str| ResponseBuilder::new().description(text).content("application/json", content());
+        let failure =
+            |text: &str| ResponseBuilder::new().description(text).content("application/json", content());
         ResponsesBuilder::new()
             .response("4XX", failure("The request is refused; `error.code` says why."))
             .response("5XX", failure("Atoll failed; `error.code` says whether to try again."))

@@ -58,7 +58,9 @@ async fn wait_until_ready(api: &Api, route: Option<&MatchedPath>) -> Result<(), 
     // Cancel safe: it only waits.
     match tokio::time::timeout(READY_TIMEOUT, ready.wait_for(|ready| *ready)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(ApiFailure::new(ErrorCode::Unavailable, "Atoll is starting; try again in a moment")),
+        Ok(Err(_)) | Err(_) => {
+            Err(ApiFailure::new(ErrorCode::Unavailable, "Atoll is starting; try again in a moment"))
+        }
     }
 }
 

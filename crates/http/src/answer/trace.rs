@@ -15,7 +15,10 @@ pub(crate) struct TraceId([u8; DIGITS]);
 impl TraceId {
     /// That of the caller's `traceparent` when it is valid, else a random one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        headers.get("traceparent").and_then(|value| Self::parse(value.as_bytes())).unwrap_or_else(Self::random)
+        headers
+            .get("traceparent")
+            .and_then(|value| Self::parse(value.as_bytes()))
+            .unwrap_or_else(Self::random)
     }
 
     /// From `00-<trace id>-<parent id>-<flags>`; later versions may have more behind it.

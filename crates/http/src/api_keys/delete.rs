@@ -9,7 +9,7 @@ use crate::answer::{ApiFailure, Ok, data};
 use crate::extract::{ApiKeyPath, Path};
 
 /// Delete an API key. It stops working within seconds.
-#[utoipa::path(delete, path = "/api-keys/{id}", tag = "API keys")]
+#[utoipa::path(delete, path = "/api-keys/{id}", tag = "API keys", params(ApiKeyPath))]
 pub(crate) async fn delete_api_key(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

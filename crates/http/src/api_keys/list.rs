@@ -10,7 +10,7 @@ use crate::convert::api_key_view;
 use crate::extract::{PageQuery, Query};
 
 /// List one's API keys, newest first.
-#[utoipa::path(get, path = "/api-keys", tag = "API keys")]
+#[utoipa::path(get, path = "/api-keys", tag = "API keys", params(PageQuery))]
 pub(crate) async fn list_api_keys(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

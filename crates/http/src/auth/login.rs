@@ -11,7 +11,10 @@ use crate::extract::Json;
 
 /// Log in.
 #[utoipa::path(post, path = "/auth/login", tag = "auth")]
-pub(crate) async fn login(State(api): State<Api>, Json(body): Json<Credentials>) -> Result<Ok<AuthData>, ApiFailure> {
+pub(crate) async fn login(
+    State(api): State<Api>,
+    Json(body): Json<Credentials>,
+) -> Result<Ok<AuthData>, ApiFailure> {
     let keys = token_keys(&api)?;
     let (email, password) = new_credentials(body)?;
     let _turn = turn(&api).await?;

@@ -20,9 +20,10 @@ async fn turn(api: &Api) -> Result<SemaphorePermit<'_>, ApiFailure> {
     // Cancel safe: it only waits.
     match tokio::time::timeout(CREDENTIAL_CHECK_TIMEOUT, api.credential_checks().acquire()).await {
         Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => {
-            Err(ApiFailure::new(ErrorCode::RateLimited, "too many sign-ups and log-ins at once; try again in a moment"))
-        }
+        Ok(Err(_)) | Err(_) => Err(ApiFailure::new(
+            ErrorCode::RateLimited,
+            "too many sign-ups and log-ins at once; try again in a moment",
+        )),
     }
 }
 
@@ -31,7 +32,8 @@ fn token_keys(api: &Api) -> Result<&TokenKeys, ApiFailure> {
     match &api.settings().access.mode {
         Mode::Tokens(keys) => Ok(keys),
         Mode::SingleUser(_) => {
-            let message = "this server runs in single-user mode: there is one account, and no token is needed";
+            let message =
+                "this server runs in single-user mode: there is one account, and no token is needed";
             Err(ApiFailure::new(ErrorCode::Forbidden, message))
         }
     }

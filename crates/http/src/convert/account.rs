@@ -18,7 +18,8 @@ pub(crate) fn new_credentials(body: Credentials) -> Result<(Email, String), ApiF
     // Counted no further than needed: the body may be megabytes of one password.
     let chars = body.password.chars().take(PASSWORD_CHARS_MAX + 1).count();
     if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&chars) {
-        problems.add("password", format!("must have {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters"));
+        problems
+            .add("password", format!("must have {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters"));
     }
     problems.finish(email.map(|email| (email, body.password)))
 }

@@ -31,7 +31,14 @@ impl TryFrom<ExecBody> for NewExecBody {
         let timeout_seconds = problems.within("timeoutSeconds", body.timeout_seconds, seconds);
         let stdin = decode_bytes("stdin", body.stdin.unwrap_or_default(), body.stdin_encoding, &mut problems);
         let stdin_open = body.open_stdin;
-        let spec = command.zip(env).map(|(command, env)| ExecSpec { command, env, cwd, user, timeout_seconds, stdin_open });
+        let spec = command.zip(env).map(|(command, env)| ExecSpec {
+            command,
+            env,
+            cwd,
+            user,
+            timeout_seconds,
+            stdin_open,
+        });
         let exec = spec.zip(stdin).map(|(spec, stdin)| NewExec { spec, stdin });
         Ok(Self { exec: problems.finish(exec)?, run_async: body.run_async })
     }
@@ -46,10 +53,16 @@ pub(super) fn command(body: CommandBody) -> Result<Command, CommandError> {
 }
 
 /// Bytes as the encoding says, at most [`bounds::STDIN_BYTES_MAX`].
-pub(crate) fn decode_bytes(field: &str, text: String, encoding: Encoding, problems: &mut Problems) -> Option<Bytes> {
+pub(crate) fn decode_bytes(
+    field: &str,
+    text: String,
+    encoding: Encoding,
+    problems: &mut Problems,
+) -> Option<Bytes> {
     let bytes = match encoding {
         Encoding::Utf8 => text.into_bytes(),
-        Encoding::Base64 => problems.check(field, STANDARD.decode(text).map_err(|_| "must be standard base 64 with padding"))?,
+        Encoding::Base64 => problems
+            .check(field, STANDARD.decode(text).map_err(|_| "must be standard base 64 with padding"))?,
     };
     if bytes.len() > bounds::STDIN_BYTES_MAX {
         problems.add(field, "must have at most 1 MiB; give more through the stdin endpoint, piece by piece");

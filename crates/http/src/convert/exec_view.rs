@@ -52,7 +52,12 @@ pub(crate) fn text_of(bytes: Vec<u8>) -> String {
 }
 
 /// An event of a stream.
-pub(crate) fn event_view(sandbox: &SandboxId, exec: &ExecId, event: atoll_types::ExecEvent, encoding: Encoding) -> ExecEvent {
+pub(crate) fn event_view(
+    sandbox: &SandboxId,
+    exec: &ExecId,
+    event: atoll_types::ExecEvent,
+    encoding: Encoding,
+) -> ExecEvent {
     let shown = ExecEvent {
         sandbox_id: sandbox.to_string(),
         exec_id: exec.to_string(),
@@ -83,7 +88,8 @@ pub(crate) fn lost_event(record: &ExecRecord) -> Option<ExecEvent> {
     Some(ExecEvent {
         sandbox_id: record.sandbox.to_string(),
         exec_id: record.id.to_string(),
-        seq: outcome.last_seq.saturating_add(1),
+        // The start is always there, and is number 1.
+        seq: outcome.last_seq.max(1).saturating_add(1),
         kind: EventKind::Exit,
         stream: None,
         data: None,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use atoll_api_types::CreateSandbox;
 use atoll_engine::NewSandbox;
 use atoll_types::{
-    Capabilities, EnvVars, GuestUser, ImageName, Label, Labels, Limits, Network, OnExpiry, RuntimeKind, SandboxName,
-    bounds,
+    Capabilities, EnvVars, GuestUser, ImageName, Label, Labels, Limits, Network, OnExpiry, RuntimeKind,
+    SandboxName, bounds,
 };
 
 use super::exec::command;
@@ -23,9 +23,13 @@ pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32
     let new = NewSandbox {
         name: p.parse::<SandboxName>("name", body.name),
         image: p.parse::<ImageName>("image", body.image),
-        runtime: p.word("runtime", body.runtime.as_deref(), &[("native", RuntimeKind::Native)]).unwrap_or(RuntimeKind::Native),
+        runtime: p
+            .word("runtime", body.runtime.as_deref(), &[("native", RuntimeKind::Native)])
+            .unwrap_or(RuntimeKind::Native),
         limits,
-        network: p.word("network", body.network.as_deref(), &[("none", Network::None)]).unwrap_or(Network::None),
+        network: p
+            .word("network", body.network.as_deref(), &[("none", Network::None)])
+            .unwrap_or(Network::None),
         env: env.unwrap_or_default(),
         command: body.command.and_then(|body| p.check("command", command(body))),
         user: p.parse::<GuestUser>("user", body.user),
@@ -39,7 +43,8 @@ pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32
     problems.finish(Some((new, count)))
 }
 
-const CAPABILITIES: &[(&str, Capabilities)] = &[("standard", Capabilities::Standard), ("none", Capabilities::None)];
+const CAPABILITIES: &[(&str, Capabilities)] =
+    &[("standard", Capabilities::Standard), ("none", Capabilities::None)];
 const ON_EXPIRY: &[(&str, OnExpiry)] = &[("delete", OnExpiry::Delete), ("stop", OnExpiry::Stop)];
 
 fn limits(problems: &mut Problems, body: &CreateSandbox) -> Limits {
@@ -49,7 +54,9 @@ fn limits(problems: &mut Problems, body: &CreateSandbox) -> Limits {
     Limits {
         memory_bytes: memory.map_or(usual.memory_bytes, |mib| mib << 20),
         cpu_millis: cpu_millis(problems, body.cpu).unwrap_or(usual.cpu_millis),
-        pids: problems.within("pids", body.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX)).unwrap_or(usual.pids),
+        pids: problems
+            .within("pids", body.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX))
+            .unwrap_or(usual.pids),
         disk_bytes: disk.map_or(usual.disk_bytes, |mib| mib << 20),
         open_files: usual.open_files,
     }

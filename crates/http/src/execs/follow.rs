@@ -59,6 +59,16 @@ enum Next {
     Stopping,
 }
 
+/// What follows an event that was sent.
+enum More {
+    /// Others will come.
+    Expected,
+    /// It was the exit.
+    Exited,
+    /// The stream is over without one. It must not be polled again.
+    None,
+}
+
 /// The client takes nothing any more.
 struct Gone;
 
@@ -116,10 +126,12 @@ impl Follow {
             };
             match next {
                 Next::Event(Some(event)) => {
-                    let (seq, is_exit) = self.send_ready(socket, &mut events, event?).await?;
+                    let (seq, more) = self.send_ready(socket, &mut events, event?).await?;
                     (sent_seq, heard) = (seq, Instant::now());
-                    if is_exit {
-                        return Ok(End::Done("exit"));
+                    match more {
+                        More::Expected => {}
+                        More::None => return self.end_without_exit(socket, sent_seq).await,
+                        More::Exited => return Ok(End::Done("exit")),
                     }
                 }
                 Next::Event(None) => return self.end_without_exit(socket, sent_seq).await,
@@ -133,29 +145,32 @@ impl Follow {
         }
     }
 
-    /// Sends an event and all that are there already, then flushes once. Answers the last number and whether it was the
-    /// exit.
+    /// Sends an event and all that are there already, then flushes once. Answers the last number.
     async fn send_ready(
         &self,
         socket: &mut WebSocket,
         events: &mut ExecEvents,
         first: atoll_types::ExecEvent,
-    ) -> Result<(u64, bool), Cut> {
+    ) -> Result<(u64, More), Cut> {
         let mut event = first;
         loop {
             let shown = event_view(&self.sandbox, &self.exec, event, self.encoding);
             send(socket, &shown).await?;
-            let is_exit = shown.kind == EventKind::Exit;
-            // Polled once: a stream that has nothing yet is polled again by the caller, who waits.
-            let following = if is_exit { None } else { events.next().now_or_never() };
-            match following {
-                Some(Some(next)) => event = next?,
-                // Its end is seen again by the caller: a stream that has ended stays so.
-                Some(None) | None => {
-                    flush(socket).await?;
-                    return Ok((shown.seq, is_exit));
+            let more = if shown.kind == EventKind::Exit {
+                More::Exited
+            } else {
+                // Polled once: a stream that has nothing yet is polled again by the caller, who waits.
+                match events.next().now_or_never() {
+                    Some(Some(next)) => {
+                        event = next?;
+                        continue;
+                    }
+                    Some(None) => More::None,
+                    None => More::Expected,
                 }
-            }
+            };
+            flush(socket).await?;
+            return Ok((shown.seq, more));
         }
     }
 

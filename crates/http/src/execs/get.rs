@@ -10,7 +10,7 @@ use crate::convert::exec_view;
 use crate::extract::{ExecPath, Path};
 
 /// Show an exec with what it wrote so far.
-#[utoipa::path(get, path = "/sandboxes/{id}/execs/{exec_id}", tag = "execs")]
+#[utoipa::path(get, path = "/sandboxes/{id}/execs/{exec_id}", tag = "execs", params(ExecPath))]
 pub(crate) async fn get_exec(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

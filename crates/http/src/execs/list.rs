@@ -10,7 +10,7 @@ use crate::convert::exec_record_view;
 use crate::extract::{PageQuery, Path, Query, SandboxPath};
 
 /// List the execs of a sandbox, newest first, without their output.
-#[utoipa::path(get, path = "/sandboxes/{id}/execs", tag = "execs")]
+#[utoipa::path(get, path = "/sandboxes/{id}/execs", tag = "execs", params(SandboxPath, PageQuery))]
 pub(crate) async fn list_execs(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

@@ -25,7 +25,7 @@ pub(crate) enum RunAnswer {
 ///
 /// Answers when it has ended (200), with what it wrote; with `"async": true` at once (202), with the `id` for the stream
 /// and `GET …/execs/{exec_id}`. The command goes on when the connection is cut.
-#[utoipa::path(post, path = "/sandboxes/{id}/exec", tag = "execs")]
+#[utoipa::path(post, path = "/sandboxes/{id}/exec", tag = "execs", params(SandboxPath))]
 pub(crate) async fn run_exec(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
@@ -34,7 +34,7 @@ pub(crate) async fn run_exec(
 ) -> Result<RunAnswer, ApiFailure> {
     let NewExecBody { exec, run_async } = body.try_into()?;
     let engine = api.engine();
-    if run_async.unwrap_or(api.settings().async_exec) {
+    if run_async.unwrap_or_else(|| api.settings().async_exec) {
         let begun = engine.exec_start(&caller, &path.id, exec).await?;
         return Ok(RunAnswer::Begun(Answer(exec_record_view(begun.record))));
     }

@@ -10,7 +10,7 @@ use crate::answer::{ApiFailure, Ok, data};
 use crate::extract::{ExecPath, Json, Path};
 
 /// Send a signal to the process group of an exec.
-#[utoipa::path(post, path = "/sandboxes/{id}/execs/{exec_id}/signal", tag = "execs")]
+#[utoipa::path(post, path = "/sandboxes/{id}/execs/{exec_id}/signal", tag = "execs", params(ExecPath))]
 pub(crate) async fn signal_exec(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

@@ -12,7 +12,7 @@ use crate::extract::{ExecPath, Json, Path, Problems};
 /// Write to the standard input of an exec that was started with `openStdin`.
 ///
 /// Answers when the command's pipe has taken it, so a command that does not read holds the next write.
-#[utoipa::path(post, path = "/sandboxes/{id}/execs/{exec_id}/stdin", tag = "execs")]
+#[utoipa::path(post, path = "/sandboxes/{id}/execs/{exec_id}/stdin", tag = "execs", params(ExecPath))]
 pub(crate) async fn write_exec_stdin(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

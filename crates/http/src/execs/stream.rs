@@ -14,7 +14,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::follow::Follow;
 use crate::Api;
@@ -24,7 +24,7 @@ use crate::bounds::STREAM_MESSAGE_BYTES_MAX;
 use crate::extract::{Path, Query, SandboxPath};
 
 /// Which events.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StreamQuery {
@@ -52,7 +52,7 @@ pub(crate) struct Upgraded(Response);
 /// What goes wrong is told by the failure envelope as a message, and the close code 4000 plus its HTTP status: 4404 when
 /// there is no such exec, 4410 when the events asked for are no longer held. 1001 means that Atoll is being restarted:
 /// connect again with `after_seq`. An exec that was lost ends with an exit event whose `exit_code` is null.
-#[utoipa::path(get, path = "/sandboxes/{id}/stream", tag = "execs")]
+#[utoipa::path(get, path = "/sandboxes/{id}/stream", tag = "execs", params(SandboxPath, StreamQuery))]
 pub(crate) async fn stream_exec(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
@@ -62,11 +62,16 @@ pub(crate) async fn stream_exec(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Upgraded, ApiFailure> {
-    let refused = |_| ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://");
+    let refused =
+        |_| ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://");
     let upgrade = upgrade.map_err(refused)?;
-    let exec: ExecId = query.exec_id.parse().map_err(|_| ApiFailure::new(ErrorCode::ExecNotFound, "there is no such exec"))?;
+    let exec: ExecId = query
+        .exec_id
+        .parse()
+        .map_err(|_| ApiFailure::new(ErrorCode::ExecNotFound, "there is no such exec"))?;
     let permit = Arc::clone(api.streams()).try_acquire_owned();
-    let permit = permit.map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
+    let permit = permit
+        .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
     let follow = Follow {
         api,
         caller,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::Problems;
 use super::problem::from_serde;
 use crate::answer::ApiFailure;
 use crate::bounds::{BODY_TIMEOUT, DISCARD_BYTES_MAX, DISCARD_TIMEOUT};
@@ -31,16 +32,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiFailure> {
+    // A list would be taken as the fields in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiFailure::field("body", "is not valid JSON: it must be an object, {\"field\": …}"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let inner = error.inner();
         if inner.is_syntax() || inner.is_eof() || inner.is_io() {
-            return ApiFailure::field("body", format!("is not valid JSON: {inner}"));
+            let path = error.path().to_string();
+            let field = if path == "." || path == "?" { "body" } else { &path };
+            return malformed(field, inner);
         }
         from_serde("", &error.path().to_string(), &inner.to_string())
     })?;
     json.end().map_err(|error| ApiFailure::field("body", format!("is not one JSON value: {error}")))?;
     Ok(value)
+}
+
+fn malformed(field: &str, error: &serde_json::Error) -> ApiFailure {
+    let mut problems = Problems::default();
+    problems.add(field, format!("is not valid JSON: {error}"));
+    problems.finish::<()>(None).err().unwrap_or_else(|| ApiFailure::field("body", "is not valid JSON"))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), ApiFailure> {
@@ -79,7 +92,8 @@ fn as_u64(bytes: usize) -> u64 {
 }
 
 fn too_large() -> ApiFailure {
-    let message = format!("the body must have at most {} MiB; put more into files", bounds::JSON_BODY_BYTES_MAX >> 20);
+    let message =
+        format!("the body must have at most {} MiB; put more into files", bounds::JSON_BODY_BYTES_MAX >> 20);
     ApiFailure::new(ErrorCode::BodyTooLarge, message)
 }
 
@@ -115,10 +129,11 @@ mod tests {
     #[rstest]
     #[case("", "body: is not valid JSON")]
     #[case("{", "body: is not valid JSON")]
-    #[case("{} {}", "body: is not one JSON value")]
+    #[case(r#"{"command":"a"} {}"#, "body: is not one JSON value")]
     #[case("{}", "command: is required")]
-    #[case("[]", "command: is required")]
-    #[case("null", "body: invalid type: null")]
+    #[case("[]", "body: is not valid JSON: it must be an object")]
+    #[case("5", "body: is not valid JSON: it must be an object")]
+    #[case("null", "body: is not valid JSON: it must be an object")]
     #[case(r#"{"command":5}"#, "command: a string")]
     #[case(r#"{"command":["a",5]}"#, "command: a string")]
     #[case(r#"{"command":"a","command":"b"}"#, "command: is given twice")]
@@ -138,7 +153,11 @@ mod tests {
     #[test]
     fn a_nest_of_lists_is_refused_and_not_followed() {
         let deep = format!(r#"{{"command":{}}}"#, "[".repeat(1 << 20));
-        assert!(refusal::<CreateSandbox>(&deep).contains("body: is not valid JSON"), "{}", refusal::<CreateSandbox>(&deep));
+        assert!(
+            refusal::<CreateSandbox>(&deep).contains(": is not valid JSON: recursion limit"),
+            "{}",
+            refusal::<CreateSandbox>(&deep)
+        );
     }
 
     #[test]

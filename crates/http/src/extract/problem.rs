@@ -34,7 +34,12 @@ impl Problems {
     }
 
     /// One of a few words.
-    pub(crate) fn word<T: Copy>(&mut self, field: &str, text: Option<&str>, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        field: &str,
+        text: Option<&str>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
         let text = text?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -45,7 +50,12 @@ impl Problems {
     }
 
     /// A number within bounds.
-    pub(crate) fn within<T: PartialOrd + Display>(&mut self, field: &str, value: Option<T>, range: &RangeInclusive<T>) -> Option<T> {
+    pub(crate) fn within<T: PartialOrd + Display>(
+        &mut self,
+        field: &str,
+        value: Option<T>,
+        range: &RangeInclusive<T>,
+    ) -> Option<T> {
         let value = value?;
         if range.contains(&value) {
             return Some(value);
@@ -74,10 +84,17 @@ pub(crate) fn from_serde(prefix: &str, path: &str, said: &str) -> ApiFailure {
     } else if let Some(known) = said.strip_prefix("unknown field `") {
         // The path ends with the unknown field already.
         let known = known.rsplit_once("expected ").map_or("none", |(_, known)| known);
-        (path.to_owned(), format!("is not known here; known: {}", known.replace('`', "").trim_start_matches("one of ")))
+        (
+            path.to_owned(),
+            format!("is not known here; known: {}", known.replace('`', "").trim_start_matches("one of ")),
+        )
     } else if said.starts_with("duplicate field `") {
         let field = quoted(said).unwrap_or_default();
-        let path = if path == field || path.ends_with(&format!(".{field}")) { path.to_owned() } else { join(path, &field) };
+        let path = if path == field || path.ends_with(&format!(".{field}")) {
+            path.to_owned()
+        } else {
+            join(path, &field)
+        };
         (path, "is given twice".to_owned())
     } else {
         (path.to_owned(), said.to_owned())
@@ -90,7 +107,11 @@ pub(crate) fn from_serde(prefix: &str, path: &str, said: &str) -> ApiFailure {
 }
 
 fn join(parent: &str, child: &str) -> String {
-    if parent.is_empty() || child.is_empty() { format!("{parent}{child}") } else { format!("{parent}.{child}") }
+    if parent.is_empty() || child.is_empty() {
+        format!("{parent}{child}")
+    } else {
+        format!("{parent}.{child}")
+    }
 }
 
 fn field_name(text: &str) -> String {

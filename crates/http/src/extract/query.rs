@@ -55,7 +55,11 @@ impl PageQuery {
 }
 
 /// Checks what every list takes.
-pub(crate) fn page_bounds(problems: &mut Problems, cursor: Option<String>, limit: Option<u32>) -> (Option<String>, u32) {
+pub(crate) fn page_bounds(
+    problems: &mut Problems,
+    cursor: Option<String>,
+    limit: Option<u32>,
+) -> (Option<String>, u32) {
     if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
         problems.add("query.cursor", "must be a nextCursor that this list gave out");
     }
@@ -82,7 +86,10 @@ mod tests {
     #[test]
     fn values_are_decoded_and_repeated_ones_are_a_list() {
         let sample: Sample = parse("label=a%3Db&name=x+y&label=c&limit=7").unwrap();
-        assert_eq!((sample.label, sample.name.as_str(), sample.limit), (vec!["a=b".into(), "c".into()], "x y", Some(7)));
+        assert_eq!(
+            (sample.label, sample.name.as_str(), sample.limit),
+            (vec!["a=b".into(), "c".into()], "x y", Some(7))
+        );
     }
 
     #[rstest]

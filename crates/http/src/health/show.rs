@@ -20,7 +20,8 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
     let status = if is_well(&health) { "ok" } else { "degraded" };
     let runtimes = health.runtimes.into_iter().map(|info| {
         let status = if info.available { "ok" } else { "unavailable" };
-        let shown = RuntimeHealth { status: status.to_owned(), disk_limits: info.disk_limits, notes: info.notes };
+        let shown =
+            RuntimeHealth { status: status.to_owned(), disk_limits: info.disk_limits, notes: info.notes };
         (runtime(info.kind).to_owned(), shown)
     });
     let body = Health {

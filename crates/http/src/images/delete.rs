@@ -9,7 +9,7 @@ use crate::answer::{ApiFailure, Ok, data};
 use crate::extract::{ImagePath, Path};
 
 /// Delete an image that no sandbox uses.
-#[utoipa::path(delete, path = "/images/{*name}", tag = "images")]
+#[utoipa::path(delete, path = "/images/{*name}", tag = "images", params(ImagePath))]
 pub(crate) async fn delete_image(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

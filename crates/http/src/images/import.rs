@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::image_view;
 use super::upload::receive;
@@ -16,7 +15,7 @@ use crate::answer::{Answer, ApiFailure, Created};
 use crate::extract::{Problems, Query, discard};
 
 /// Under which name.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportQuery {
@@ -29,7 +28,7 @@ pub(crate) struct ImportQuery {
 ///
 /// The body is the tar of a root file system, as `docker export` or `mmdebstrap` make one, sent as it is.
 #[utoipa::path(
-    post, path = "/images", tag = "images",
+    post, path = "/images", tag = "images", params(ImportQuery),
     request_body(content = String, content_type = "application/x-tar", description = "A tar of a root file system.")
 )]
 pub(crate) async fn import_image(
@@ -50,16 +49,24 @@ pub(crate) async fn import_image(
     Ok(Answer(image_view(api.engine().image_import(&caller, name, archive).await?)))
 }
 
-fn checked(query: Result<Query<ImportQuery>, ApiFailure>, headers: &HeaderMap) -> Result<ImageName, ApiFailure> {
+fn checked(
+    query: Result<Query<ImportQuery>, ApiFailure>,
+    headers: &HeaderMap,
+) -> Result<ImageName, ApiFailure> {
     let Query(query) = query?;
     let mut problems = Problems::default();
     let name = problems.parse::<ImageName>("query.name", Some(query.name));
     let name = problems.finish(name)?;
     if name.is_host() {
-        return Err(ApiFailure::field("query.name", "must not be 'host': that image is made of this machine's own files"));
+        return Err(ApiFailure::field(
+            "query.name",
+            "must not be 'host': that image is made of this machine's own files",
+        ));
     }
     let media = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    if media.is_none_or(|media| ["application/x-tar", "application/tar", "application/octet-stream"].contains(&media)) {
+    if media.is_none_or(|media| {
+        ["application/x-tar", "application/tar", "application/octet-stream"].contains(&media)
+    }) {
         return Ok(name);
     }
     let hint = "the body must be a tar: send it with Content-Type: application/x-tar (curl: -H 'Content-Type: application/x-tar' -T FILE -X POST)";

@@ -11,7 +11,7 @@ use crate::answer::{ApiFailure, Page};
 use crate::extract::{PageQuery, Query};
 
 /// List the images, by name. `host` is always there: it comes first, beside the items of the first page.
-#[utoipa::path(get, path = "/images", tag = "images")]
+#[utoipa::path(get, path = "/images", tag = "images", params(PageQuery))]
 pub(crate) async fn list_images(
     State(api): State<Api>,
     _: Authenticated,
@@ -21,7 +21,8 @@ pub(crate) async fn list_images(
     let is_first = cursor.is_none();
     let mut page = Page::of(api.engine().image_list(cursor.as_deref(), limit).await?, image_view);
     if is_first {
-        let host = Image { name: ImageName::HOST.to_owned(), digest: None, size_bytes: None, created_at: None };
+        let host =
+            Image { name: ImageName::HOST.to_owned(), digest: None, size_bytes: None, created_at: None };
         page.items.insert(0, host);
     }
     Ok(page)

@@ -31,11 +31,16 @@ pub(super) async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Resul
     Ok(file)
 }
 
-async fn write(mut file: tokio::fs::File, mut body: Body, bytes_max: u64) -> Result<tokio::fs::File, ApiFailure> {
+async fn write(
+    mut file: tokio::fs::File,
+    mut body: Body,
+    bytes_max: u64,
+) -> Result<tokio::fs::File, ApiFailure> {
     let mut left = bytes_max;
     // A body that stalls is given up with its file.
     while let Some(frame) = tokio::time::timeout(CHUNK_TIMEOUT, body.frame()).await.map_err(|_| stalled())? {
-        let frame = frame.map_err(|error| ApiFailure::field("body", "ended before it was whole").because(error))?;
+        let frame =
+            frame.map_err(|error| ApiFailure::field("body", "ended before it was whole").because(error))?;
         let Ok(data) = frame.into_data() else { continue };
         let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let Some(rest) = left.checked_sub(bytes) else {
@@ -63,7 +68,8 @@ fn too_large(bytes_max: u64) -> ApiFailure {
 
 fn no_room(error: std::io::Error) -> ApiFailure {
     if error.kind() == std::io::ErrorKind::StorageFull || error.kind() == std::io::ErrorKind::QuotaExceeded {
-        return ApiFailure::new(ErrorCode::DiskFull, "the host's disk has no room for the archive").because(error);
+        return ApiFailure::new(ErrorCode::DiskFull, "the host's disk has no room for the archive")
+            .because(error);
     }
     ApiFailure::internal(error)
 }

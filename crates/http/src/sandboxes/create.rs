@@ -20,7 +20,9 @@ pub(crate) async fn create_sandbox(
 ) -> Result<Created<CreatedSandboxes>, ApiFailure> {
     let (new, count) = new_sandbox(body)?;
     let made = match count {
-        None => CreatedSandboxes::One(Box::new(sandbox_view(api.engine().sandbox_create(&caller, new).await?))),
+        None => {
+            CreatedSandboxes::One(Box::new(sandbox_view(api.engine().sandbox_create(&caller, new).await?)))
+        }
         Some(count) => {
             let made = api.engine().sandbox_create_many(&caller, new, count).await?;
             CreatedSandboxes::Many(made.into_iter().map(sandbox_view).collect())

@@ -9,7 +9,7 @@ use crate::answer::{ApiFailure, Ok, data};
 use crate::extract::{Path, SandboxPath};
 
 /// Delete a sandbox with all its files, in whatever state it is.
-#[utoipa::path(delete, path = "/sandboxes/{id}", tag = "sandboxes")]
+#[utoipa::path(delete, path = "/sandboxes/{id}", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn delete_sandbox(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

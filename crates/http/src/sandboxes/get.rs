@@ -10,7 +10,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Path, SandboxPath};
 
 /// Show a sandbox.
-#[utoipa::path(get, path = "/sandboxes/{id}", tag = "sandboxes")]
+#[utoipa::path(get, path = "/sandboxes/{id}", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn get_sandbox(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

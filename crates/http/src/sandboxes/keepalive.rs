@@ -10,7 +10,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Path, SandboxPath};
 
 /// Count as activity: the idle time of the sandbox begins anew.
-#[utoipa::path(post, path = "/sandboxes/{id}/keepalive", tag = "sandboxes")]
+#[utoipa::path(post, path = "/sandboxes/{id}/keepalive", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn keep_sandbox_alive(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

@@ -4,7 +4,6 @@ use atoll_api_types::Sandbox;
 use atoll_types::{Label, Status, bounds};
 use axum::extract::State;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::Api;
 use crate::access::Authenticated;
@@ -13,7 +12,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Problems, Query, page_bounds};
 
 /// Which sandboxes.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
@@ -31,7 +30,7 @@ pub(crate) struct ListQuery {
 }
 
 /// List one's sandboxes, newest first.
-#[utoipa::path(get, path = "/sandboxes", tag = "sandboxes")]
+#[utoipa::path(get, path = "/sandboxes", tag = "sandboxes", params(ListQuery))]
 pub(crate) async fn list_sandboxes(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

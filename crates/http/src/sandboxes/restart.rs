@@ -10,7 +10,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Path, SandboxPath};
 
 /// Stop a sandbox and start it again. Answers when it runs.
-#[utoipa::path(post, path = "/sandboxes/{id}/restart", tag = "sandboxes")]
+#[utoipa::path(post, path = "/sandboxes/{id}/restart", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn restart_sandbox(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

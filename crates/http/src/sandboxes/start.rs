@@ -10,7 +10,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Path, SandboxPath};
 
 /// Start a stopped sandbox. Answers when it runs.
-#[utoipa::path(post, path = "/sandboxes/{id}/start", tag = "sandboxes")]
+#[utoipa::path(post, path = "/sandboxes/{id}/start", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn start_sandbox(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

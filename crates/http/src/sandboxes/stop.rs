@@ -10,7 +10,7 @@ use crate::convert::sandbox_view;
 use crate::extract::{Path, SandboxPath};
 
 /// Stop a sandbox: its processes end, its files stay. Answers when it is stopped.
-#[utoipa::path(post, path = "/sandboxes/{id}/stop", tag = "sandboxes")]
+#[utoipa::path(post, path = "/sandboxes/{id}/stop", tag = "sandboxes", params(SandboxPath))]
 pub(crate) async fn stop_sandbox(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,

@@ -1,0 +1,15 @@
+//! The API over a real connection, on the real engine, with the kit's ports in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+mod access;
+mod accounts;
+mod execs;
+mod hostile;
+mod images;
+mod kit;
+mod openapi;
+mod sandboxes;
+mod single_user;
+mod streams;
+mod surface;
