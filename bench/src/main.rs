@@ -12,6 +12,8 @@ mod report;
 mod stats;
 mod suite;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -58,8 +60,12 @@ fn main() -> anyhow::Result<()> {
         rustix::process::geteuid().is_root(),
         "the benchmark makes namespaces and mounts: run it as root"
     );
-    let scratch =
-        tempfile::Builder::new().prefix("atoll-bench-").tempdir().context("a folder for the benchmark")?;
+    // The server drops its rights, so it must be able to walk through this folder.
+    let scratch = tempfile::Builder::new()
+        .prefix("atoll-bench-")
+        .permissions(Permissions::from_mode(0o711))
+        .tempdir()
+        .context("a folder for the benchmark")?;
     let mut report = Report::new()?;
     suite::run(&args, scratch.path(), &mut report)?;
     println!("{}", report.markdown());
