@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use atoll_api_types::FieldError;
+use atoll_api_types::{FailureBody, FieldError};
 
 /// An answer of the server that says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,21 @@ pub struct ApiError {
     pub trace_id: String,
     /// Seconds after which the server wants to be asked again.
     pub retry_after_seconds: Option<u64>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: u16, retry_after_seconds: Option<u64>, body: FailureBody) -> Self {
+        let fields: Option<Vec<FieldError>> =
+            body.details.and_then(|details| serde_json::from_value(details).ok());
+        Self {
+            status,
+            code: body.code,
+            message: body.message,
+            fields: fields.unwrap_or_default(),
+            trace_id: body.trace_id,
+            retry_after_seconds,
+        }
+    }
 }
 
 /// Why a call failed.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use atoll_api_types::{Failure, FieldError, Listing, Success};
+use atoll_api_types::{Failure, Listing, Success};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
@@ -110,16 +110,7 @@ impl Client {
         let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
             return self.protocol(format!("status {status} without an error that Atoll would give"));
         };
-        let fields: Option<Vec<FieldError>> =
-            failure.error.details.and_then(|d| serde_json::from_value(d).ok());
-        ClientError::Api(Box::new(ApiError {
-            status: status.as_u16(),
-            code: failure.error.code,
-            message: failure.error.message,
-            fields: fields.unwrap_or_default(),
-            trace_id: failure.error.trace_id,
-            retry_after_seconds,
-        }))
+        ClientError::Api(Box::new(ApiError::new(status.as_u16(), retry_after_seconds, failure.error)))
     }
 
     pub(crate) fn protocol(&self, detail: String) -> ClientError {

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use atoll_api_types::{Failure, FailureBody};
 use atoll_types::{ExecId, SandboxId};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::ExecEvent;
-use crate::{Client, ClientError};
+use crate::{ApiError, Client, ClientError};
 
 /// Largest message in bytes: an event has at most 64 KiB of output, in base 64.
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
@@ -21,9 +22,14 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Silence after which the server is asked whether it is still there; after twice that the connection is given up.
 const PING_AFTER: Duration = Duration::from_secs(20);
 
+/// Close codes of failures are this and their HTTP status.
+const CLOSE_FAILURE: u16 = 4000;
+
 pub(super) struct Connection {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     url: String,
+    /// What the server said that goes wrong, before it closes.
+    failure: Option<FailureBody>,
 }
 
 pub(super) enum Received {
@@ -54,7 +60,7 @@ impl Connection {
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         match tokio::time::timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await
         {
-            Ok(Ok((socket, _))) => Ok(Self { socket, url: client.base_url().to_owned() }),
+            Ok(Ok((socket, _))) => Ok(Self { socket, url: client.base_url().to_owned(), failure: None }),
             Ok(Err(error)) => Err(open_error(client, error)),
             Err(elapsed) => {
                 Err(ClientError::Unreachable { url: client.base_url().to_owned(), source: elapsed.into() })
@@ -71,16 +77,14 @@ impl Connection {
                 None => return Ok(Received::Closed(self.interrupted(tungstenite::Error::ConnectionClosed))),
             };
             match message {
-                Message::Text(text) => {
-                    let event = ExecEvent::parse(&text).map_err(|detail| self.protocol(detail))?;
-                    return Ok(Received::Event(event));
-                }
-                Message::Close(frame) => {
-                    let why = frame.map(|f| f.to_string()).unwrap_or_default();
-                    let source =
-                        format!("the server closed the stream before the command's exit. {why}").into();
-                    return Ok(Received::Closed(ClientError::Interrupted { url: self.url.clone(), source }));
-                }
+                Message::Text(text) => match ExecEvent::parse(&text) {
+                    Ok(event) => return Ok(Received::Event(event)),
+                    Err(detail) => match serde_json::from_str::<Failure>(&text) {
+                        Ok(failure) => self.failure = Some(failure.error),
+                        Err(_) => return Err(self.protocol(detail)),
+                    },
+                },
+                Message::Close(frame) => return Ok(Received::Closed(self.closed(frame))),
                 // The library answers pings by itself; a pong only had to come.
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
             }
@@ -95,6 +99,21 @@ impl Connection {
         match tokio::time::timeout(PING_AFTER, self.socket.next()).await {
             Ok(message) => Ok(message),
             Err(elapsed) => Err(ClientError::Interrupted { url: self.url.clone(), source: elapsed.into() }),
+        }
+    }
+
+    /// What a close means: a failure when one was told, else the server only goes away.
+    fn closed(&mut self, frame: Option<CloseFrame>) -> ClientError {
+        let code = frame.as_ref().map_or(0, |frame| u16::from(frame.code));
+        match (self.failure.take(), code.checked_sub(CLOSE_FAILURE)) {
+            (Some(body), status) => {
+                ClientError::Api(Box::new(ApiError::new(status.unwrap_or(500), None, body)))
+            }
+            (None, _) => {
+                let why = frame.map(|frame| frame.to_string()).unwrap_or_default();
+                let source = format!("the server closed the stream before the command's exit. {why}").into();
+                ClientError::Interrupted { url: self.url.clone(), source }
+            }
         }
     }
 

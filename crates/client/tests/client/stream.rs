@@ -24,6 +24,8 @@ enum Play {
     Drop(Vec<String>),
     /// Sends these messages, then closes politely, as a server that stops does.
     Close(Vec<String>),
+    /// Says what went wrong, then closes with this code.
+    Fail(&'static str, u16),
     /// Refuses the upgrade.
     Refuse(u16, &'static str),
 }
@@ -66,6 +68,10 @@ async fn handle(
     match play {
         Play::Refuse(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
         Play::Drop(messages) => ws.on_upgrade(async move |mut socket| send(&mut socket, messages).await),
+        Play::Fail(body, code) => ws.on_upgrade(async move |mut socket| {
+            send(&mut socket, vec![body.to_owned()]).await;
+            let _closed = socket.send(Message::Close(Some(CloseFrame { code, reason: "why".into() }))).await;
+        }),
         Play::Close(messages) => ws.on_upgrade(async move |mut socket| {
             send(&mut socket, messages).await;
             let frame = CloseFrame { code: 1001, reason: "stopping".into() };
@@ -162,4 +168,14 @@ async fn senseless_messages_are_not_tried_for_ever() {
     let (seen, asked) = play(plays, 0).await;
     assert!(matches!(seen.as_slice(), [Err(ClientError::Protocol { .. })]), "{seen:?}");
     assert_eq!(asked.len(), 6);
+}
+
+#[tokio::test]
+async fn a_failure_on_the_stream_is_as_final_as_its_status() {
+    let failure =
+        r#"{"success":false,"error":{"code":"exec_not_found","message":"no such exec","traceId":"t"}}"#;
+    let (seen, asked) =
+        play(vec![Play::Fail(failure, 4503), Play::Fail(failure, 4404), Play::Close(vec![start()])], 0).await;
+    let [Err(ClientError::Api(error))] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((error.status, error.code.as_str(), asked.len()), (404, "exec_not_found", 2));
 }

@@ -1,0 +1,159 @@
+//! `atoll image`
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use atoll_api_types::Image;
+use atoll_client::{Archive, Progress};
+use atoll_types::ImageName;
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::{Call, ls};
+use crate::failure::advised;
+use crate::printer::{Printer, table};
+use crate::units;
+
+/// Time between two reports of how far an upload is.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// What compressed archives begin with, and the program that writes them out.
+const COMPRESSED: [(&[u8], &str); 4] = [
+    (&[0x1f, 0x8b], "zcat"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstdcat"),
+    (b"\xfd7zXZ\0", "xzcat"),
+    (b"BZh", "bzcat"),
+];
+/// Bytes in which the marks above are.
+const HEAD_BYTES: u64 = 6;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Import a root file system from a plain tar, as `docker export` or `mmdebstrap` make one.
+    Import {
+        /// Name by which sandboxes ask for it, such as debian:12.
+        name: ImageName,
+        /// The archive; `-` is standard input.
+        file: PathBuf,
+    },
+    /// List images.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Remove images.
+    #[command(visible_alias = "delete")]
+    Rm {
+        /// Names of the images.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<ImageName>,
+    },
+}
+
+pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Import { name, file } => import(&name, &file, call).await?,
+        Action::Ls => list(call).await?,
+        Action::Rm { names } => {
+            let mut deleted = Vec::new();
+            for name in &names {
+                deleted.push(
+                    call.client.image_delete(name).await.with_context(|| format!("cannot remove {name}"))?,
+                );
+            }
+            call.printer
+                .data(&deleted, || names.iter().map(ImageName::as_str).collect::<Vec<_>>().join("\n"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn import(name: &ImageName, file: &Path, call: &Call) -> anyhow::Result<()> {
+    let archive = open(name, file).await?;
+    let progress = progress(call.printer, archive.length);
+    let image = call.client.image_import(name, archive, progress).await;
+    call.printer.progress("");
+    let image = image?;
+    call.printer.data(&image, || image.name.clone())?;
+    Ok(())
+}
+
+/// Opens an archive, after a look at its first bytes: what the server would refuse need not be sent.
+async fn open(name: &ImageName, file: &Path) -> anyhow::Result<Archive> {
+    let shown = file.display();
+    let (mut reader, length): (Box<dyn AsyncRead + Send + Unpin>, _) = if file == Path::new("-") {
+        (Box::new(tokio::io::stdin()), None)
+    } else {
+        let opened = tokio::fs::File::open(file).await.with_context(|| format!("cannot open {shown}"))?;
+        let metadata = opened.metadata().await.with_context(|| format!("cannot read {shown}"))?;
+        if metadata.is_dir() {
+            return Err(advised(
+                format!("{shown} is a folder"),
+                format!(
+                    "send it as a tar: `tar -C {shown} --numeric-owner -c . | atoll image import {name} -`"
+                ),
+            ));
+        }
+        (Box::new(opened), metadata.is_file().then_some(metadata.len()))
+    };
+    let mut head = Vec::new();
+    (&mut reader)
+        .take(HEAD_BYTES)
+        .read_to_end(&mut head)
+        .await
+        .with_context(|| format!("cannot read {shown}"))?;
+    anyhow::ensure!(!head.is_empty(), "{shown} is empty");
+    if let Some((_, program)) = COMPRESSED.iter().find(|(mark, _)| head.starts_with(mark)) {
+        let from = if file == Path::new("-") { "…".to_owned() } else { shown.to_string() };
+        return Err(advised(
+            format!("{shown} is compressed, and a plain tar is needed"),
+            format!("`{program} {from} | atoll image import {name} -`"),
+        ));
+    }
+    Ok(Archive { reader: Box::new(Cursor::new(head).chain(reader)), length })
+}
+
+fn progress(printer: Printer, length: Option<u64>) -> Progress {
+    let mut last = Instant::now();
+    Box::new(move |sent| {
+        let whole = length == Some(sent);
+        if whole || last.elapsed() >= REPORT_EVERY {
+            last = Instant::now();
+            let sent = units::bytes(sent);
+            match length {
+                Some(_) if whole => printer.progress(&format!("sent {sent}; the server unpacks it")),
+                Some(length) => printer.progress(&format!("sent {sent} of {}", units::bytes(length))),
+                None => printer.progress(&format!("sent {sent}")),
+            }
+        }
+    })
+}
+
+async fn list(call: &Call) -> anyhow::Result<()> {
+    let mut images: Vec<Image> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = call.client.image_list(cursor.as_deref()).await?;
+        images.extend(page.items);
+        if page.next_cursor.is_none() || page.next_cursor == cursor {
+            break;
+        }
+        cursor = page.next_cursor;
+    }
+    let now = OffsetDateTime::now_utc();
+    let row = |image: &Image| {
+        let digest =
+            image.digest.as_deref().map(|digest| digest.chars().take(12).collect()).unwrap_or_default();
+        let created = image.created_at.as_deref().map(|time| ls::age(time, now)).unwrap_or_default();
+        vec![image.name.clone(), digest, image.size_bytes.map(units::bytes).unwrap_or_default(), created]
+    };
+    Ok(call
+        .printer
+        .data(&images, || table(&["NAME", "DIGEST", "SIZE", "IMPORTED"], images.iter().map(row).collect()))?)
+}

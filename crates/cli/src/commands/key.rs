@@ -1,0 +1,89 @@
+//! `atoll key`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use atoll_api_types::{ApiKey, CreateApiKey};
+use atoll_types::ApiKeyId;
+use time::OffsetDateTime;
+
+use super::{Call, ls};
+use crate::printer::table;
+use crate::units;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a key and print it; it is shown this once.
+    Create {
+        /// Name for people.
+        name: String,
+        /// The key stops working after so long: 12h, 30d.
+        #[arg(long, value_name = "TIME", value_parser = units::duration)]
+        expires: Option<Duration>,
+    },
+    /// List keys.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Remove keys; they stop working at once.
+    #[command(visible_alias = "delete")]
+    Rm {
+        /// Ids of the keys.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<ApiKeyId>,
+    },
+}
+
+pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Create { name, expires } => {
+            let new = CreateApiKey { name, expires_in_seconds: expires.map(|time| time.as_secs()) };
+            let key = call.client.api_key_create(&new).await?;
+            call.printer.data(&key, || key.key.clone())?;
+        }
+        Action::Ls => list(call).await?,
+        Action::Rm { ids } => {
+            let mut deleted = Vec::new();
+            for id in &ids {
+                deleted.push(call.client.api_key_delete(id).await?);
+            }
+            call.printer
+                .data(&deleted, || ids.iter().map(ApiKeyId::as_str).collect::<Vec<_>>().join("\n"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(call: &Call) -> anyhow::Result<()> {
+    let mut keys: Vec<ApiKey> = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = call.client.api_key_list(cursor.as_deref()).await?;
+        keys.extend(page.items);
+        if page.next_cursor.is_none() || page.next_cursor == cursor {
+            break;
+        }
+        cursor = page.next_cursor;
+    }
+    let now = OffsetDateTime::now_utc();
+    let never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
+    let row = |key: &ApiKey| {
+        let used = key.last_used_at.as_deref().map_or_else(|| "never".to_owned(), |time| ls::age(time, now));
+        vec![
+            key.id.clone(),
+            key.name.clone(),
+            format!("{}…", key.prefix),
+            ls::age(&key.created_at, now),
+            never(&key.expires_at),
+            used,
+        ]
+    };
+    Ok(call.printer.data(&keys, || {
+        table(&["ID", "NAME", "KEY", "CREATED", "EXPIRES", "LAST USED"], keys.iter().map(row).collect())
+    })?)
+}

@@ -1,0 +1,75 @@
+//! `atoll logs`
+
+use std::process::ExitCode;
+
+use atoll_client::LogFilter;
+use atoll_types::OutputStream;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Call;
+use crate::{sandbox_ref, units};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id or name of the sandbox.
+    #[arg(value_name = "SANDBOX")]
+    pub(crate) sandbox: String,
+    /// Only the last lines.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    tail: Option<u32>,
+    /// Only from this moment on: 10m, 2h (ago), or 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<String>,
+    /// Begin each line with its time.
+    #[arg(long, short)]
+    timestamps: bool,
+}
+
+/// What the process wrote to standard error goes to ours.
+pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
+    let id = sandbox_ref::resolve(&call.client, &args.sandbox).await?;
+    let filter = LogFilter { tail: args.tail, since: args.since };
+    let logs = call.client.sandbox_logs(&id, &filter).await?;
+    if call.printer.is_json() {
+        call.printer.data(&logs, String::new)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in &logs.lines {
+        let stream = if line.stream == "stderr" { OutputStream::Stderr } else { OutputStream::Stdout };
+        let text = if args.timestamps {
+            format!("{} {}\n", line.time, line.line)
+        } else {
+            format!("{}\n", line.line)
+        };
+        call.printer.bytes(stream, text.as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A moment in RFC 3339; a time is so long ago.
+fn moment(text: &str) -> Result<String, String> {
+    if OffsetDateTime::parse(text, &Rfc3339).is_ok() {
+        return Ok(text.to_owned());
+    }
+    let ago = units::duration(text)
+        .map_err(|_| "give a time ago (10m, 2h) or a moment (2026-01-31T12:00:00Z)".to_owned())?;
+    let ago = time::Duration::try_from(ago).map_err(|_| "too long ago".to_owned())?;
+    let moment = OffsetDateTime::now_utc().checked_sub(ago).ok_or("too long ago")?;
+    moment.format(&Rfc3339).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read() {
+        assert_eq!(moment("2026-01-31T12:00:00Z").as_deref(), Ok("2026-01-31T12:00:00Z"));
+        let ago = OffsetDateTime::parse(&moment("1h").unwrap(), &Rfc3339).unwrap();
+        assert!((OffsetDateTime::now_utc() - ago - time::Duration::HOUR).abs() < time::Duration::MINUTE);
+        for text in ["", "yesterday", "2026-01-31", "18446744073709551615", "99999999999999"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

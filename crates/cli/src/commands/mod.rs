@@ -1,0 +1,33 @@
+//! One file for each command.
+
+pub(crate) mod change;
+pub(crate) mod create;
+#[cfg(feature = "serve")]
+pub(crate) mod doctor;
+pub(crate) mod exec;
+pub(crate) mod get;
+pub(crate) mod image;
+pub(crate) mod key;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod logs;
+pub(crate) mod ls;
+pub(crate) mod process;
+pub(crate) mod resources;
+pub(crate) mod rm;
+pub(crate) mod run;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
+pub(crate) mod version;
+pub(crate) mod whoami;
+
+use atoll_client::Client;
+
+use crate::printer::Printer;
+
+/// What every command that speaks to a server is given.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) client: Client,
+    pub(crate) printer: Printer,
+}

@@ -1,0 +1,73 @@
+//! Options of `create` and `run` about the sandbox.
+
+use std::time::Duration;
+
+use atoll_api_types::CreateSandbox;
+
+use crate::{pairs, units};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sandbox")]
+pub(crate) struct Resources {
+    /// Image: `host`, or one that was imported [default: the server's].
+    #[arg(long)]
+    image: Option<String>,
+    /// Name for people; commands take it in place of the id while it is the only one.
+    #[arg(long)]
+    name: Option<String>,
+    /// CPU cores, such as 0.5.
+    #[arg(long, value_name = "CORES")]
+    cpu: Option<f64>,
+    /// Memory in MiB, or with m or g.
+    #[arg(long, short = 'm', value_name = "SIZE", value_parser = units::mebibytes)]
+    memory: Option<u64>,
+    /// Writable disk in MiB, or with m or g.
+    #[arg(long, value_name = "SIZE", value_parser = units::mebibytes)]
+    disk: Option<u64>,
+    /// Processes and threads at once.
+    #[arg(long, value_name = "COUNT")]
+    pids: Option<u32>,
+    /// What it reaches: `none`.
+    #[arg(long)]
+    network: Option<String>,
+    /// Capabilities inside: `standard` or `none`.
+    #[arg(long)]
+    capabilities: Option<String>,
+    /// Make the root file system read-only.
+    #[arg(long)]
+    read_only: bool,
+    /// Label for filters; may be given several times.
+    #[arg(long = "label", short = 'l', value_name = "KEY=VALUE", value_parser = pairs::label)]
+    labels: Vec<(String, String)>,
+    /// Life time: 90, 15m, 2h, 1d.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    ttl: Option<Duration>,
+    /// What the end of the life time does: `delete` or `stop`.
+    #[arg(long, value_name = "ACTION", requires = "ttl")]
+    on_expiry: Option<String>,
+    /// Stop it after so long without activity; 0: never.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    idle: Option<Duration>,
+}
+
+impl Resources {
+    /// The body of the request, without what is about processes. The server checks the values.
+    pub(crate) fn into_body(self) -> CreateSandbox {
+        CreateSandbox {
+            name: self.name,
+            image: self.image,
+            cpu: self.cpu,
+            memory: self.memory,
+            disk: self.disk,
+            pids: self.pids,
+            network: self.network,
+            capabilities: self.capabilities,
+            read_only_root: self.read_only,
+            labels: self.labels.into_iter().collect(),
+            ttl_seconds: self.ttl.map(|ttl| ttl.as_secs()),
+            on_expiry: self.on_expiry,
+            idle_ttl_seconds: self.idle.map(|idle| idle.as_secs()),
+            ..CreateSandbox::default()
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which server, and as whom: the command line, then the environment, then what `atoll login` wrote.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use atoll_client::Client;
+use serde::{Deserialize, Serialize};
+
+use crate::args::Global;
+use crate::failure::advised;
+
+/// Where `make run` and `atoll serve` listen unless they are told otherwise.
+const URL_DEFAULT: &str = "http://127.0.0.1:3001";
+const TOKEN_VARIABLE: &str = "ATOLL_TOKEN";
+/// Largest context file in bytes: it has three short lines.
+const CONTEXT_BYTES_MAX: u64 = 64 << 10;
+
+/// What `atoll login` writes.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Context {
+    /// Address of the server.
+    pub(crate) url: String,
+    /// Token or key, for that server alone; a server in single-user mode needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+    /// Id of the key that `atoll login` made, so that `atoll logout` can end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_id: Option<String>,
+}
+
+/// The client for this call.
+pub(crate) fn client(global: &Global) -> anyhow::Result<Client> {
+    let context = load()?;
+    let url = url(global, context.as_ref());
+    Ok(Client::new(&url, token(token_of_environment(), &url, context).as_deref())?)
+}
+
+/// The address that counts.
+pub(crate) fn url(global: &Global, context: Option<&Context>) -> String {
+    let given = global.url.clone().filter(|url| !url.is_empty());
+    given.or_else(|| context.map(|c| c.url.clone())).unwrap_or_else(|| URL_DEFAULT.to_owned())
+}
+
+/// The token that counts. One that was kept for a server is never sent to another.
+fn token(environment: Option<String>, url: &str, context: Option<Context>) -> Option<String> {
+    environment.or_else(|| context.filter(|context| is_same_server(&context.url, url))?.token)
+}
+
+fn token_of_environment() -> Option<String> {
+    std::env::var(TOKEN_VARIABLE).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+fn is_same_server(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
+}
+
+/// What was kept; none when nobody logged in.
+pub(crate) fn load() -> anyhow::Result<Option<Context>> {
+    match path() {
+        Some(path) => load_from(&path),
+        None => Ok(None),
+    }
+}
+
+fn load_from(path: &Path) -> anyhow::Result<Option<Context>> {
+    let length = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    anyhow::ensure!(length <= CONTEXT_BYTES_MAX, "{} is too large to be ours", path.display());
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_norway::from_str(&text).map(Some).map_err(|error| {
+        advised(
+            format!("{} is malformed: {error}", path.display()),
+            "correct it, or log in anew with `atoll logout` and `atoll login`",
+        )
+    })
+}
+
+/// Keeps a context, readable by its owner alone, in one step.
+pub(crate) fn save(context: &Context) -> anyhow::Result<PathBuf> {
+    let path = path().context("there is no home folder: set HOME or XDG_CONFIG_HOME")?;
+    save_to(&path, context).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+fn save_to(path: &Path, context: &Context) -> anyhow::Result<()> {
+    let folder = path.parent().context("it has no folder")?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    let beside = path.with_extension(format!("yaml.{}.new", std::process::id()));
+    let _absent = fs::remove_file(&beside);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(serde_norway::to_string(context)?.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    Ok(())
+}
+
+/// Forgets what was kept; answers with whether there was anything.
+pub(crate) fn forget() -> anyhow::Result<bool> {
+    let Some(path) = path() else { return Ok(false) };
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+    }
+}
+
+fn path() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("atoll").join("config.yaml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> Context {
+        Context { url: "http://a:1".into(), token: Some("sk_x".into()), key_id: None }
+    }
+
+    #[test]
+    fn a_kept_context_reads_back_and_is_private() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config/atoll/config.yaml");
+        assert!(load_from(&path).unwrap().is_none());
+        save_to(&path, &Context::default()).unwrap();
+        save_to(&path, &context()).unwrap();
+        assert!(load_from(&path).unwrap() == Some(context()));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_malformed_context_is_an_error_that_names_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.yaml");
+        for text in ["url: [", "token: x", "url: a\nother: b", ""] {
+            fs::write(&path, text).unwrap();
+            let Err(error) = load_from(&path) else { panic!("{text:?} was taken") };
+            assert!(error.to_string().contains("config.yaml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_to_its_own_server_alone() {
+        assert_eq!(token(None, "http://a:1/", Some(context())).as_deref(), Some("sk_x"));
+        assert_eq!(token(None, "http://b:1", Some(context())), None);
+        assert_eq!(token(None, "https://a:1", Some(context())), None);
+        assert_eq!(token(Some("sk_y".into()), "http://b:1", Some(context())).as_deref(), Some("sk_y"));
+    }
+}
