@@ -49,7 +49,7 @@ base_url() {
     esac
 }
 
-is_healthy() { curl --noproxy '*' -fsS --max-time 2 -o /dev/null "$(base_url)/health" 2>/dev/null; }
+answers() { curl --noproxy '*' -fsS --max-time 2 -o /dev/null "$(base_url)$1" 2>/dev/null; }
 
 # The start time of a process in clock ticks since boot: with the pid it names a process for good.
 start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }

@@ -50,9 +50,9 @@ start() {
     printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$STATE_DIR/atoll.pid"
 }
 
-wait_until_healthy() {
+wait_until_ready() {
     local deadline=$((SECONDS + START_SECONDS))
-    until is_healthy; do
+    until answers /health/ready; do
         if ! running_pid >/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             say "the server did not come up; the end of $STATE_DIR/atoll.log:"
             tail -n 20 "$STATE_DIR/atoll.log" >&2
@@ -70,11 +70,11 @@ log_in() {
 
 fresh_account=
 choose_account
-if is_healthy; then
+if answers /health; then
     say "Atoll is running already at $(base_url)"
 else
     start
-    wait_until_healthy
+    wait_until_ready
     log_in
     say "Atoll runs at $(base_url)"
 fi

@@ -77,7 +77,7 @@ fn log_in(supervisor: &mut Child, address: SocketAddr) -> anyhow::Result<String>
     let deadline = Instant::now() + PATIENCE;
     let mut connection = loop {
         let connection = Connection::open(address, None).and_then(|mut connection| {
-            connection.call("GET", "/health", None)?;
+            connection.call("GET", "/health/ready", None)?;
             Ok(connection)
         });
         match connection {
