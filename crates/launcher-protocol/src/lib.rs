@@ -10,7 +10,7 @@ mod socket;
 use atoll_types::{Capabilities, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId};
 use serde::{Deserialize, Serialize};
 
-pub use socket::{PacketError, Packet, receive, send};
+pub use socket::{Packet, PacketError, receive, send};
 
 /// Version of the protocol that this release speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -85,6 +85,11 @@ pub enum Call {
     },
     /// Room and health of the storage.
     Storage,
+    /// Everything of this installation that is on the host, id by id, for `doctor`.
+    Audit {
+        /// Only ids greater than this one, in order: the page after it.
+        after: Option<SandboxId>,
+    },
 }
 
 /// A sandbox to start. What is not here, the launcher decides.
@@ -173,6 +178,15 @@ pub enum Answer {
         /// Whether creates are refused because the reserve is touched.
         full: bool,
     },
+    /// To `Audit`: a page in the order of ids.
+    Audit {
+        /// At most a few hundred.
+        remains: Vec<Remains>,
+        /// Whether there are more after the last.
+        more: bool,
+        /// Removed folders and groups that wait to be collected; 0 a moment after the last removal.
+        trash: u32,
+    },
 }
 
 /// A sandbox as the kernel holds it.
@@ -184,6 +198,21 @@ pub struct Found {
     pub running: bool,
     /// Its range of host uids, where known.
     pub uid_slot: Option<u32>,
+}
+
+/// What is on the host of one sandbox. Its mounts and namespaces live and die with its process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// Which.
+    pub sandbox: SandboxId,
+    /// Whether its agent lives.
+    pub process: bool,
+    /// Control groups.
+    pub cgroups: u32,
+    /// Whether its agent's socket is there.
+    pub socket: bool,
+    /// Whether its files are.
+    pub files: bool,
 }
 
 /// Why a request failed, and at which step: one word for programs, a sentence for people.

@@ -1,0 +1,129 @@
+//! The cage of the unpacker: it parses what strangers made, so it sees the folder that it fills and nothing else.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use atoll_launcher_protocol::UID_SLOTS;
+use atoll_types::{Limits, SandboxId};
+use rustix::fs::{Gid, Uid};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups};
+
+use crate::report::{At, Step, StepError, log};
+use crate::sandbox::Tools;
+use crate::sys::{self, Cloned};
+use crate::{caps, mounts, userns};
+
+/// The range of host ids behind the last sandbox's.
+pub(crate) const SLOT: u32 = UID_SLOTS;
+
+const _: () = assert!(userns::first_id(SLOT) as u64 + 65_536 <= 1 << 31);
+
+/// Memory of the unpacker, in bytes, with the pages of the files it writes.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// The control groups of one unpacker, named like a sandbox's.
+#[derive(Debug)]
+pub(crate) struct Cage(SandboxId);
+
+impl Cage {
+    /// Removes the groups, which are empty.
+    pub(crate) fn remove(&self, tools: &Tools) {
+        for _attempt in 0..20 {
+            match tools.cgroups.remove(&self.0) {
+                Ok(true) => return,
+                // The last process is still being switched out.
+                Ok(false) => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Err(error) => return log(&error.to_string()),
+            }
+        }
+    }
+}
+
+/// Starts the unpacker on an archive (standard input) with its result on standard output, in the folder `root`.
+pub(crate) fn start(
+    tools: &Tools,
+    user_namespace: BorrowedFd<'_>,
+    root: &OwnedFd,
+    archive: BorrowedFd<'_>,
+    result: BorrowedFd<'_>,
+    max_bytes: u64,
+) -> Result<(OwnedFd, Cage), StepError> {
+    let cage = Cage(SandboxId::random());
+    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu_millis: 1_000, pids: 8, ..Limits::default() };
+    tools.cgroups.make(&cage.0, &limits)?;
+    match sys::clone3(libc::CLONE_NEWPID).at(Step::Clone) {
+        Ok(Cloned::Child) => {
+            let Err(error) = become_unpacker(tools, &cage, user_namespace, root, archive, result, max_bytes);
+            log(&error.to_string());
+            sys::exit_now(1)
+        }
+        Ok(Cloned::Parent { pidfd, .. }) => Ok((pidfd, cage)),
+        Err(error) => {
+            cage.remove(tools);
+            Err(error)
+        }
+    }
+}
+
+fn become_unpacker(
+    tools: &Tools,
+    cage: &Cage,
+    user_namespace: BorrowedFd<'_>,
+    root: &OwnedFd,
+    archive: BorrowedFd<'_>,
+    result: BorrowedFd<'_>,
+    max_bytes: u64,
+) -> Result<Infallible, StepError> {
+    sys::reset_signals().at(Step::PlaceDescriptors)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::PlaceDescriptors)?;
+    for entry in tools.cgroups.workload_entries(&cage.0)? {
+        rustix::io::write(&entry, b"0").at(Step::EnterCgroup)?;
+    }
+
+    // The folder, through the mapping that makes the unpacker's root its owner, while the host's mounts are in sight.
+    let root = mounts::clone_mapped(root, user_namespace)?;
+    mounts::enter_mount_points(&tools.house)?;
+    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    sys::unshare(namespaces).at(Step::NewNamespaces)?;
+    mounts::make_private()?;
+    mounts::enter_root(&root)?;
+
+    // No cores of what strangers made; a descriptor for each folder on the way, and room.
+    let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    setrlimit(Resource::Core, both(0)).at(Step::SetLimits)?;
+    setrlimit(Resource::Nofile, both(256)).at(Step::SetLimits)?;
+
+    // Root of a user namespace whose ids own nothing else.
+    move_into_link_name_space(user_namespace, Some(LinkNameSpaceType::User)).at(Step::EnterUserNamespace)?;
+    set_thread_groups(&[]).at(Step::BecomeGuestRoot)?;
+    rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).at(Step::BecomeGuestRoot)?;
+    rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).at(Step::BecomeGuestRoot)?;
+    caps::restrict_unpacker()?;
+    // The death of the launcher is told again: the change of ids took it back.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::PlaceDescriptors)?;
+    rustix::thread::set_no_new_privs(true).at(Step::NoNewPrivileges)?;
+
+    execute(tools, archive, result, max_bytes)
+}
+
+/// Standard input is the archive, standard output the result, standard error the launcher's log; nothing else stays.
+fn execute(
+    tools: &Tools,
+    archive: BorrowedFd<'_>,
+    result: BorrowedFd<'_>,
+    max_bytes: u64,
+) -> Result<Infallible, StepError> {
+    let high = |fd: BorrowedFd<'_>| fcntl_dupfd_cloexec(fd, 64).at(Step::PlaceDescriptors);
+    let (archive, result, program) = (high(archive)?, high(result)?, high(tools.unpack.as_fd())?);
+    tools.filters.unpack.install()?;
+    sys::duplicate_to(archive, 0).at(Step::PlaceDescriptors)?;
+    sys::duplicate_to(result, 1).at(Step::PlaceDescriptors)?;
+    sys::close_on_exec_from(3).at(Step::PlaceDescriptors)?;
+    let arguments =
+        ["atoll-unpack", &max_bytes.to_string()].map(|text| CString::new(text).unwrap_or_default());
+    let errno = sys::exec_descriptor(&program, &arguments, &[]);
+    Err(StepError { step: Step::ExecUnpack, errno })
+}

@@ -1,0 +1,199 @@
+//! The root: an overlay of the image and the sandbox's own layer, both shown through the id mapping of its user
+//! namespace, so that files have ids from 0 on disk whatever range the sandbox has.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use atoll_types::{ImageSource, SandboxId};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, unmount,
+};
+use rustix::process::{chdir, fchdir, pivot_root};
+
+use super::{attach, clone_mount, root_target, target};
+use crate::house::{DIRECTORY, House, mount_points};
+use crate::report::{At, Step, StepError};
+use crate::storage::Storage;
+use crate::sys;
+
+/// What the root is made of, cloned while the host's mounts are still in sight.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    lower: OwnedFd,
+    layer: OwnedFd,
+    /// The host's `/usr` and what belongs to it, with their places in the root.
+    usr: Vec<(OwnedFd, String)>,
+}
+
+/// Flags of mounts that hold files of sandboxes or images.
+const NO_SUID_NO_DEV: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Clones the mounts of the image and the layer and puts the id mapping on them. Must be done before the mount
+/// namespace is left: mounts of another namespace cannot be cloned.
+pub(crate) fn clone_layers(
+    storage: &Storage,
+    host_image: &str,
+    host_binds: &[String],
+    sandbox: &SandboxId,
+    image: &ImageSource,
+    user_namespace: BorrowedFd<'_>,
+) -> Result<Layers, StepError> {
+    let lower = match image {
+        ImageSource::Host => clone_mount(&storage.pool, host_image),
+        ImageSource::Unpacked(digest) => clone_mount(&storage.images, &format!("{digest}/rootfs")),
+    };
+    let lower = lower.at(Step::CloneLower)?;
+    sys::mount_setattr(&lower, NO_SUID_NO_DEV | libc::MOUNT_ATTR_RDONLY, Some(user_namespace))
+        .at(Step::MapLower)?;
+
+    let layer = clone_mount(&storage.sandboxes, &format!("{sandbox}/layer")).at(Step::CloneLayer)?;
+    sys::mount_setattr(&layer, NO_SUID_NO_DEV, Some(user_namespace)).at(Step::MapLayer)?;
+
+    let mut usr = Vec::new();
+    if *image == ImageSource::Host {
+        for path in host_binds {
+            usr.push((clone_usr(path, user_namespace)?, path.clone()));
+        }
+    }
+    Ok(Layers { lower, layer, usr })
+}
+
+/// Clones a folder of the host, read-only, with the id mapping where its file system can have one: then the files of
+/// the host's root are root's inside too, else nobody's.
+fn clone_usr(path: &str, user_namespace: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+    let flags = NO_SUID_NO_DEV | libc::MOUNT_ATTR_RDONLY;
+    let clone = clone_mount(CWD, path).at(Step::CloneUsr)?;
+    match sys::mount_setattr(&clone, flags, Some(user_namespace)) {
+        Err(Errno::INVAL | Errno::PERM) => sys::mount_setattr(&clone, flags, None).at(Step::CloneUsr)?,
+        other => other.at(Step::CloneUsr)?,
+    }
+    Ok(clone)
+}
+
+/// Mounts the overlay of the root in this process's own mount namespace, whose working folder is the folder of mount
+/// points; `first_id` is the host's id of the sandbox's root. Gives back the root's mount.
+pub(crate) fn mount_root(layers: &Layers, first_id: u32) -> Result<OwnedFd, StepError> {
+    make_private()?;
+
+    // The overlay finds its layers by path, so they are attached for a moment. Relative paths: the data folder's own
+    // name may hold the commas and colons that separate options.
+    for (mount, place) in [(&layers.lower, mount_points::LOWER), (&layers.layer, mount_points::LAYER)] {
+        target(CWD, place).and_then(|place| attach(mount, place)).at(Step::AttachLayers)?;
+    }
+    let root = configure_overlay().and_then(|context| {
+        // The kernel makes the overlay's working folders as whoever mounts it. Root of the host has no id in the
+        // layers' mapping: the overlay would fall back to read-only without an error. So the sandbox's root mounts it,
+        // with all capabilities of the host's.
+        as_guest(first_id, || fsconfig_create(&context).at(Step::MountRoot))?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::MountRoot)
+    })?;
+    if fstatvfs(&root).at(Step::RootReadOnly)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Err(StepError { step: Step::RootReadOnly, errno: Errno::ROFS });
+    }
+    Ok(root)
+}
+
+fn configure_overlay() -> Result<OwnedFd, StepError> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::ConfigureRoot)?;
+    let upper = format!("{}/upper", mount_points::LAYER);
+    let work = format!("{}/work", mount_points::LAYER);
+    let options = [
+        ("source", "sandbox"),
+        ("lowerdir", mount_points::LOWER),
+        ("upperdir", &upper),
+        ("workdir", &work),
+        // Folders of the image can be renamed, and nothing else of what an image may have set is believed.
+        ("redirect_dir", "on"),
+        ("metacopy", "off"),
+        ("index", "off"),
+        ("xino", "off"),
+    ];
+    for (key, value) in options {
+        fsconfig_set_string(&context, key, value).at(Step::ConfigureRoot)?;
+    }
+    // No fsync reaches the disk while it runs, and its end does not write back the whole file system; what is lost is
+    // only what a crash of the host loses, and that is marked.
+    fsconfig_set_flag(&context, "volatile").at(Step::ConfigureRoot)?;
+    Ok(context)
+}
+
+/// Does something as the sandbox's root as far as files go, with the capabilities of the host's.
+pub(super) fn as_guest<T>(first_id: u32, act: impl FnOnce() -> Result<T, StepError>) -> Result<T, StepError> {
+    use rustix::thread::{CapabilitiesSecureBits, set_capabilities_secure_bits};
+    // Without this the kernel takes the capabilities away with the uid.
+    set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP).at(Step::SetFsIds)?;
+    sys::set_fs_ids(first_id, first_id).at(Step::SetFsIds)?;
+    let done = act();
+    sys::set_fs_ids(0, 0).at(Step::SetFsIds)?;
+    set_capabilities_secure_bits(CapabilitiesSecureBits::empty()).at(Step::SetFsIds)?;
+    done
+}
+
+/// Makes the mount the root of this process, and lets go of everything of the host's.
+pub(crate) fn enter_root(root: &OwnedFd) -> Result<(), StepError> {
+    target(CWD, mount_points::ROOT).and_then(|place| attach(root, place)).at(Step::AttachRoot)?;
+    fchdir(root).at(Step::AttachRoot)?;
+    // Old and new root in one place: the old one is then beneath "." and is let go of there.
+    pivot_root(".", ".").at(Step::PivotRoot)?;
+    unmount(".", UnmountFlags::DETACH).at(Step::DetachHost)?;
+    chdir("/").at(Step::PivotRoot)
+}
+
+/// Attaches the host's `/usr` as a mount of its own, since an upgrade on the host would be undefined beneath an overlay;
+/// `/usr/local` stays the sandbox's own and writable.
+pub(crate) fn attach_usr(layers: &Layers, first_id: u32) -> Result<(), StepError> {
+    for (mount, path) in &layers.usr {
+        let name = path.trim_start_matches('/');
+        let place = as_guest(first_id, || root_target(name).at(Step::MountUsr))?;
+        let local = if name == "usr" { Some(clone_mount(&place, "local").at(Step::MountUsr)?) } else { None };
+        attach(mount, &place).at(Step::MountUsr)?;
+        if let Some(local) = local {
+            target(CWD, "usr/local").and_then(|place| attach(local, place)).at(Step::MountUsr)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the root read-only, with writable `/tmp` and `/run` in memory.
+pub(crate) fn protect_root(first_id: u32, memory_bytes: u64) -> Result<(), StepError> {
+    let owner = first_id.to_string();
+    for (name, mode) in [("tmp", "1777"), ("run", "0755")] {
+        let size = (memory_bytes / 2).to_string();
+        let options =
+            [("source", "tmpfs"), ("mode", mode), ("size", &size), ("uid", &owner), ("gid", &owner)];
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let mount = super::make_mount("tmpfs", &options, attributes).at(Step::ProtectRoot)?;
+        let place = as_guest(first_id, || root_target(name).at(Step::ProtectRoot))?;
+        attach(mount, place).at(Step::ProtectRoot)?;
+    }
+    let root = openat(CWD, "/", DIRECTORY | OFlags::PATH, Mode::empty()).at(Step::ProtectRoot)?;
+    sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_RDONLY, None).at(Step::ProtectRoot)
+}
+
+/// Goes to the folder of mount points. Before the namespace is new: the working folder moves into it, a descriptor does
+/// not.
+pub(crate) fn enter_mount_points(house: &House) -> Result<(), StepError> {
+    fchdir(&house.mounts).at(Step::EnterMounts)
+}
+
+/// The root without what is mounted in it, and writable even where the sandbox's is not: for the files that the
+/// launcher writes. Attached nowhere; gone with its descriptor.
+pub(crate) fn clone_root(root: &OwnedFd) -> Result<OwnedFd, StepError> {
+    clone_mount(root, "").at(Step::GuestFiles)
+}
+
+/// Clones a folder of the pool, writable, through the id mapping.
+pub(crate) fn clone_mapped(folder: &OwnedFd, user_namespace: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+    let clone = clone_mount(folder, "").at(Step::CloneLower)?;
+    sys::mount_setattr(&clone, NO_SUID_NO_DEV | libc::MOUNT_ATTR_NOEXEC, Some(user_namespace))
+        .at(Step::MapLower)?;
+    Ok(clone)
+}
+
+/// Keeps what is mounted from here on out of the host's namespace.
+pub(crate) fn make_private() -> Result<(), StepError> {
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::PrivateMounts)
+}

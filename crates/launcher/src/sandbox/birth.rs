@@ -1,0 +1,137 @@
+//! The launcher's part of a start: what must be decided in order, and what needs its memory. The slow rest is the
+//! child's.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use atoll_launcher_protocol::StartSandbox;
+use atoll_types::SandboxId;
+use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+
+use super::child;
+use super::state::{self, ProcessIdentity, State};
+use crate::cgroup::Cgroups;
+use crate::house::House;
+use crate::report::{At, Step, StepError};
+use crate::seccomp::Filters;
+use crate::storage::{self, Storage};
+use crate::sys::{self, Cloned};
+use crate::userns::UserNamespaces;
+
+/// Connections that wait to be accepted by an agent that is busy.
+const BACKLOG: i32 = 128;
+
+/// What every start uses.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) house: House,
+    pub(crate) storage: Storage,
+    pub(crate) cgroups: Box<dyn Cgroups>,
+    pub(crate) filters: Filters,
+    /// The agent, sealed in memory.
+    pub(crate) agent: OwnedFd,
+    /// The unpacker, sealed in memory.
+    pub(crate) unpack: OwnedFd,
+    /// Name of the host image's root in the pool.
+    pub(crate) host_image: String,
+    /// Folders of the host that belong to the host image.
+    pub(crate) host_binds: Vec<String>,
+    /// This boot.
+    pub(crate) boot_id: String,
+}
+
+/// A sandbox that is being born.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    /// Its first process.
+    pub(crate) pidfd: OwnedFd,
+    /// Ends when the agent runs; a failure comes before the end.
+    pub(crate) report: OwnedFd,
+    /// Whether its layer had not been closed.
+    pub(crate) dirty: bool,
+}
+
+/// Begins to start a sandbox. Whatever this leaves behind when it fails, ending the sandbox removes.
+pub(crate) fn start(
+    tools: &Tools,
+    namespaces: &mut UserNamespaces,
+    request: &StartSandbox,
+) -> Result<Birth, StepError> {
+    let folder = tools.storage.make_layer(&request.sandbox, request.limits.disk_bytes)?;
+    let dirty = storage::is_dirty(&folder);
+    if dirty {
+        storage::clear_dirty(&folder)?;
+    }
+    tools.cgroups.make(&request.sandbox, &request.limits)?;
+    let listener = listen_for_serve(&tools.house, &request.sandbox)?;
+    let user_namespace = namespaces.get(request.uid_slot)?;
+    let (pid, pidfd, report, go) = clone_child(tools, request, user_namespace, &listener)?;
+
+    let start_time = state::start_time(pid).at(Step::WriteState)?;
+    let process =
+        ProcessIdentity { pid: pid.as_raw_nonzero().get(), start_time, boot_id: tools.boot_id.clone() };
+    state::write(&folder, &State { image: request.image.clone(), uid_slot: request.uid_slot, process })?;
+    // From here on the next launcher would find it. A child that failed already has closed the pipe.
+    match rustix::io::write(&go, b"1") {
+        Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
+        Err(errno) => Err(StepError { step: Step::WriteState, errno }),
+    }
+}
+
+fn clone_child(
+    tools: &Tools,
+    request: &StartSandbox,
+    user_namespace: BorrowedFd<'_>,
+    listener: &OwnedFd,
+) -> Result<(Pid, OwnedFd, OwnedFd, OwnedFd), StepError> {
+    let (report, report_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).at(Step::MakePipe)?;
+    let (go_end, go) = pipe_with(PipeFlags::CLOEXEC).at(Step::MakePipe)?;
+    // Only the PID namespace: the others cost time (a network namespace a third of a millisecond), which the child
+    // spends on its own.
+    match sys::clone3(libc::CLONE_NEWPID).at(Step::Clone)? {
+        Cloned::Child => {
+            // The copy of this end would keep the pipe open when the launcher dies.
+            drop(go);
+            child::run(&child::Inheritance {
+                tools,
+                request,
+                user_namespace,
+                listener: listener.as_fd(),
+                report: report_end.as_fd(),
+                go: go_end.as_fd(),
+            })
+        }
+        Cloned::Parent { pid, pidfd } => Ok((pid, pidfd, report, go)),
+    }
+}
+
+/// Makes the socket on which serve reaches the agent: bound on the host's side, so that nothing inside names it.
+fn listen_for_serve(house: &House, sandbox: &SandboxId) -> Result<OwnedFd, StepError> {
+    let name = socket_name(sandbox);
+    remove_socket(house, sandbox)?;
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).at(Step::BindSocket)?;
+    // Through the descriptor of the folder: the data folder's path may be longer than the 107 bytes an address holds.
+    let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&house.agents));
+    bind(&socket, &SocketAddrUnix::new(path).at(Step::BindSocket)?).at(Step::BindSocket)?;
+    let group = Some(Gid::from_raw(house.serve_gid));
+    chownat(&house.agents, &*name, Some(Uid::ROOT), group, AtFlags::SYMLINK_NOFOLLOW).at(Step::BindSocket)?;
+    chmodat(&house.agents, &*name, Mode::from_raw_mode(0o660), AtFlags::empty()).at(Step::BindSocket)?;
+    listen(&socket, BACKLOG).at(Step::BindSocket)?;
+    Ok(socket)
+}
+
+fn socket_name(sandbox: &SandboxId) -> String {
+    format!("{sandbox}.sock")
+}
+
+/// Removes the agent's socket; one that is gone is fine.
+pub(crate) fn remove_socket(house: &House, sandbox: &SandboxId) -> Result<(), StepError> {
+    match unlinkat(&house.agents, socket_name(sandbox), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(StepError { step: Step::RemoveSocket, errno }),
+    }
+}

@@ -1,0 +1,194 @@
+//! Imports: an archive is unpacked by a confined helper into a folder that becomes an image when it is whole.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use atoll_launcher_protocol::{Answer, Failure, FailureKind};
+use atoll_types::ImageDigest;
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat, renameat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+
+use super::Server;
+use super::connection::Waiter;
+use super::workers::Task;
+use crate::clock::now;
+use crate::house::make_dir;
+use crate::import::{self, Cage};
+use crate::report::{At, Step, StepError, failure};
+
+/// Imports at once: each reads and writes as fast as the disk goes.
+const IMPORTS_MAX: usize = 2;
+
+/// How long one may take.
+const IMPORT_TIME: Duration = Duration::from_secs(600);
+
+/// Largest image, in bytes of its files.
+const IMAGE_BYTES_MAX: u64 = 64 << 30;
+
+/// Longest result that is read from the unpacker, in bytes: it parses what strangers made.
+const RESULT_BYTES_MAX: usize = 4 << 10;
+
+/// An import under way.
+#[derive(Debug)]
+pub(super) struct Import {
+    waiter: Waiter,
+    /// Name of the folder among the images.
+    folder: String,
+    result: OwnedFd,
+    /// When it is given up.
+    pub(super) until: Duration,
+    /// Its group, to be removed.
+    cage: Cage,
+}
+
+/// First line of the unpacker: before it has parsed anything.
+#[derive(Debug, Deserialize)]
+struct Digest {
+    digest: ImageDigest,
+}
+
+/// Last line of the unpacker.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Unpacked { bytes: u64 },
+    Refused(String),
+}
+
+/// What is recorded of an image.
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    bytes: u64,
+}
+
+impl Server {
+    pub(super) fn import(&mut self, waiter: Waiter, max_bytes: u64, descriptors: Vec<OwnedFd>) {
+        if let Err(refusal) = self.begin_import(waiter, max_bytes, descriptors) {
+            self.answer(waiter, Err(refusal));
+        }
+    }
+
+    fn begin_import(
+        &mut self,
+        waiter: Waiter,
+        max_bytes: u64,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let [archive] = <[OwnedFd; 1]>::try_from(descriptors)
+            .map_err(|_| failure(FailureKind::Invalid, "an import needs exactly one descriptor"))?;
+        let stat = fstat(&archive).at(Step::CloneLower)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(failure(FailureKind::Invalid, "the archive is not a regular file"));
+        }
+        if self.workers.imports().count() >= IMPORTS_MAX {
+            return Err(failure(FailureKind::Conflict, "other imports are under way: try again in a moment"));
+        }
+        let room = self.tools.storage.room()?;
+        if room.full {
+            return Err(failure(FailureKind::DiskFull, "the reserve of the storage is touched"));
+        }
+        let max_bytes = max_bytes.min(IMAGE_BYTES_MAX);
+        let folder = format!(".import-{}", atoll_types::SandboxId::random());
+        let made = self.start_unpacker(waiter, &folder, &archive, max_bytes);
+        if made.is_err() {
+            self.tools.storage.discard(&self.tools.storage.images, &folder)?;
+            self.workers.collect_wanted = true;
+        }
+        Ok(made?)
+    }
+
+    fn start_unpacker(
+        &mut self,
+        waiter: Waiter,
+        folder: &str,
+        archive: &OwnedFd,
+        max_bytes: u64,
+    ) -> Result<(), StepError> {
+        let dir = make_dir(&self.tools.storage.images, folder, 0o700)?;
+        // The limit of the volume is a second fence: blocks and names take room beside the bytes that are counted.
+        let root = self.tools.storage.make_volume(&dir, "rootfs", max_bytes.saturating_mul(2))?;
+        let (result, result_end) = pipe_with(PipeFlags::CLOEXEC).at(Step::MakePipe)?;
+        rustix::io::ioctl_fionbio(&result, true).at(Step::MakePipe)?;
+        let user_namespace = self.namespaces.get(import::SLOT)?;
+        let (pidfd, cage) = import::start(
+            &self.tools,
+            user_namespace,
+            &root,
+            archive.as_fd(),
+            result_end.as_fd(),
+            max_bytes,
+        )?;
+        let import = Import { waiter, folder: folder.to_owned(), result, until: now() + IMPORT_TIME, cage };
+        self.enlist_worker(pidfd, Task::Import(import))
+    }
+
+    /// The unpacker has ended.
+    pub(super) fn import_ended(&mut self, import: Import) {
+        import.cage.remove(&self.tools);
+        let mut text = [0_u8; RESULT_BYTES_MAX];
+        let mut length = 0;
+        while length < text.len()
+            && let Ok(read @ 1..) = rustix::io::read(&import.result, &mut text[length..])
+        {
+            length += read;
+        }
+        match self.keep_image(&import, &text[..length]) {
+            // It is answered when it is on disk.
+            Ok(answer) => self.workers.to_sync.push((import.waiter, answer)),
+            Err(reason) => self.answer(import.waiter, Err(reason)),
+        }
+        if let Err(error) = self.tools.storage.discard(&self.tools.storage.images, &import.folder) {
+            crate::report::log(&error.to_string());
+        }
+        self.workers.collect_wanted = true;
+    }
+
+    fn keep_image(&self, import: &Import, result: &[u8]) -> Result<Answer, Failure> {
+        let stopped =
+            || failure(FailureKind::BadArchive, "the unpacker was stopped: too slow, or too much memory");
+        let mut lines = result.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let first = lines.next().ok_or_else(stopped)?;
+        let digest = match serde_json::from_slice::<Digest>(first) {
+            Ok(first) => first.digest,
+            Err(_) => return Err(refusal(first)),
+        };
+        let images = &self.tools.storage.images;
+        if let Some(bytes) = image_bytes(images, &digest) {
+            // The same archive was imported before; what was unpacked now goes.
+            return Ok(Answer::Imported { digest, bytes });
+        }
+        let last = lines.next().ok_or_else(stopped)?;
+        let Ok(Outcome::Unpacked { bytes }) = serde_json::from_slice(last) else { return Err(refusal(last)) };
+        write_meta(images, &import.folder, bytes)?;
+        renameat(images, &*import.folder, images, digest.as_str()).at(Step::MoveToTrash)?;
+        Ok(Answer::Imported { digest, bytes })
+    }
+}
+
+fn refusal(line: &[u8]) -> Failure {
+    let reason = match serde_json::from_slice(line) {
+        Ok(Outcome::Refused(reason)) => reason.chars().filter(|c| !c.is_control()).take(500).collect(),
+        Ok(Outcome::Unpacked { .. }) | Err(_) => "the unpacker failed".to_owned(),
+    };
+    failure(FailureKind::BadArchive, reason)
+}
+
+fn write_meta(images: &OwnedFd, folder: &str, bytes: u64) -> Result<(), StepError> {
+    let path = format!("{folder}/meta.json");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(images, path, flags, Mode::from_raw_mode(0o600)).at(Step::WriteState)?;
+    let text = serde_json::to_vec(&Meta { bytes }).map_err(std::io::Error::from).at(Step::WriteState)?;
+    let written = rustix::io::write(file, &text).at(Step::WriteState)?;
+    if written == text.len() { Ok(()) } else { Err(StepError { step: Step::WriteState, errno: Errno::IO }) }
+}
+
+fn image_bytes(images: &OwnedFd, digest: &ImageDigest) -> Option<u64> {
+    let path = format!("{digest}/meta.json");
+    let file =
+        openat(images, path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = [0_u8; 256];
+    let length = rustix::io::read(file, &mut text).ok()?;
+    serde_json::from_slice::<Meta>(&text[..length]).ok().map(|meta| meta.bytes)
+}

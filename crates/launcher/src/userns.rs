@@ -1,0 +1,94 @@
+//! User namespaces, one for each range of host uids.
+//!
+//! The namespace belongs to the first uid of its own range, not to root: the kernel counts inotify watches, pending
+//! signals and the like against the owner of the namespace too, and one sandbox must not use up another's.
+//! A namespace is nothing but a mapping, so it is kept and used again for the same range.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use atoll_launcher_protocol::{UID_BASE, UIDS_PER_SANDBOX};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::thread::{CapabilitiesSecureBits, UnshareFlags};
+
+use crate::report::{At, Step, StepError};
+use crate::sys::{self, Cloned};
+
+/// Namespaces that are kept: a few kilobytes of the kernel's memory each.
+const KEPT_MAX: usize = 1_024;
+
+/// First host id of a slot. Unlike the protocol's, it also knows the launcher's own slot behind the last.
+pub(crate) const fn first_id(slot: u32) -> u32 {
+    UID_BASE + slot * UIDS_PER_SANDBOX
+}
+
+/// The namespaces made so far, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct UserNamespaces {
+    kept: HashMap<u32, OwnedFd>,
+}
+
+impl UserNamespaces {
+    /// The namespace of a slot, made where it is missing.
+    pub(crate) fn get(&mut self, slot: u32) -> Result<BorrowedFd<'_>, StepError> {
+        if self.kept.len() >= KEPT_MAX && !self.kept.contains_key(&slot) {
+            // Those in use live on in their sandboxes; forgetting all is rare and costs a fraction of a millisecond each.
+            self.kept.clear();
+        }
+        match self.kept.entry(slot) {
+            Entry::Occupied(entry) => Ok(OwnedFd::as_fd(entry.into_mut())),
+            Entry::Vacant(entry) => Ok(OwnedFd::as_fd(entry.insert(make(first_id(slot))?))),
+        }
+    }
+}
+
+/// Makes a namespace that maps 65,536 ids from `first` on to 0 and up.
+fn make(first: u32) -> Result<OwnedFd, StepError> {
+    // The namespace needs a process to be made by; it waits while its mapping is written and its descriptor opened.
+    let (ready, announce) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Step::MakePipe)?;
+    let (pid, pidfd) = match sys::clone3(0).at(Step::MakeUserNamespace)? {
+        Cloned::Child => hold_namespace(first, &announce),
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    drop(announce);
+    let namespace = map_and_open(pid, first, &ready);
+    pidfd_send_signal(&pidfd, Signal::KILL).at(Step::MakeUserNamespace)?;
+    waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).at(Step::MakeUserNamespace)?;
+    namespace
+}
+
+/// The helper's part.
+fn hold_namespace(first: u32, announce: &OwnedFd) -> ! {
+    let made = become_owner(first).and_then(|()| sys::unshare(UnshareFlags::NEWUSER));
+    if made.is_ok() && rustix::io::write(announce, b"1").is_ok() {
+        loop {
+            rustix::event::pause();
+        }
+    }
+    sys::exit_now(1)
+}
+
+/// Becomes the uid that shall own the namespace, but keeps capabilities: hosts may forbid user namespaces to others.
+fn become_owner(first: u32) -> rustix::io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+    let (uid, gid) = (rustix::fs::Uid::from_raw(first), rustix::fs::Gid::from_raw(first));
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+/// The launcher's part: only it, with rights over the host's ids, may map a range.
+fn map_and_open(pid: Pid, first: u32, ready: &OwnedFd) -> Result<OwnedFd, StepError> {
+    if rustix::io::read(ready, &mut [0_u8; 1]).at(Step::MakeUserNamespace)? != 1 {
+        return Err(StepError { step: Step::MakeUserNamespace, errno: Errno::PERM });
+    }
+    let proc = format!("/proc/{}", pid.as_raw_nonzero());
+    let mapping = format!("0 {first} {UIDS_PER_SANDBOX}\n");
+    for file in ["uid_map", "gid_map"] {
+        std::fs::write(format!("{proc}/{file}"), &mapping).at(Step::MapUserNamespace)?;
+    }
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(format!("{proc}/ns/user"), flags, rustix::fs::Mode::empty()).at(Step::MakeUserNamespace)
+}
