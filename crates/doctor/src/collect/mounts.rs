@@ -1,0 +1,83 @@
+//! Mounts below the data folder.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use crate::collect::Place;
+use crate::world::World;
+
+/// A mount, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) point: PathBuf,
+    /// Type of its file system.
+    pub(crate) kind: String,
+}
+
+/// All mounts of this namespace.
+pub(crate) fn read() -> io::Result<Vec<Mount>> {
+    Ok(parse(&std::fs::read("/proc/self/mountinfo")?))
+}
+
+fn parse(text: &[u8]) -> Vec<Mount> {
+    text.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let point = unescape(fields.nth(4)?);
+    // Optional fields of unknown number, ended by a hyphen.
+    fields.by_ref().find(|field| *field == b"-")?;
+    let kind = String::from_utf8(fields.next()?.to_vec()).ok()?;
+    Some(Mount { point: OsString::from_vec(point).into(), kind })
+}
+
+/// The kernel writes space, tab, newline and backslash as `\` and three octal digits.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let octal =
+            after.get(..3).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        match octal.filter(|_| *first == b'\\') {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+pub(crate) fn collect(place: &Place, mounts: &[Mount], world: &mut World) {
+    let pool = place.path.join("native/pool");
+    for mount in mounts.iter().filter(|mount| mount.point.starts_with(&place.path)) {
+        if mount.point == pool && mount.kind == "btrfs" && world.pool_mount.is_none() {
+            world.pool_mount = Some(pool.clone());
+        } else if mount.point != place.path {
+            // The data folder itself may be a disk of its own.
+            world.stray_mounts.push(mount.point.clone());
+        }
+    }
+    // Inner ones first, as they must be removed.
+    world.stray_mounts.reverse();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_names_and_optional_fields_are_read() {
+        let text = b"31 23 7:1 / /a\\040b/c\\134 rw shared:9 master:1 - btrfs /dev/loop0 rw\n\
+                     32 23 0:5 / /proc rw - proc proc rw\n";
+        let mount = |point: &str, kind: &str| Mount { point: point.into(), kind: kind.into() };
+        assert_eq!(parse(text), [mount("/a b/c\\", "btrfs"), mount("/proc", "proc")]);
+    }
+}

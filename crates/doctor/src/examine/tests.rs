@@ -1,0 +1,161 @@
+use super::*;
+use crate::world::{Group, LoopDevice, Part};
+
+fn process(pid: i32) -> Process {
+    Process { pid, start_time: 7 }
+}
+
+/// Supervisor, serve and launcher run.
+fn up() -> World {
+    let part = |program, pid| Part { program, process: process(pid) };
+    World {
+        supervisor: Some(10),
+        parts: vec![part(Program::Serve, 11), part(Program::Launcher, 12)],
+        ..World::default()
+    }
+}
+
+fn live(slot: u32) -> Traces {
+    Traces {
+        processes: [process(100), process(101)].into(),
+        cgroups: vec!["/sys/fs/cgroup/memory/atoll-x/sandbox-y".into()],
+        socket: true,
+        files: true,
+        exec_logs: true,
+        uid_slot: Some(slot),
+    }
+}
+
+fn known(id: &SandboxId, uid_slot: u32, running: bool) -> Records {
+    Records { sandboxes: [(id.clone(), Recorded { uid_slot, running })].into(), ..Records::default() }
+}
+
+fn told(findings: &[Finding]) -> Vec<(Severity, Kind, bool)> {
+    findings.iter().map(|finding| (finding.severity, finding.kind, finding.fixable)).collect()
+}
+
+#[test]
+fn a_live_sandbox_with_a_record_is_no_finding_whoever_is_down() {
+    let id = SandboxId::random();
+    let records = known(&id, 3, true);
+    let with = |world: World| World { sandboxes: [(id.clone(), live(3))].into(), ..world };
+    let mut no_serve = up();
+    no_serve.parts.remove(0);
+    for mut world in [with(up()), with(no_serve), with(World::default())] {
+        world.pool_mount = Some("/d/native/pool".into());
+        world.loop_devices = vec![LoopDevice { path: "/dev/loop0".into(), deleted: false }];
+        world.groups = vec![Group { path: "/c/atoll-x".into(), owner: GroupOwner::Base }];
+        assert_eq!(examine(&world, &records), [], "{world:?}");
+    }
+}
+
+#[test]
+fn a_sandbox_without_a_record_is_found_by_each_of_its_traces() {
+    let world = World { sandboxes: [(SandboxId::random(), live(3))].into(), ..up() };
+    let findings = examine(&world, &Records::default());
+    let kinds = [Kind::Process, Kind::Cgroup, Kind::Files, Kind::Socket, Kind::ExecLog];
+    assert_eq!(told(&findings), kinds.map(|kind| (Severity::Leak, kind, true)));
+    assert_eq!(findings[0].problem, "2 processes run, and no record knows the sandbox");
+}
+
+#[test]
+fn what_a_stopped_sandbox_leaves_is_wrong_only_while_somebody_could_remove_it() {
+    let id = SandboxId::random();
+    let traces = Traces { processes: [].into(), ..live(3) };
+    for (world, severity) in [(up(), Severity::Leak), (World::default(), Severity::Idle)] {
+        let world = World { sandboxes: [(id.clone(), traces.clone())].into(), ..world };
+        let findings = examine(&world, &known(&id, 3, false));
+        assert_eq!(told(&findings), [(severity, Kind::Cgroup, false), (severity, Kind::Socket, false)]);
+    }
+    let files_only = Traces { cgroups: vec![], socket: false, ..traces };
+    let world = World { sandboxes: [(id.clone(), files_only)].into(), ..up() };
+    assert_eq!(examine(&world, &known(&id, 3, false)), []);
+}
+
+#[test]
+fn a_record_of_a_running_sandbox_that_is_not_there_is_wrong_when_serve_should_know() {
+    let id = SandboxId::random();
+    assert_eq!(told(&examine(&up(), &known(&id, 3, true))), [(Severity::Leak, Kind::Record, false)]);
+    assert_eq!(
+        told(&examine(&World::default(), &known(&id, 3, true))),
+        [(Severity::Idle, Kind::Record, false)]
+    );
+    assert_eq!(examine(&up(), &known(&id, 3, false)), []);
+}
+
+#[test]
+fn user_ids_are_one_sandboxs_and_those_of_its_record() {
+    let (one, two) = (SandboxId::random(), SandboxId::random());
+    let world = World { sandboxes: [(one.clone(), live(3)), (two.clone(), live(3))].into(), ..up() };
+    let mut records = known(&one, 3, true);
+    records.sandboxes.insert(two.clone(), Recorded { uid_slot: 4, running: true });
+    let findings = examine(&world, &records);
+    let mut names: Vec<&str> = findings.iter().map(|finding| finding.name.as_str()).collect();
+    names.sort_unstable();
+    let mut expected = vec!["3", two.as_str()];
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert!(findings.iter().all(|finding| finding.kind == Kind::UidSlot && !finding.fixable));
+}
+
+#[test]
+fn parts_without_a_supervisor_are_leaks() {
+    let world = World { supervisor: None, ..up() };
+    assert_eq!(told(&examine(&world, &Records::default())), [(Severity::Leak, Kind::Process, true); 2]);
+}
+
+#[test]
+fn an_unused_pool_is_idle_and_a_used_one_is_nothing() {
+    let mut world = World {
+        pool_mount: Some("/d/native/pool".into()),
+        loop_devices: vec![LoopDevice { path: "/dev/loop0".into(), deleted: false }],
+        ..World::default()
+    };
+    assert_eq!(told(&examine(&world, &Records::default())), [(Severity::Idle, Kind::Mount, true)]);
+    world.pool_mount = None;
+    assert_eq!(told(&examine(&world, &Records::default())), [(Severity::Leak, Kind::LoopDevice, true)]);
+    let starting = World { loop_devices: world.loop_devices, ..up() };
+    assert_eq!(examine(&starting, &Records::default()), []);
+}
+
+#[test]
+fn a_second_or_deleted_loop_device_is_always_a_leak() {
+    let device = |n: u32, deleted| LoopDevice { path: format!("/dev/loop{n}").into(), deleted };
+    let pool_mount = Some(PathBuf::from("/d/native/pool"));
+    let world =
+        World { pool_mount, loop_devices: vec![device(0, false), device(1, false), device(2, true)], ..up() };
+    let findings = examine(&world, &Records::default());
+    let names: Vec<&str> = findings.iter().map(|finding| finding.name.as_str()).collect();
+    assert_eq!(names, ["/dev/loop1", "/dev/loop2"]);
+}
+
+#[test]
+fn images_and_odd_things_are_found() {
+    let digest: atoll_types::ImageDigest = "a".repeat(64).parse().unwrap();
+    let world = World {
+        images: [digest.clone()].into(),
+        stray_mounts: vec!["/d/native/mnt/root".into()],
+        stray_processes: [process(50)].into(),
+        unknown: vec!["run/agents/evil".into()],
+        groups: vec![Group { path: "/c/atoll-x/odd".into(), owner: GroupOwner::Unknown }],
+        ..up()
+    };
+    let kinds = [Kind::Process, Kind::Mount, Kind::Cgroup, Kind::Image, Kind::Socket];
+    assert_eq!(told(&examine(&world, &Records::default())), kinds.map(|kind| (Severity::Leak, kind, true)));
+    let records = Records { images: [digest].into(), ..Records::default() };
+    assert!(examine(&world, &records).iter().all(|finding| finding.kind != Kind::Image));
+}
+
+#[test]
+fn trash_is_the_launchers_while_it_runs() {
+    let trash = World {
+        trash: vec!["native/pool/trash/x".into()],
+        unfinished: vec!["native/pool/images/new".into()],
+        groups: vec![Group { path: "/c/atoll-x/trash-y".into(), owner: GroupOwner::Trash }],
+        ..World::default()
+    };
+    let found = told(&examine(&trash, &Records::default()));
+    assert_eq!(found, [Kind::Cgroup, Kind::Files, Kind::Files].map(|kind| (Severity::Idle, kind, true)));
+    let World { supervisor, parts, .. } = up();
+    assert_eq!(examine(&World { supervisor, parts, ..trash }, &Records::default()), []);
+}
