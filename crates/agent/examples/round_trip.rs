@@ -14,19 +14,22 @@ use atoll_types::{ExecId, ExecKind, SandboxId};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+/// How many events are acknowledged at once.
+const ACK_EVERY: u64 = 8;
+
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |permille: usize| times[(times.len() - 1) * permille / 1000].as_micros();
     println!("{what:32} p50 {:>6} µs   p90 {:>6} µs   p99 {:>6} µs", at(500), at(900), at(990));
 }
 
-/// Runs `true`, acknowledges it, and tells how long it took until its exit was here.
-async fn exec(client: &AgentClient, sandbox: &SandboxId) -> Duration {
+/// Runs a program, acknowledges what it does, and tells how long it took until its exit was here.
+async fn exec(client: &AgentClient, sandbox: &SandboxId, argv: &[&str]) -> Duration {
     let began = Instant::now();
     let start = StartExec {
         exec: ExecId::random(),
         kind: ExecKind::Exec,
-        argv: vec!["/bin/true".to_owned()],
+        argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
         env: Vec::new(),
         cwd: None,
         user: "root".parse().unwrap(),
@@ -39,6 +42,9 @@ async fn exec(client: &AgentClient, sandbox: &SandboxId) -> Duration {
     let mut last = 0;
     while let Some(event) = events.next().await {
         last = event.unwrap().seq;
+        if last % ACK_EVERY == 0 {
+            client.ack(sandbox, &[(id.clone(), last)]).await.unwrap();
+        }
     }
     let took = began.elapsed();
     client.ack(sandbox, &[(id, last)]).await.unwrap();
@@ -51,12 +57,12 @@ fn memory_of(pid: &str, what: &str) -> u64 {
     fields.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
-fn print_memory(agent: u32) {
+fn print_memory(agent: u32, when: &str) {
     let children =
         std::fs::read_to_string(format!("/proc/{agent}/task/{agent}/children")).unwrap_or_default();
     for pid in std::iter::once(agent.to_string()).chain(children.split_whitespace().map(str::to_owned)) {
         println!(
-            "pid {pid:>7}: PSS {} KiB, private dirty {} KiB",
+            "{when:18} pid {pid:>7}: PSS {} KiB, private dirty {} KiB",
             memory_of(&pid, "Pss:"),
             memory_of(&pid, "Private_Dirty:")
         );
@@ -83,21 +89,30 @@ async fn main() {
         .unwrap();
     let client = AgentClient::new(std::fs::File::open(&directory).unwrap().into());
     let began = Instant::now();
-    exec(&client, &sandbox).await;
+    exec(&client, &sandbox, &["/bin/true"]).await;
     println!("{:32} {:>10} µs", "first, from the agent's start", began.elapsed().as_micros());
-    let (mut local, mut remote) = (Vec::new(), Vec::new());
+    let (mut local, mut remote, mut lists) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         tokio::time::sleep(pause).await;
         let began = Instant::now();
         Command::new("/bin/true").status().unwrap();
         local.push(began.elapsed());
         tokio::time::sleep(pause).await;
-        remote.push(exec(&client, &sandbox).await);
+        remote.push(exec(&client, &sandbox, &["/bin/true"]).await);
+        let began = Instant::now();
+        client.list(&sandbox).await.unwrap();
+        lists.push(began.elapsed());
     }
+    let took = exec(&client, &sandbox, &["/usr/bin/head", "-c", "200000000", "/dev/zero"]).await;
+    println!("{:32} {:>10.0} MB/s", "output", 200.0 / took.as_secs_f64());
+    print("a call without a command", lists);
     print("local spawn", local);
     print("exec through the agent", remote);
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    print_memory(agent.id());
+    print_memory(agent.id(), "connected");
+    client.forget(&sandbox);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    print_memory(agent.id(), "disconnected");
     agent.kill().unwrap();
     agent.wait().unwrap();
     std::fs::remove_dir_all(&directory).unwrap();

@@ -15,7 +15,7 @@ use crate::status;
 use crate::stdin::Stdin;
 
 /// Most streams that wait for the events of one command: two serves, and a few that have not noticed that their
-/// connection is gone.
+/// client is gone.
 const WAITERS_MAX: usize = 16;
 
 /// A command that runs, or whose events are not all acknowledged.
@@ -32,12 +32,20 @@ pub(crate) struct Exec {
 #[derive(Debug)]
 struct State {
     ring: Ring,
-    waiters: Vec<Waker>,
+    /// Streams that have no event to tell, each by its ticket.
+    waiters: Vec<(u64, Waker)>,
+    next_ticket: u64,
 }
 
 impl Exec {
     pub(crate) fn new(id: String, kind: ExecKind, pid: Option<Pid>, stdin: Stdin) -> Self {
-        Self { id, kind, pid, stdin, state: Mutex::new(State { ring: Ring::new(), waiters: Vec::new() }) }
+        Self {
+            id,
+            kind,
+            pid,
+            stdin,
+            state: Mutex::new(State { ring: Ring::new(), waiters: Vec::new(), next_ticket: 0 }),
+        }
     }
 
     /// Adds an event, wakes who waits for it, and returns what it costs, in bytes.
@@ -46,7 +54,7 @@ impl Exec {
             let mut state = lock(&self.state);
             (state.ring.push(crate::clock::wall_ms(), kind), std::mem::take(&mut state.waiters))
         };
-        waiters.into_iter().for_each(Waker::wake);
+        waiters.into_iter().for_each(|(_, waker)| waker.wake());
         cost
     }
 
@@ -65,6 +73,7 @@ impl Exec {
 #[derive(Debug)]
 pub(crate) struct Events {
     exec: Arc<Exec>,
+    ticket: u64,
     next: u64,
     over: bool,
 }
@@ -73,11 +82,19 @@ impl Events {
     /// Fails when events after `after_seq` are gone already.
     pub(crate) fn after(exec: Arc<Exec>, after_seq: u64) -> Result<Self, Gone> {
         let next = after_seq.saturating_add(1);
-        exec.with_ring(|ring| {
-            let over = ring.ended() && next > ring.last_seq();
-            ring.get(next).map(|_| over)
-        })
-        .map(|over| Self { exec, next, over })
+        let (ticket, over) = {
+            let mut state = lock(&exec.state);
+            state.ring.get(next)?;
+            state.next_ticket += 1;
+            (state.next_ticket, state.ring.ended() && next > state.ring.last_seq())
+        };
+        Ok(Self { exec, ticket, next, over })
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        lock(&self.exec.state).waiters.retain(|(ticket, _)| *ticket != self.ticket);
     }
 }
 
@@ -93,14 +110,13 @@ impl Stream for Events {
             match state.ring.get(self.next) {
                 Ok(Some(event)) => Ok(event.clone()),
                 Ok(None) => {
-                    if !state.waiters.iter().any(|waiter| waiter.will_wake(context.waker())) {
-                        if state.waiters.len() == WAITERS_MAX {
-                            return Poll::Ready(Some(Err(Status::resource_exhausted(
-                                "too many streams of one exec",
-                            ))));
-                        }
-                        state.waiters.push(context.waker().clone());
+                    state.waiters.retain(|(ticket, _)| *ticket != self.ticket);
+                    if state.waiters.len() == WAITERS_MAX {
+                        return Poll::Ready(Some(Err(Status::resource_exhausted(
+                            "too many streams of one exec",
+                        ))));
                     }
+                    state.waiters.push((self.ticket, context.waker().clone()));
                     return Poll::Pending;
                 }
                 Err(gone) => Err(status::gone(gone)),

@@ -32,6 +32,8 @@ const QUIET: Duration = Duration::from_millis(50);
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 /// From TERM to KILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+/// With less room than this the pipes wait, in bytes: a full ring is not topped up by crumbs, each with its own event.
+const READ_BYTES_MIN: usize = 4 << 10;
 /// Exit code where the kernel's answer got lost; never seen.
 const CODE_UNKNOWN: i32 = 255;
 
@@ -105,7 +107,7 @@ impl Pump {
             let room = agent.budget.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            let may_read = self.room() > 0;
+            let may_read = self.room() >= READ_BYTES_MIN;
             let [stdout, stderr] = &self.sources;
             let leader_runs = !matches!(self.phase, Phase::Draining { .. });
             // Each arm only waits; what it waited for is done after.
@@ -183,9 +185,13 @@ impl Pump {
     /// Reads once from a pipe.
     fn read(&mut self, index: usize) {
         let room = self.room();
+        // The others may have filled what was free when this one began to wait.
+        if room < READ_BYTES_MIN {
+            return;
+        }
         let Some(source) = self.sources.get_mut(index) else { return };
         let Some(pipe) = &source.pipe else { return };
-        let wanted = room.clamp(1, OUTPUT_BYTES_MAX - HELD_MAX);
+        let wanted = room.min(OUTPUT_BYTES_MAX - HELD_MAX);
         let read = self.agent.with_scratch(|scratch| {
             let scratch = scratch.get_mut(..wanted).unwrap_or_default();
             pipe.try_read(scratch)

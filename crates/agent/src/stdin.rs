@@ -49,38 +49,35 @@ impl Stdin {
         mut data: Bytes,
         eof: bool,
     ) -> Result<(), Closed> {
-        while !data.is_empty() {
-            let pipe = turn.as_ref().ok_or(Closed)?;
-            match pipe.try_write(&data) {
-                Ok(n) => drop(data.split_to(n)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let (flag, notify) = &*self.gone;
-                    let gone = notify.notified();
-                    tokio::pin!(gone);
-                    gone.as_mut().enable();
-                    if flag.load(Ordering::Relaxed) {
-                        *turn = None;
-                        return Err(Closed);
-                    }
-                    // Both only wait.
-                    tokio::select! {
-                        _ = pipe.writable() => {}
-                        () = &mut gone => {}
-                    }
-                }
-                Err(_) => {
-                    *turn = None;
-                    return Err(Closed);
-                }
-            }
-        }
-        if turn.is_none() || self.gone.0.load(Ordering::Relaxed) {
-            return Err(Closed);
-        }
-        if eof {
+        let written = self.write_all(turn.as_ref().ok_or(Closed)?, &mut data).await;
+        if eof || written.is_err() {
             *turn = None;
         }
-        Ok(())
+        written
+    }
+
+    async fn write_all(&self, pipe: &Sender, data: &mut Bytes) -> Result<(), Closed> {
+        loop {
+            let (flag, notify) = &*self.gone;
+            let gone = notify.notified();
+            tokio::pin!(gone);
+            gone.as_mut().enable();
+            if flag.load(Ordering::Relaxed) {
+                return Err(Closed);
+            }
+            if data.is_empty() {
+                return Ok(());
+            }
+            match pipe.try_write(data) {
+                Ok(n) => drop(data.split_to(n)),
+                // Both arms only wait.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
+                    _ = pipe.writable() => {}
+                    () = &mut gone => {}
+                },
+                Err(_) => return Err(Closed),
+            }
+        }
     }
 
     /// The command has ended: closes the pipe, and whoever waits to write gives up.
