@@ -67,6 +67,9 @@ pub struct Traces {
     pub files: bool,
     /// Whether commands' logs of it are there.
     pub exec_logs: bool,
+    /// Whether it is no sandbox, but the unpacker of an image: that has groups of the same kind, and the user ids behind
+    /// the last sandbox's.
+    pub unpacker: bool,
     /// Its range of host uids, as it was started last.
     pub uid_slot: Option<u32>,
 }

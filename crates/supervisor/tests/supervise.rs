@@ -18,7 +18,7 @@ fn has(text: &str, line: &str) {
 
 #[test]
 fn serve_is_given_its_descriptors_and_can_do_nothing_more() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let running = rig.start();
     let (pid, note) = running.started("serve", 1);
     let data = rig.data().display().to_string();
@@ -60,7 +60,7 @@ fn serve_is_given_its_descriptors_and_can_do_nothing_more() {
 
 #[test]
 fn the_launcher_is_root_with_its_socket_and_programs_and_nothing_of_the_environment() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let running = rig.start();
     let (_, note) = running.started("launcher", 1);
     let data = rig.data().display().to_string();
@@ -80,7 +80,7 @@ fn the_launcher_is_root_with_its_socket_and_programs_and_nothing_of_the_environm
 
 #[test]
 fn the_data_folder_has_its_owners_and_modes() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let running = rig.start();
     let (launcher, serve) = running.both_started();
     for (name, uid, gid, mode) in [
@@ -105,7 +105,7 @@ fn the_data_folder_has_its_owners_and_modes() {
 
 #[test]
 fn a_second_one_finds_the_lock_and_says_whose_it_is() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let first = rig.start();
     first.both_started();
     let (code, log) = rig.start().ended();
@@ -117,7 +117,7 @@ fn a_second_one_finds_the_lock_and_says_whose_it_is() {
 
 #[test]
 fn a_part_that_dies_comes_back_with_back_off_and_its_sockets_were_never_closed() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     rig.tell("serve", "exit 1");
     let began = Instant::now();
     let running = rig.start();
@@ -143,7 +143,7 @@ fn a_part_that_dies_comes_back_with_back_off_and_its_sockets_were_never_closed()
 
 #[test]
 fn a_wrong_configuration_at_the_first_start_ends_everything() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     rig.tell("serve", "exit 78");
     let mut running = rig.start();
     assert_eq!(running.ended().0, Some(78));
@@ -155,7 +155,7 @@ fn a_wrong_configuration_at_the_first_start_ends_everything() {
 
 #[test]
 fn a_later_configuration_error_is_a_death_like_any_other() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let running = rig.start();
     let (serve, _) = running.started("serve", 1);
     rig.tell("serve", "exit 78");
@@ -165,7 +165,7 @@ fn a_later_configuration_error_is_a_death_like_any_other() {
 
 #[test]
 fn asked_to_stop_it_ends_serve_and_then_the_launcher() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     for signal in [Signal::TERM, Signal::INT] {
         let mut running = rig.start();
         let (launcher, serve) = running.both_started();
@@ -187,7 +187,7 @@ fn asked_to_stop_it_ends_serve_and_then_the_launcher() {
 
 #[test]
 fn asked_twice_it_does_not_wait_for_one_who_is_deaf() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     rig.tell("serve", "deaf");
     rig.tell("launcher", "deaf");
     let mut running = rig.start();
@@ -204,7 +204,7 @@ fn asked_twice_it_does_not_wait_for_one_who_is_deaf() {
 
 #[test]
 fn one_who_is_deaf_is_killed_when_its_time_is_over() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     rig.tell("serve", "deaf");
     let mut running = rig.start();
     running.both_started();
@@ -221,7 +221,7 @@ fn one_who_is_deaf_is_killed_when_its_time_is_over() {
 
 #[test]
 fn killed_it_takes_the_parts_along_and_the_next_one_starts_at_once() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let mut first = rig.start();
     let (launcher, serve) = first.both_started();
     let installation = std::fs::read_to_string(rig.data().join("installation")).unwrap();
@@ -235,7 +235,7 @@ fn killed_it_takes_the_parts_along_and_the_next_one_starts_at_once() {
 
 #[test]
 fn processes_whose_launcher_died_live_on_and_are_reaped() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     rig.tell("launcher", "orphan");
     let running = rig.start();
     let orphan: u32 =
@@ -251,7 +251,7 @@ fn processes_whose_launcher_died_live_on_and_are_reaped() {
 
 #[test]
 fn a_folder_that_serve_cannot_reach_is_named() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     let closed = rig.place.path().join("closed");
     std::fs::create_dir(&closed).unwrap();
     chmod(&closed, 0o700);
@@ -262,7 +262,7 @@ fn a_folder_that_serve_cannot_reach_is_named() {
 
 #[test]
 fn a_folder_of_somebody_else_is_refused() {
-    let rig = Rig::new();
+    let Some(rig) = Rig::new() else { return };
     std::fs::create_dir(rig.data()).unwrap();
     chmod(&rig.data(), 0o777);
     let (code, log) = rig.start().ended();

@@ -4,6 +4,7 @@ use std::io;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
+use atoll_launcher_protocol::{UID_BASE, UID_SLOTS, UIDS_PER_SANDBOX};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::collect::{Place, cgroups};
@@ -37,6 +38,22 @@ pub(crate) fn identity(pid: i32) -> Option<Process> {
     let stat = read(pid, "stat")?;
     let (state, start_time) = parse_stat(&String::from_utf8_lossy(&stat))?;
     (!matches!(state, 'Z' | 'X')).then_some(Process { pid, start_time })
+}
+
+/// The user of a process, in the host's ids.
+fn uid(pid: i32) -> Option<u32> {
+    let status = read(pid, "status")?;
+    parse_uid(&String::from_utf8_lossy(&status))
+}
+
+fn parse_uid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Whether an id is of the range behind the last sandbox's.
+fn is_unpackers(uid: u32) -> bool {
+    uid.checked_sub(UID_BASE).is_some_and(|offset| offset / UIDS_PER_SANDBOX == UID_SLOTS)
 }
 
 /// Opens a process, if it is still the same.
@@ -79,7 +96,9 @@ pub(crate) fn collect(place: &Place, world: &mut World) -> io::Result<()> {
         let Some(process) = identity(pid) else { continue };
         match owner {
             GroupOwner::Sandbox(id) => {
-                world.sandboxes.entry(id).or_default().processes.insert(process);
+                let traces = world.sandboxes.entry(id).or_default();
+                traces.processes.insert(process);
+                traces.unpacker |= uid(pid).is_some_and(is_unpackers);
             }
             GroupOwner::Trash | GroupOwner::Base | GroupOwner::Unknown => {
                 world.stray_processes.insert(process);
@@ -112,6 +131,14 @@ mod tests {
         assert_eq!(owner("4:cpu:/atoll-x\n", "atoll-x"), Some(GroupOwner::Base));
         assert_eq!(owner("4:memory:/atoll-x/trash-1\n", "atoll-x"), Some(GroupOwner::Trash));
         assert_eq!(owner("4:cpu:/atoll-xy/sandbox-0\n0::/\n", "atoll-x"), None);
+    }
+
+    #[test]
+    fn the_unpacker_is_known_by_its_user() {
+        let last = UID_BASE + UID_SLOTS * UIDS_PER_SANDBOX;
+        assert!(is_unpackers(last) && is_unpackers(last + 65_535));
+        assert!(!is_unpackers(last - 1) && !is_unpackers(last + 65_536) && !is_unpackers(0));
+        assert_eq!(parse_uid("Name:\tx\nUid:\t7\t8\t8\t8\nGid:\t9\t9\t9\t9\n"), Some(7));
     }
 
     #[test]

@@ -22,6 +22,7 @@ fn live(slot: u32) -> Traces {
         socket: true,
         files: true,
         exec_logs: true,
+        unpacker: false,
         uid_slot: Some(slot),
     }
 }
@@ -56,6 +57,16 @@ fn a_sandbox_without_a_record_is_found_by_each_of_its_traces() {
     let kinds = [Kind::Process, Kind::Cgroup, Kind::Files, Kind::Socket, Kind::ExecLog];
     assert_eq!(told(&findings), kinds.map(|kind| (Severity::Leak, kind, true)));
     assert_eq!(findings[0].problem, "2 processes run, and no record knows the sandbox");
+}
+
+#[test]
+fn an_import_under_way_is_no_finding_and_without_a_launcher_it_is() {
+    let cage = Traces { socket: false, files: false, exec_logs: false, unpacker: true, ..live(0) };
+    let world = World { sandboxes: [(SandboxId::random(), cage)].into(), ..up() };
+    assert_eq!(examine(&world, &Records::default()), []);
+    let world = World { sandboxes: world.sandboxes, ..World::default() };
+    let kinds = [Kind::Process, Kind::Cgroup];
+    assert_eq!(told(&examine(&world, &Records::default())), kinds.map(|kind| (Severity::Leak, kind, true)));
 }
 
 #[test]
