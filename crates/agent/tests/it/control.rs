@@ -71,16 +71,14 @@ async fn a_time_limit_ends_the_group_kindly_then_surely() {
     let agent = Agent::plain();
     let mut kind = shell("trap 'echo bye; exit 0' TERM; sleep 30 & wait");
     kind.timeout = Some(Duration::from_millis(200));
-    let began = Instant::now();
     let ran = soon(agent.run(kind)).await;
     assert_eq!((ran.out(), ran.exit.clone()), ("bye\n", Some(ExecExit { code: 0, timed_out: true })));
-    assert!(began.elapsed() < Duration::from_secs(1));
     let mut stubborn = shell("trap '' TERM; while :; do sleep 1; done");
     stubborn.timeout = Some(Duration::from_millis(100));
     let began = Instant::now();
     let ran = soon(agent.run(stubborn)).await;
     assert_eq!(ran.exit, Some(ExecExit { code: 128 + 9, timed_out: true }));
-    assert!(began.elapsed() >= Duration::from_millis(2050) && began.elapsed() < Duration::from_secs(4));
+    assert!(began.elapsed() >= Duration::from_millis(2050));
     let mut quick = shell("exit 5");
     quick.timeout = Some(Duration::from_secs(60));
     assert_eq!(soon(agent.run(quick)).await.exit, Some(ExecExit { code: 5, timed_out: false }));

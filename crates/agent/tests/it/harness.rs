@@ -12,6 +12,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 
+use crate::cgroup::Cgroup;
+
 /// Runs as an ordinary process: the agent itself.
 const PLAIN: &str = "exec 3<&0 </dev/null >/dev/null 2>&1; exec \"$0\"";
 /// Runs as PID 1 of a namespace.
@@ -33,6 +35,15 @@ impl Agent {
 
     pub(crate) fn as_init() -> Self {
         Self::start(AS_INIT)
+    }
+
+    /// As PID 1, with its commands in that cgroup. Dropped before the cgroup: declare it after.
+    pub(crate) fn in_cgroup(cgroup: &Cgroup) -> Self {
+        Self::start(
+            &AS_INIT
+                .replace("exec unshare", &format!("exec 4>{}; exec unshare", cgroup.procs()))
+                .replace("\"$0\"", "\"$0\" --cgroup-fds 1"),
+        )
     }
 
     fn start(script: &str) -> Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use atoll_ports::AgentLink;
 use atoll_types::Signal;
 
+use crate::cgroup::Cgroup;
 use crate::harness::{Agent, Ran, argv, shell, soon, until};
 
 async fn answers(agent: &Agent) {
@@ -47,7 +48,7 @@ async fn whoever_kills_everything_kills_only_the_workload() {
 async fn a_stopped_spare_still_runs_the_next_command() {
     let agent = Agent::as_init();
     answers(&agent).await;
-    assert!(processes(&agent).await.contains("atoll-spare"));
+    until("a spare waits", async || processes(&agent).await.contains("atoll-spare")).await;
     soon(agent.sh("sleep 0.05; pkill -STOP atoll-spare; :")).await;
     answers(&agent).await;
     soon(agent.sh("sleep 0.05; pkill -KILL atoll-spare; :")).await;
@@ -95,6 +96,31 @@ async fn a_fork_bomb_leaves_the_agent_alone() {
     let (last, ()) = tokio::join!(async { soon(drained).await }, answers(&agent));
     assert!(last >= 2);
     answers(&agent).await;
+}
+
+#[tokio::test]
+async fn a_command_runs_in_the_workloads_cgroup_and_the_agent_does_not() {
+    let cgroup = Cgroup::with_pids_max(1000);
+    let agent = Agent::in_cgroup(&cgroup);
+    let ran = soon(agent.sh("cat /proc/self/cgroup; echo; cat /proc/1/cgroup; ls /proc/$$/fd")).await;
+    let (own, rest) = ran.out().split_once("\n\n").unwrap();
+    assert!(own.contains(cgroup.name()), "{own}");
+    assert!(!rest.contains(cgroup.name()) && rest.ends_with("\n0\n1\n2\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn a_cgroup_full_of_processes_still_takes_commands() {
+    let cgroup = Cgroup::with_pids_max(30);
+    let agent = Agent::in_cgroup(&cgroup);
+    answers(&agent).await;
+    let bomb = shell("for i in $(seq 200); do sleep 60 & done 2>/dev/null; sleep 60");
+    drop(agent.exec(bomb).await);
+    until("it is full", async || cgroup.pids() >= 28).await;
+    // The kernel never refuses a process that comes in; it refuses the forks of those inside.
+    for _ in 0..5 {
+        let ran = soon(agent.run(argv(&["/bin/echo", "alive"]))).await;
+        assert_eq!((ran.out(), ran.code()), ("alive\n", 0));
+    }
 }
 
 #[tokio::test]

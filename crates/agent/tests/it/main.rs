@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
 
+mod cgroup;
 mod control;
 mod harness;
 mod hostile;
