@@ -1,0 +1,34 @@
+//! The port of image content.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atoll_launcher_protocol::{Answer, Call};
+use atoll_ports::{Images, ImagesError, Imported};
+use atoll_types::ImageDigest;
+
+use crate::NativeRuntime;
+use crate::convert::{self, CallError};
+use crate::handle::IMPORT_TIME;
+
+#[async_trait]
+impl Images for NativeRuntime {
+    async fn import(&self, archive: File, max_bytes: u64) -> Result<Imported, ImagesError> {
+        let descriptor = Arc::new(OwnedFd::from(archive));
+        let call = Call::ImportImage { max_bytes };
+        match self.call_with(call, Some(descriptor), IMPORT_TIME).await.map_err(convert::import)? {
+            Answer::Imported { digest, bytes } => Ok(Imported { digest, size_bytes: bytes }),
+            other => Err(convert::import(CallError::unexpected(&other))),
+        }
+    }
+
+    async fn remove(&self, digest: &ImageDigest) -> Result<(), ImagesError> {
+        let call = Call::RemoveImage { digest: digest.clone() };
+        match self.call(call).await.map_err(convert::remove_image)? {
+            Answer::Done => Ok(()),
+            other => Err(convert::remove_image(CallError::unexpected(&other))),
+        }
+    }
+}
