@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -65,7 +66,10 @@ fn run() -> io::Result<()> {
     sys::tune_allocator();
     let inherited = sys::take_inherited(cgroup_fds()?)?;
     sys::set_odd_saved_uid();
+    keep_capabilities_to_oneself()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // The launcher executes a descriptor, whose name would say nothing in a list of processes.
+    rustix::thread::set_name(c"atoll-agent")?;
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     let children = Arc::new(Children::default());
     // Before all else: it enters its cgroup while the rest starts up.
@@ -85,6 +89,15 @@ async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
     task::spawn(async move { refilling.spares.refill().await });
     task::spawn(async move { trimming.trimmer.run().await });
     listen::accept(listener, agent).await
+}
+
+/// Where the sandbox's root is to have no capabilities, the agent has some as inheritable, so that they survived its
+/// execution; its children must not inherit them.
+fn keep_capabilities_to_oneself() -> io::Result<()> {
+    let mut sets = capabilities(None)?;
+    sets.inheritable = CapabilitySet::empty();
+    // With the inheritable ones go the ambient ones.
+    Ok(set_capabilities(None, sets)?)
 }
 
 /// `--cgroup-fds N`; none when it is not given.

@@ -40,7 +40,7 @@ async fn input_waits_while_the_pipe_is_full() {
 
 #[tokio::test]
 async fn input_for_a_command_that_ends_without_reading_is_refused() {
-    let agent = Agent::plain();
+    let agent = Agent::as_init();
     // The child in the background keeps the reading end open.
     let mut start = shell("sleep 20 & sleep 0.2; kill -9 $$");
     start.stdin_open = true;

@@ -37,6 +37,12 @@ impl Agent {
         Self::start(AS_INIT)
     }
 
+    /// With capabilities that its children would inherit, and none that they could gain.
+    pub(crate) fn with_inheritable_capabilities() -> Self {
+        let setpriv = "exec setpriv --inh-caps -all,+kill,+setuid,+setgid setpriv --bounding-set -all \"$0\"";
+        Self::start(&PLAIN.replace("exec \"$0\"", setpriv))
+    }
+
     /// As PID 1, with its commands in that cgroup. Dropped before the cgroup: declare it after.
     pub(crate) fn in_cgroup(cgroup: &Cgroup) -> Self {
         Self::start(

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use atoll_ports::StartExec;
+use atoll_types::ExecId;
 use bytes::Bytes;
 
 use crate::harness::{Agent, argv, shell, soon, until};
@@ -98,7 +100,7 @@ async fn output_is_cut_where_characters_end() {
 
 #[tokio::test]
 async fn children_in_the_background_do_not_hold_the_exit_back() {
-    let agent = Agent::plain();
+    let agent = Agent::as_init();
     let mut seen = String::new();
     // On a machine that is busy enough, what comes late comes too late: then once more.
     for _ in 0..20 {
@@ -124,4 +126,15 @@ async fn children_that_write_without_end_are_left_behind() {
     let pid = std::fs::read_to_string(pid).unwrap();
     // Its next write finds nobody who reads.
     until("it is gone", async || !std::path::Path::new(&format!("/proc/{}", pid.trim())).exists()).await;
+}
+
+#[tokio::test]
+async fn the_agents_capabilities_are_not_its_commands() {
+    let agent = Agent::with_inheritable_capabilities();
+    let mut start = shell("grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | cut -f2 | sort -u; id -u");
+    assert_eq!(soon(agent.run(start.clone())).await.out(), "0000000000000000\n0\n");
+    start = StartExec { exec: ExecId::random(), user: "4242".parse().unwrap(), ..start };
+    assert_eq!(soon(agent.run(start)).await.out(), "0000000000000000\n4242\n");
+    let own = std::fs::read_to_string(format!("/proc/{}/status", agent.process.id())).unwrap();
+    assert!(own.contains("CapEff:\t00000000000000e0"), "kill, setgid and setuid: {own}");
 }
