@@ -27,7 +27,7 @@ build: ## the programs, as `make run` starts them
 run: setup build ## install what is missing, build, start, log in
 	@scripts/run.sh
 
-stop: ## stop what `make run` started; sandboxes stop with it
+stop: ## stop what `make run` started; sandboxes that are up go on
 	@scripts/stop.sh
 
 test: ## unit and integration tests; no root needed

@@ -16,6 +16,8 @@ chmod 0755 "$scratch"
 finish() {
     local result=$?
     make --no-print-directory stop || result=1
+    # What the documents show leaves nothing behind.
+    ./atoll doctor --data-dir "$DATA_DIR" || result=1
     if mountpoint -q "$DATA_DIR/native/pool"; then umount "$DATA_DIR/native/pool" || result=1; fi
     if [ "$result" -eq 0 ]; then rm -rf "$scratch"; else say "left for you to look at: $scratch"; fi
     exit "$result"

@@ -67,8 +67,10 @@ impl Server {
         self.supervisor.id()
     }
 
+    /// Deletes what a failed measurement has left, since sandboxes outlive the server, and ends it.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
-        crate::process::terminate(&mut self.supervisor, PATIENCE)
+        let deleted = self.client().and_then(|mut client| client.delete_all());
+        crate::process::terminate(&mut self.supervisor, PATIENCE).and(deleted)
     }
 }
 
@@ -111,6 +113,18 @@ impl Client {
         let data = self.connection.call("POST", &format!("/sandboxes/{sandbox}/exec"), Some(&body))?;
         ensure!(data.get("exitCode") == Some(&Value::from(0)), "{command:?} failed: {data}");
         Ok(data.get("stdout").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    fn delete_all(&mut self) -> anyhow::Result<()> {
+        loop {
+            let page = self.connection.call("GET", "/sandboxes", None)?;
+            let ids: Vec<_> =
+                page.as_array().into_iter().flatten().filter_map(|one| one.get("id")?.as_str()).collect();
+            if ids.is_empty() {
+                return Ok(());
+            }
+            ids.into_iter().try_for_each(|id| self.delete(id))?;
+        }
     }
 
     pub(crate) fn delete(&mut self, sandbox: &str) -> anyhow::Result<()> {
