@@ -1,1 +1,23 @@
 //! Output of execs on disk: bounded, and safe against the death of any process.
+//!
+//! ```text
+//!  DIR/<sandbox>/<exec>.log    the segment that grows, at most 32 MiB
+//!  DIR/<sandbox>/<exec>.old    the one before it; the one before that is dropped
+//! ```
+//! A segment is a header (its number, the last event before it) and records (length, checksum, number, time, stream,
+//! bytes). A record is written by one `write(2)` into the page cache, so it outlives the process at once; a half one,
+//! which only a crash in the middle of that call leaves, is cut when a writer opens the log again. Readers take a
+//! record only when it is whole and its checksum is right, so they may read while it is written.
+//!
+//! No file exists before the first output. Nothing here waits for the disk: after a loss of power the output of about
+//! the last half minute may be missing (the kernel's write-back time), never anything before it.
+
+mod layout;
+mod logs;
+mod quota;
+mod reader;
+mod record;
+mod segment;
+mod writer;
+
+pub use logs::{DirExecLogs, Options};

@@ -21,8 +21,10 @@ mod error;
 mod migration;
 mod open;
 mod query;
+mod reader;
 mod store;
 mod words;
 mod writer;
 
 pub use open::{OpenError, SqliteStore};
+pub use reader::Reader;

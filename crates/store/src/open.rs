@@ -19,7 +19,7 @@ use crate::{checkpoint, migration};
 /// Connections that read: reads are short, and two cores run no more of them at once.
 const READ_CONNECTIONS: u32 = 3;
 /// How long one connection waits for another's lock: somebody looks at the file with another program.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a read waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept on each connection: more than there are.
@@ -85,11 +85,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn failed(action: &'static str) -> impl FnOnce(DbErr) -> OpenError {
+pub(crate) fn failed(action: &'static str) -> impl FnOnce(DbErr) -> OpenError {
     move |source| OpenError::Database { action, source }
 }
 
-async fn open_pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, DbErr> {
+pub(crate) async fn open_pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, DbErr> {
     let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)

@@ -256,5 +256,7 @@ mod tests {
     #[tokio::test]
     async fn the_fake_keeps_the_contract() {
         crate::contract::exec_logs(async || Arc::new(FakeExecLogs::new()) as Arc<dyn ExecLogs>).await;
+        let bounded = async || Arc::new(FakeExecLogs::with_bytes_max(64 << 10)) as Arc<dyn ExecLogs>;
+        crate::contract::exec_logs_bounded(64 << 10, bounded).await;
     }
 }

@@ -1,11 +1,12 @@
 //! The store on real files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod constraints;
 mod contract;
 mod crash;
 mod open;
+mod reader;
 
 use atoll_store::SqliteStore;
 use tempfile::TempDir;

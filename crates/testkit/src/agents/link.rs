@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
-use atoll_types::{ExecId, SandboxId, Signal};
+use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
 use bytes::Bytes;
 use futures_util::stream;
 
@@ -158,7 +158,9 @@ impl AgentLink for FakeAgents {
     async fn activity(&self, sandbox: &SandboxId) -> Result<Activity, AgentError> {
         let now = self.0.clock.boot_time();
         self.answer("activity", sandbox, |state| {
-            let running = state.execs.values().filter(|e| !e.ended).count();
+            // A main process that merely runs is no activity.
+            let counts = |e: &&Exec| !e.ended && e.start.kind != ExecKind::Main;
+            let running = state.execs.values().filter(counts).count();
             let since = if running > 0 { now } else { state.last_activity.unwrap_or(now) };
             Some(Ok(Activity {
                 idle: state.idle.unwrap_or_else(|| now.since(since)),

@@ -5,5 +5,5 @@
 mod exec_logs;
 mod store;
 
-pub use exec_logs::exec_logs;
+pub use exec_logs::{exec_logs, exec_logs_bounded};
 pub use store::store;

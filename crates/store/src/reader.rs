@@ -1,0 +1,73 @@
+//! Reading the records from outside serve, whether it runs or not.
+
+use std::path::Path;
+
+use atoll_ports::{ImageRecord, Page, SandboxFilter, SandboxRecord, StoreError};
+use sea_orm::DatabaseConnection;
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+
+use crate::open::{BUSY_TIMEOUT, OpenError, failed, open_pool};
+use crate::query::{images, sandboxes};
+
+/// Records of one page: a few pages for every sandbox that a machine holds.
+const PAGE_RECORDS: u32 = 500;
+
+/// Reads a database and changes nothing in it, not even tables of an older release. The program should have the uid of
+/// the file's owner: where no serve runs, SQLite makes its shared memory beside the file.
+#[derive(Debug)]
+pub struct Reader(DatabaseConnection);
+
+impl Reader {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    /// When there is none or it cannot be read.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        open_pool(options, 1).await.map(Self).map_err(failed("open"))
+    }
+
+    /// Every sandbox.
+    ///
+    /// # Errors
+    /// When the database fails, or its tables are of another release.
+    pub async fn sandboxes(&self) -> Result<Vec<SandboxRecord>, StoreError> {
+        let filter = SandboxFilter::default();
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = sandboxes::list(&self.0, &filter, cursor.as_deref(), PAGE_RECORDS).await?;
+            cursor = append(&mut all, page);
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Every image.
+    ///
+    /// # Errors
+    /// When the database fails, or its tables are of another release.
+    pub async fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = images::list(&self.0, cursor.as_deref(), PAGE_RECORDS).await?;
+            cursor = append(&mut all, page);
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn append<T>(all: &mut Vec<T>, page: Page<T>) -> Option<String> {
+    all.extend(page.items);
+    page.next_cursor
+}
