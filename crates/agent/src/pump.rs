@@ -50,7 +50,7 @@ struct Source {
 
 impl Source {
     fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
-        Ok(Self { pipe: Some(Receiver::from_owned_fd(fd)?), stream, held: Vec::new(), owed: 0 })
+        Ok(Self { pipe: Some(Receiver::from_owned_fd_unchecked(fd)?), stream, held: Vec::new(), owed: 0 })
     }
 
     async fn readable(&self) {

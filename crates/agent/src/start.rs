@@ -3,6 +3,7 @@
 //! What is wrong with the command itself (no such user, program or directory) is told the way a shell tells it: on
 //! its standard error, with exit code 126 or 127. Only what serve did wrong, or should try again later, is an error.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use atoll_agent_protocol::v1::{ExecRequest, Exit, Output, Start, event::Kind, output::Stream};
 use atoll_agent_protocol::{EXEC_ID_BYTES_MAX, EXEC_STDIN_BYTES_MAX};
 use bytes::Bytes;
+use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tonic::Status;
@@ -88,15 +90,16 @@ fn launch(agent: &Arc<Agent>, request: &ExecRequest, pending: &Arc<Pending>) -> 
 }
 
 /// Writes the block into the child's pipe; a large one goes on while the child reads.
-fn hand_over(pipe: OwnedFd, mut block: Vec<u8>, pending: &Arc<Pending>) -> std::io::Result<()> {
-    let mut pipe = Sender::from_owned_fd(pipe)?;
-    let written = match pipe.try_write(&block) {
+fn hand_over(pipe: OwnedFd, mut block: Vec<u8>, pending: &Arc<Pending>) -> io::Result<()> {
+    // At once, since somebody waits: through the event loop it would take a turn longer.
+    let written = match rustix::io::write(&pipe, &block) {
         Ok(n) => n,
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+        Err(Errno::AGAIN) => 0,
         // The child was killed this moment; its end tells so.
         Err(_) => block.len(),
     };
     if written < block.len() {
+        let mut pipe = Sender::from_owned_fd_unchecked(pipe)?;
         let pending = Arc::clone(pending);
         drop(block.drain(..written));
         task::spawn(async move {

@@ -24,9 +24,12 @@ pub(crate) struct Stdin {
 type Turn = OwnedMutexGuard<Option<Sender>>;
 
 impl Stdin {
-    /// Over the agent's end of a pipe.
+    /// Over the agent's end of a pipe, which must not block.
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { pipe: Arc::new(Mutex::new(Some(Sender::from_owned_fd(fd)?))), gone: Arc::default() })
+        Ok(Self {
+            pipe: Arc::new(Mutex::new(Some(Sender::from_owned_fd_unchecked(fd)?))),
+            gone: Arc::default(),
+        })
     }
 
     /// Takes the first turn, before anybody else can; nothing when it is taken.

@@ -132,8 +132,11 @@ fn read_bounded(path: &str) -> String {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let read = || -> std::io::Result<Vec<u8>> {
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        let mut bytes = Vec::new();
-        if FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::RegularFile {
+        let stat = rustix::fs::fstat(&fd)?;
+        // Room for all and one byte more: one read for what is there, one that finds the end.
+        let size = u64::try_from(stat.st_size).unwrap_or(0).min(FILE_BYTES_MAX);
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
             std::fs::File::from(fd).take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
         }
         Ok(bytes)

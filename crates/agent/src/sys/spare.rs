@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
@@ -22,7 +23,7 @@ pub(crate) fn note_heap_floor() {
     HEAP_FLOOR.store(floor, Ordering::Relaxed);
 }
 
-/// A child that waits for its request, and the agent's ends of its pipes.
+/// A child that waits for its request, and the agent's ends of its pipes, none of which blocks.
 #[derive(Debug)]
 pub(crate) struct RawSpare {
     pub(crate) pid: Pid,
@@ -39,6 +40,10 @@ pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
     let (stdin_read, stdin) = pipe()?;
     let (stdout, stdout_write) = pipe()?;
     let (stderr, stderr_write) = pipe()?;
+    // The agent's ends never make it wait. Done here, ahead of the exec.
+    for end in [&request, &stdin, &stdout, &stderr] {
+        rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
+    }
     let fds = ChildFds {
         request: request_read.as_raw_fd(),
         stdio: [stdin_read.as_raw_fd(), stdout_write.as_raw_fd(), stderr_write.as_raw_fd()],
