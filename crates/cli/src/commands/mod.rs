@@ -4,6 +4,8 @@ pub(crate) mod change;
 pub(crate) mod create;
 #[cfg(feature = "serve")]
 pub(crate) mod doctor;
+#[cfg(feature = "serve")]
+mod doctor_records;
 pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod image;
