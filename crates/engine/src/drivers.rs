@@ -27,6 +27,15 @@ impl Drivers {
     /// Waits for the driver of a sandbox.
     pub(crate) async fn acquire(&self, id: &SandboxId) -> Driver<'_> {
         let lock = self.locks.lock(id.clone()).await;
+        self.held(id, lock)
+    }
+
+    /// The driver of a sandbox, if nobody holds it.
+    pub(crate) fn try_acquire(&self, id: &SandboxId) -> Option<Driver<'_>> {
+        Some(self.held(id, self.locks.try_lock(id.clone())?))
+    }
+
+    fn held(&self, id: &SandboxId, lock: KeyedLock<SandboxId>) -> Driver<'_> {
         let preempted = CancellationToken::new();
         self.holders.lock().insert(id.clone(), preempted.clone());
         Driver { drivers: self, preempted, lock }

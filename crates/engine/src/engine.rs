@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::KeyCache;
 use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
-use crate::exec::LiveExecs;
+use crate::exec::{Acks, LiveExecs};
 use crate::records::Records;
 use crate::{EngineError, Settings};
 
@@ -52,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) records: Records,
     pub(crate) drivers: Drivers,
     pub(crate) execs: LiveExecs,
+    pub(crate) acks: Acks,
     pub(crate) activity: ActivityLog,
     pub(crate) keys: KeyCache,
     /// Mutations that a request began; shutdown waits for them.
@@ -70,6 +71,7 @@ impl Engine {
             records: Records::new(Arc::clone(&ports.store)),
             drivers: Drivers::default(),
             execs: LiveExecs::default(),
+            acks: Acks::default(),
             activity: ActivityLog::default(),
             keys: KeyCache::default(),
             operations: tasks.group("operations"),
@@ -88,6 +90,8 @@ impl Engine {
     /// When the store cannot be read: without records nothing can be decided.
     pub async fn boot(&self) -> Result<(), EngineError> {
         self.inner.records.load(&self.inner.settings.node).await?;
+        // An earlier serve may have started what it could not write down, and not acknowledged what it did.
+        self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.
         let events = self.inner.ports.runtime.events();
         self.reconcile().await?;

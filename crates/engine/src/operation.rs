@@ -184,6 +184,7 @@ impl Engine {
     /// Everything that ran in a sandbox has ended with it.
     pub(crate) async fn sandbox_is_down(&self, id: &SandboxId, why: &str) -> Result<(), EngineError> {
         self.inner.ports.agents.forget(id);
+        self.inner.acks.forget(id);
         self.lose_execs(id, why).await
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{AgentError, EventStream, ExecLogWriter, ExecOutcome, StartExec, StoreError};
-use atoll_types::{ExecEvent, ExecEventKind, ExecExit, ExecStatus, Signal, Status};
+use atoll_ports::{AgentError, EventStream, ExecLogWriter, ExecOutcome, ExecRecord, StartExec, StoreError};
+use atoll_types::{ErrorCode, ExecEvent, ExecEventKind, ExecExit, ExecStatus, Signal, Status};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,11 @@ const BACKOFF_MIN: Duration = Duration::from_millis(20);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Times that a start is tried on an agent that does not answer while its sandbox is thought to run.
 const START_ATTEMPTS: u32 = 3;
+
+/// Times that the record of a new exec is tried to be written, before the exec is refused.
+const RECORD_ATTEMPTS: u32 = 3;
+/// Time that an agent has to take the signal that ends a command which was given up.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a drain ends.
 enum Outcome {
@@ -43,51 +48,105 @@ struct Drain {
     token: CancellationToken,
 }
 
+/// A stream that has ended: whoever follows it attaches again.
+fn broken() -> EventStream {
+    Box::pin(tokio_stream::empty())
+}
+
+/// Waits for an answer, or until serve stops or the sandbox goes down. Drops the work then.
+async fn unless_over<T>(
+    live: &LiveExec,
+    token: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<T, Outcome> {
+    tokio::select! {
+        // What is dropped is a call to an agent, which may be repeated, or a sleep.
+        () = token.cancelled() => Err(Outcome::Cut),
+        () = live.lost.cancelled() => Err(Outcome::Lost(live.lost_because())),
+        done = work => Ok(done),
+    }
+}
+
 impl Engine {
     /// Starts a command in its sandbox and drains it to its end.
     pub(crate) async fn drain_new(self, live: Arc<LiveExec>, start: StartExec, token: CancellationToken) {
-        let store = &self.inner.ports.store;
-        // At the same time: an exec is acknowledged only after its record, and a command without one is killed at
-        // the next boot.
-        let (recorded, started) =
-            tokio::join!(store.exec_insert(&live.record), self.start_on_agent(&live, start, &token));
-        match recorded {
-            Ok(()) => live.update(|p| p.recorded = true),
-            Err(error) => tracing::warn!(exec.id = %live.id(), "an exec could not be recorded yet: {error}"),
+        let _place = self.inner.execs.place(&live);
+        // At the same time: an exec is acknowledged only after its record, and a command without one is ended at the
+        // next boot.
+        let (refused, outcome) =
+            tokio::join!(self.record(&live, &token), self.start_and_drain(&live, start, &token));
+        match refused {
+            None => self.end(&live, outcome, &token).await,
+            Some(refused) => self.refuse(&live, refused).await,
         }
-        let outcome = match started {
-            Ok(stream) => self.drain(&live, stream, token.clone()).await,
-            Err(AgentError::Unreachable(_)) if live.lost.is_cancelled() => {
-                (Outcome::Lost(live.lost_because()), false)
-            }
-            Err(error) => (Outcome::Refused(error), false),
-        };
-        self.end(&live, outcome, &token).await;
     }
 
     /// Goes on with a command that an earlier serve started.
     pub(crate) async fn drain_again(self, live: Arc<LiveExec>, token: CancellationToken) {
-        live.update(|p| p.recorded = true);
-        let nothing: EventStream = Box::pin(tokio_stream::empty());
-        let outcome = self.drain(&live, nothing, token.clone()).await;
+        let _place = self.inner.execs.place(&live);
+        live.update(|p| (p.recorded, p.started) = (true, true));
+        let outcome = self.drain(&live, broken(), &token).await;
         self.end(&live, outcome, &token).await;
     }
 
-    async fn start_on_agent(
-        &self,
-        live: &LiveExec,
-        start: StartExec,
-        token: &CancellationToken,
-    ) -> Result<EventStream, AgentError> {
+    /// Writes the record; answers why that cannot be, and then the command is given up.
+    async fn record(&self, live: &LiveExec, token: &CancellationToken) -> Option<EngineError> {
         let mut attempt = 1;
         loop {
-            let result = self.inner.ports.agents.exec(live.sandbox(), start.clone()).await;
-            let again = matches!(result, Err(AgentError::Unreachable(_))) && attempt < START_ATTEMPTS;
-            if !again || token.is_cancelled() || live.lost.is_cancelled() {
-                return result;
+            let error = match self.inner.ports.store.exec_insert(&live.record).await {
+                // There already: an attempt whose answer was lost, or a main process that is taken up again.
+                Ok(()) | Err(StoreError::Conflict { .. }) => {
+                    live.update(|p| p.recorded = true);
+                    return None;
+                }
+                Err(error) => error,
+            };
+            let last = matches!(error, StoreError::Absent { .. }) || attempt == RECORD_ATTEMPTS;
+            if last || token.is_cancelled() {
+                tracing::warn!(exec.id = %live.id(), "an exec could not be recorded and is given up: {error}");
+                live.lose("it could not be written down");
+                return Some(error.into());
             }
-            // The same id again: an agent that has started it only streams.
             self.inner.ports.clock.sleep(BACKOFF_MIN * attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn start_and_drain(
+        &self,
+        live: &Arc<LiveExec>,
+        start: StartExec,
+        token: &CancellationToken,
+    ) -> (Outcome, bool) {
+        let started = unless_over(live, token, self.start_on_agent(live, start)).await;
+        match started {
+            Ok(Ok(stream)) => {
+                live.update(|p| p.started = true);
+                self.drain(live, stream, token).await
+            }
+            // It has run for a while: the start was repeated by a later serve.
+            Ok(Err(AgentError::EventsGone { .. })) => {
+                live.update(|p| p.started = true);
+                self.drain(live, broken(), token).await
+            }
+            Ok(Err(error)) => (Outcome::Refused(error), false),
+            Err(outcome) => (outcome, false),
+        }
+    }
+
+    async fn start_on_agent(&self, live: &LiveExec, start: StartExec) -> Result<EventStream, AgentError> {
+        let sandbox = live.sandbox();
+        let mut attempt = 1;
+        loop {
+            match self.inner.ports.agents.exec(sandbox, start.clone()).await {
+                // Ended ones that it still holds give way.
+                Err(AgentError::TooMany) if self.send_ends(sandbox).await => {}
+                // The same id again: an agent that has started it only streams.
+                Err(AgentError::Unreachable(_)) if attempt < START_ATTEMPTS => {
+                    self.inner.ports.clock.sleep(BACKOFF_MIN * attempt).await;
+                }
+                result => return result,
+            }
             attempt += 1;
         }
     }
@@ -96,14 +155,18 @@ impl Engine {
         &self,
         live: &Arc<LiveExec>,
         stream: EventStream,
-        token: CancellationToken,
+        token: &CancellationToken,
     ) -> (Outcome, bool) {
-        let writer = match self.open_log(live, &token).await {
+        let writer = match self.open_log(live, token).await {
             Ok(writer) => writer,
             Err(outcome) => return (outcome, false),
         };
         let last_seq = writer.last_seq();
-        let mut drain = Drain { live: Arc::clone(live), writer, stream, last_seq, unacknowledged: 0, token };
+        live.update(|p| p.last_seq = last_seq);
+        // Where an earlier serve has logged a part already, the rest is asked for.
+        let stream = if last_seq > 0 { broken() } else { stream };
+        let (live, token) = (Arc::clone(live), token.clone());
+        let mut drain = Drain { live, writer, stream, last_seq, unacknowledged: 0, token };
         let outcome = self.run_drain(&mut drain).await;
         (outcome, drain.writer.truncated())
     }
@@ -156,8 +219,7 @@ impl Engine {
                 drain.unacknowledged += data.len();
                 drain.last_seq = event.seq;
                 self.write(drain, event).await?;
-                self.acknowledge(drain).await;
-                Ok(())
+                self.acknowledge(drain).await
             }
         }
     }
@@ -175,15 +237,17 @@ impl Engine {
         Ok(())
     }
 
-    async fn acknowledge(&self, drain: &mut Drain) {
+    async fn acknowledge(&self, drain: &mut Drain) -> Result<(), Outcome> {
         if drain.unacknowledged < UNACKNOWLEDGED_BYTES_MAX {
-            return;
+            return Ok(());
         }
         let acked = [(drain.live.id().clone(), drain.last_seq)];
+        let sent = self.inner.ports.agents.ack(drain.live.sandbox(), &acked);
         // An acknowledgement that is lost is made good by the next one.
-        if self.inner.ports.agents.ack(drain.live.sandbox(), &acked).await.is_ok() {
+        if unless_over(&drain.live, &drain.token, sent).await?.is_ok() {
             drain.unacknowledged = 0;
         }
+        Ok(())
     }
 
     /// The stream broke: attach behind what is on disk until the agent answers or the sandbox is known to be down.
@@ -191,7 +255,8 @@ impl Engine {
         let mut wait = BACKOFF_MIN;
         let (sandbox, exec) = (drain.live.sandbox().clone(), drain.live.id().clone());
         loop {
-            match self.inner.ports.agents.attach(&sandbox, &exec, drain.last_seq).await {
+            let attach = self.inner.ports.agents.attach(&sandbox, &exec, drain.last_seq);
+            match unless_over(&drain.live, &drain.token, attach).await? {
                 Ok(stream) => {
                     drain.stream = stream;
                     return Ok(());
@@ -220,12 +285,7 @@ impl Engine {
     ) -> Result<(), Outcome> {
         let slept = self.inner.ports.clock.sleep(*wait);
         *wait = (*wait * 2).min(BACKOFF_MAX);
-        tokio::select! {
-            // Cancel safe: all three only wait.
-            () = token.cancelled() => Err(Outcome::Cut),
-            () = live.lost.cancelled() => Err(Outcome::Lost(live.lost_because())),
-            () = slept => Ok(()),
-        }
+        unless_over(live, token, slept).await
     }
 
     async fn end(
@@ -236,10 +296,7 @@ impl Engine {
     ) {
         let last_seq = live.progress().borrow().last_seq;
         let (status, exit, last_seq, failure, refused) = match outcome {
-            Outcome::Cut => {
-                self.inner.execs.remove(live.id());
-                return;
-            }
+            Outcome::Cut => return,
             Outcome::Exited { exit, seq } => {
                 let status = if exit.timed_out { ExecStatus::TimedOut } else { ExecStatus::Exited };
                 (status, Some(exit), seq, None, None)
@@ -269,32 +326,65 @@ impl Engine {
 
     /// Writes the end down, tells whoever waits, and only then lets the agent forget.
     async fn write_end(&self, live: &Arc<LiveExec>, end: End, token: &CancellationToken) {
+        if self.keep_end(live, &end, token).await.is_err() {
+            return;
+        }
+        let outcome = end.record.outcome.as_ref();
+        let exited = outcome.filter(|o| o.exit.is_some()).map(|o| o.last_seq);
+        let given_up = match &end.refused {
+            Some((code, _)) => *code == ErrorCode::AgentUnreachable,
+            // Called lost while its sandbox lives: what is left of it must not run on unseen.
+            None => exited.is_none() && !live.lost.is_cancelled(),
+        };
+        self.tell(live, end);
+        if let Some(seq) = exited {
+            self.acknowledge_end(live.sandbox(), live.id(), seq, token).await;
+        } else if given_up {
+            self.give_up(live).await;
+        }
+    }
+
+    /// Tries until the end is in the store, or serve stops.
+    async fn keep_end(&self, live: &LiveExec, end: &End, token: &CancellationToken) -> Result<(), Outcome> {
         let mut wait = BACKOFF_MIN;
         while let Err(error) = self.inner.ports.store.exec_finish(&end.record).await {
             if matches!(error, StoreError::Absent { .. }) {
                 // The sandbox was deleted, and its execs with it: there is nobody to tell but who waits.
-                break;
+                return Ok(());
             }
             tracing::warn!(exec.id = %live.id(), "the end of an exec cannot be written: {error}");
-            if let Err(Outcome::Cut) = self.pause(live, token, &mut wait).await {
-                self.inner.execs.remove(live.id());
-                return;
+            let slept = self.inner.ports.clock.sleep(wait);
+            wait = (wait * 2).min(BACKOFF_MAX);
+            tokio::select! {
+                // Cancel safe: both only wait. Not cut short by a sandbox that went down: this is what it waits for.
+                () = token.cancelled() => return Err(Outcome::Cut),
+                () = slept => {}
             }
         }
-        let outcome = end.record.outcome.as_ref();
-        let acked = outcome.filter(|o| o.exit.is_some()).map(|o| [(live.id().clone(), o.last_seq)]);
-        let kill = end.record.status == ExecStatus::Lost && !live.lost.is_cancelled();
-        live.update(|p| p.end = Some(Arc::new(end)));
-        self.inner.execs.remove(live.id());
+        Ok(())
+    }
+
+    fn tell(&self, live: &LiveExec, end: End) {
         self.inner.activity.touch(live.sandbox(), self.inner.ports.clock.boot_time());
-        if let Some(acked) = acked {
-            // Lost acknowledgements are made good at the next boot; the agent holds a bounded number.
-            if let Err(error) = self.inner.ports.agents.ack(live.sandbox(), &acked).await {
-                tracing::debug!(exec.id = %live.id(), "the end of an exec is not acknowledged yet: {error}");
-            }
-        } else if kill {
-            // Called lost while its sandbox lives: what is left of it must not run on unseen.
-            drop(self.inner.ports.agents.signal(live.sandbox(), live.id(), Signal::Kill).await);
+        // No longer live before anybody hears of its end, so that nobody who has finds it running.
+        self.inner.execs.remove(live.id());
+        live.update(|p| p.end = Some(Arc::new(end)));
+    }
+
+    /// A command whose record could not be written never was: whoever asked is told, and the agent ends it.
+    async fn refuse(&self, live: &LiveExec, error: EngineError) {
+        let record = ExecRecord { status: ExecStatus::Failed, ..live.record.clone() };
+        self.tell(live, End { record, refused: Some((error.code, error.message)) });
+        self.give_up(live).await;
+    }
+
+    /// Ends a command that nobody follows any more, if it runs.
+    async fn give_up(&self, live: &LiveExec) {
+        let kill = self.inner.ports.agents.signal(live.sandbox(), live.id(), Signal::Kill);
+        drop(tokio::time::timeout(KILL_LIMIT, kill).await);
+        // Its end is settled at the next pass, and so is it if it did not hear.
+        if self.inner.records.get(live.sandbox()).is_some() {
+            self.inner.acks.unsettle(live.sandbox());
         }
     }
 }

@@ -41,18 +41,28 @@ impl Engine {
         after_seq: u64,
     ) -> Result<ExecEvents, EngineError> {
         self.owned(caller, sandbox)?;
-        let source = match self.inner.execs.get(sandbox, exec) {
-            Some(live) => Source::Live { progress: live.progress(), exec: live },
-            None => Source::Ended(Box::new(self.exec_record(sandbox, exec).await?)),
-        };
+        let source = self.source(sandbox, exec).await?;
         let log = self.inner.ports.exec_logs.reader(sandbox, exec, after_seq).await?;
-        let reader = Reader { log, source, ready: VecDeque::new(), next: after_seq + 1, done: false };
+        let reader = Reader { log, source, ready: VecDeque::new(), next: after_seq.saturating_add(1), done: false };
         let events = futures_util::stream::unfold(reader, |mut reader| async move {
             let event = reader.next().await?;
             reader.done |= event.is_err();
             Some((event, reader))
         });
         Ok(Box::pin(events))
+    }
+
+    async fn source(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<Source, EngineError> {
+        let live = |live: Arc<LiveExec>| Source::Live { progress: live.progress(), exec: live };
+        if let Some(found) = self.inner.execs.get(sandbox, exec) {
+            return Ok(live(found));
+        }
+        let record = self.exec_record(sandbox, exec).await?;
+        if record.outcome.is_some() {
+            return Ok(Source::Ended(Box::new(record)));
+        }
+        // It runs, and this serve does not follow it: it is about to be taken up, or serve stops.
+        self.inner.execs.get(sandbox, exec).map(live).ok_or_else(stopping)
     }
 }
 
@@ -67,10 +77,10 @@ impl Source {
         }
     }
 
-    /// Waits for more; false when there will be none. Cancel safe.
+    /// Waits for more; false when serve stops before. Cancel safe.
     async fn changed(&mut self) -> bool {
         match self {
-            Self::Live { progress, .. } => progress.changed().await.is_ok(),
+            Self::Live { progress, .. } => !progress.borrow().cut && progress.changed().await.is_ok(),
             Self::Ended(_) => false,
         }
     }
@@ -114,8 +124,7 @@ impl Reader {
                 return self.exit(&record);
             }
             if !self.source.changed().await {
-                let stopping = EngineError::from(atoll_tasks::ShuttingDown);
-                return Some(Err(stopping));
+                return Some(Err(stopping()));
             }
         }
     }
@@ -144,6 +153,10 @@ impl Reader {
             kind: ExecEventKind::Exit(exit),
         }))
     }
+}
+
+fn stopping() -> EngineError {
+    atoll_tasks::ShuttingDown.into()
 }
 
 fn expired(first_seq: u64) -> EngineError {

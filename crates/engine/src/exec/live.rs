@@ -1,6 +1,7 @@
 //! Execs that run, or whose end is not written down yet.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use atoll_ports::ExecRecord;
@@ -16,10 +17,14 @@ use super::capture::{Capture, Captured};
 pub(crate) struct Progress {
     /// Its record is in the store.
     pub(crate) recorded: bool,
+    /// Its agent has it.
+    pub(crate) started: bool,
     /// Last event that is on disk.
     pub(crate) last_seq: u64,
     /// How it ended; written down already.
     pub(crate) end: Option<Arc<End>>,
+    /// Nobody follows it any more, since serve stops; the next one goes on.
+    pub(crate) cut: bool,
 }
 
 /// The end of an exec.
@@ -91,14 +96,42 @@ impl LiveExec {
         self.lost_because.lock().clone().unwrap_or_else(|| "its agent does not know it any more".to_owned())
     }
 
-    /// Waits until its record is in the store; false when it never will be. Cancel safe.
-    pub(crate) async fn recorded(&self) -> bool {
-        self.progress().wait_for(|p| p.recorded || p.end.is_some()).await.is_ok()
+    /// Waits until its record is in the store and its agent has it, so that it outlives this serve; false when serve stops
+    /// before. Cancel safe.
+    pub(crate) async fn kept(&self) -> bool {
+        let mut progress = self.progress();
+        let kept = |p: &Progress| p.recorded && p.started || p.end.is_some();
+        progress.wait_for(|p| kept(p) || p.cut).await.is_ok_and(|p| kept(&p))
     }
 
     /// Waits for its end; `None` when serve stops before. Cancel safe.
     pub(crate) async fn ended(&self) -> Option<Arc<End>> {
-        self.progress().wait_for(|p| p.end.is_some()).await.ok().and_then(|p| p.end.clone())
+        let mut progress = self.progress();
+        progress.wait_for(|p| p.end.is_some() || p.cut).await.ok().and_then(|p| p.end.clone())
+    }
+
+    /// Its end, if it has come.
+    pub(crate) fn end(&self) -> Option<Arc<End>> {
+        self.progress.borrow().end.clone()
+    }
+}
+
+/// The place of an exec among the live ones, held by its drain: however the drain ends, the exec leaves, and whoever
+/// waits for it is told.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    execs: &'a LiveExecs,
+    live: &'a LiveExec,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.execs.remove(self.live.id());
+        self.live.progress.send_if_modified(|p| {
+            let cut = p.end.is_none();
+            p.cut |= cut;
+            cut
+        });
     }
 }
 
@@ -109,8 +142,19 @@ pub(crate) struct LiveExecs {
 }
 
 impl LiveExecs {
-    pub(crate) fn insert(&self, exec: Arc<LiveExec>) {
-        self.by_id.lock().insert(exec.id().clone(), exec);
+    /// Adds an exec; false when it is followed already.
+    pub(crate) fn insert(&self, exec: &Arc<LiveExec>) -> bool {
+        match self.by_id.lock().entry(exec.id().clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(exec));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn place<'a>(&'a self, live: &'a LiveExec) -> Place<'a> {
+        Place { execs: self, live }
     }
 
     pub(crate) fn get(&self, sandbox: &SandboxId, id: &ExecId) -> Option<Arc<LiveExec>> {

@@ -10,6 +10,7 @@
 //! ```
 //! The death of serve cuts the drain; the agent keeps what was not acknowledged, and boot starts the drain again.
 
+mod acks;
 mod capture;
 mod drain;
 mod events;
@@ -20,4 +21,5 @@ mod read;
 mod recover;
 mod start;
 
+pub(crate) use acks::Acks;
 pub(crate) use live::LiveExecs;

@@ -5,7 +5,7 @@ use atoll_types::{ErrorCode, ExecId, ExecKind, SandboxId, Timestamp};
 
 use crate::{Caller, Engine, EngineError, ExecView};
 
-/// Execs that one sweep removes at most, so that it never holds the store for long.
+/// Execs that are removed at once, so that the store is never held for long.
 const SWEEP_MAX: u32 = 1_000;
 
 impl Engine {
@@ -49,7 +49,7 @@ impl Engine {
         exec: &ExecId,
     ) -> Result<ExecRecord, EngineError> {
         if let Some(live) = self.inner.execs.get(sandbox, exec) {
-            return Ok(live.record.clone());
+            return Ok(live.end().map_or_else(|| live.record.clone(), |end| end.record.clone()));
         }
         let found = self.inner.ports.store.exec_get(sandbox, exec).await?;
         found.ok_or_else(|| EngineError::new(ErrorCode::ExecNotFound, "this sandbox has no such exec"))
@@ -60,9 +60,18 @@ impl Engine {
         let ports = &self.inner.ports;
         let keep = i64::try_from(self.inner.settings.exec_retention.as_millis()).unwrap_or(i64::MAX);
         let before = Timestamp::from_unix_ms(ports.clock.now().as_unix_ms().saturating_sub(keep));
-        for (sandbox, exec) in ports.store.exec_sweep(before, SWEEP_MAX).await? {
-            ports.exec_logs.remove(&sandbox, &exec).await?;
+        loop {
+            let swept = ports.store.exec_sweep(before, SWEEP_MAX).await?;
+            let last = swept.len() < usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
+            for (sandbox, exec) in swept {
+                if let Err(error) = ports.exec_logs.remove(&sandbox, &exec).await {
+                    // It goes with its sandbox at the latest.
+                    tracing::warn!(exec.id = %exec, "the log of a swept exec cannot be removed: {error}");
+                }
+            }
+            if last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }

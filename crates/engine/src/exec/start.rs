@@ -40,7 +40,7 @@ impl Engine {
         Ok(ExecView { record, stdout: captured.stdout, stderr: captured.stderr, truncated })
     }
 
-    /// Starts a command; answers once it is written down.
+    /// Starts a command; answers once it is written down and its agent has it.
     ///
     /// # Errors
     /// As [`Engine::exec_run`].
@@ -51,11 +51,10 @@ impl Engine {
         new: NewExec,
     ) -> Result<ExecView, EngineError> {
         let live = self.begin(caller, sandbox, new, false)?;
-        if !live.recorded().await {
+        if !live.kept().await {
             return Err(atoll_tasks::ShuttingDown.into());
         }
-        let end = live.progress().borrow().end.clone();
-        let record = match end {
+        let record = match live.end() {
             Some(end) => started(&end)?.clone(),
             None => live.record.clone(),
         };
@@ -91,11 +90,10 @@ impl Engine {
             stdin_open: false,
         };
         let live = self.launch(sandbox, id, ExecKind::Main, NewExec { spec, stdin: Bytes::new() }, false)?;
-        if !live.recorded().await {
+        if !live.kept().await {
             return Err(atoll_tasks::ShuttingDown.into());
         }
-        let end = live.progress().borrow().end.clone();
-        end.map_or(Ok(()), |end| started(&end).map(|_| ()))
+        live.end().map_or(Ok(()), |end| started(&end).map(|_| ()))
     }
 
     fn launch(
@@ -119,7 +117,7 @@ impl Engine {
         };
         let live = Arc::new(LiveExec::new(record, clock.boot_time(), capture));
         self.inner.activity.touch(&sandbox.id, live.since);
-        self.inner.execs.insert(Arc::clone(&live));
+        self.inner.execs.insert(&live);
         let (engine, exec) = (self.clone(), Arc::clone(&live));
         let spawned =
             self.inner.drains.spawn("exec", Kind::WORK, move |token| engine.drain_new(exec, start, token));

@@ -1,0 +1,70 @@
+//! Images.
+
+use std::io::Write;
+
+use atoll_ports::Role;
+use atoll_testkit::{Fault, StoreFault, samples};
+use atoll_types::{ErrorCode, ImageName};
+
+use crate::world::{World, sandbox};
+
+/// An archive of this size; the fake takes its length for its digest.
+fn archive(bytes: usize) -> std::fs::File {
+    let path = std::env::temp_dir().join(format!("atoll-engine-{}", atoll_types::ExecId::random()));
+    let mut file = std::fs::File::create_new(&path).unwrap();
+    file.write_all(&vec![0; bytes]).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file
+}
+
+#[test]
+fn content_lives_as_long_as_a_name_or_a_sandbox_stands_for_it() {
+    let world = World::new();
+    let serve = world.serve();
+    let name: ImageName = samples::parse("debian");
+    let kept = || world.images.kept.lock().len();
+    let import = |size| serve.run(serve.engine.image_import(&world.caller, name.clone(), archive(size)));
+    let first = import(1).unwrap();
+    let mut new = sandbox();
+    new.image = Some(name.clone());
+    let id = serve.create(&world, new).unwrap().record.id;
+    import(2).unwrap();
+    assert_eq!(kept(), 2, "a sandbox stands for the old content");
+    import(2).unwrap();
+    assert_eq!(kept(), 2);
+    serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap();
+    assert!(world.images.kept.lock().contains(&first.digest));
+    assert_eq!(kept(), 1);
+    let gone = serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap_err();
+    assert_eq!(gone.code, ErrorCode::ImageNotFound);
+    serve.run(serve.engine.sandbox_delete(&world.caller, &id)).unwrap();
+}
+
+#[test]
+fn an_import_that_cannot_be_written_down_keeps_nothing() {
+    let world = World::new();
+    let serve = world.serve();
+    world.store.faults().nth_of("image_put", 1, Fault::Before(StoreFault));
+    let import = serve.engine.image_import(&world.caller, samples::parse("debian"), archive(1));
+    assert_eq!(serve.run(import).unwrap_err().code, ErrorCode::Unavailable);
+    assert!(world.images.kept.lock().is_empty());
+}
+
+#[test]
+fn a_name_belongs_to_who_imported_it() {
+    let world = World::new();
+    let serve = world.serve();
+    let (other, admin) = (world.user(Role::User), world.user(Role::Admin));
+    let name: ImageName = samples::parse("debian");
+    serve.run(serve.engine.image_import(&world.caller, name.clone(), archive(1))).unwrap();
+    let taken = serve.run(serve.engine.image_import(&other, name.clone(), archive(2))).unwrap_err();
+    assert_eq!(taken.code, ErrorCode::Forbidden);
+    let theirs = serve.run(serve.engine.image_delete(&other, &name)).unwrap_err();
+    assert_eq!(theirs.code, ErrorCode::Forbidden);
+    let host = serve.run(serve.engine.image_import(&admin, samples::parse("host"), archive(1))).unwrap_err();
+    assert_eq!(host.code, ErrorCode::InvalidRequest);
+    let mut new = sandbox();
+    new.image = Some(samples::parse("nothing"));
+    assert_eq!(serve.create(&world, new).unwrap_err().code, ErrorCode::ImageNotFound);
+    serve.run(serve.engine.image_delete(&admin, &name)).unwrap();
+}
