@@ -1,0 +1,284 @@
+//! One installation of the real programs, in a folder of its own.
+//!
+//! The programs are looked for in `ATOLL_BIN_DIR`, else in the target folder that this test was built into; the small
+//! ones as `atoll` itself finds them. `make build` makes all of them.
+
+mod inside;
+mod place;
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use atoll_api_types::{CommandBody, CreateSandbox, Credentials, Encoding, Exec, ExecBody};
+use atoll_client::{Client, SandboxFilter};
+use atoll_doctor::{Doctor, Records};
+use atoll_types::SandboxId;
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) use inside::Inside;
+use place::Place;
+
+/// A first start makes the storage and looks through the host.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// An orderly stop: serve has ten seconds, the launcher five.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+const EMAIL: &str = "admin@example.com";
+const PASSWORD: &str = "correct horse battery";
+
+/// Programs that can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Supervisor,
+    Serve,
+    Launcher,
+}
+
+/// One installation that runs.
+#[derive(Debug)]
+pub(crate) struct Atoll {
+    place: Place,
+    port: u16,
+    supervisor: Child,
+    token: String,
+    pub(crate) client: Client,
+}
+
+/// Looks again and again until there is something to see.
+pub(crate) async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {patience:?} in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) fn parse_id(id: &str) -> SandboxId {
+    id.parse().unwrap_or_else(|error| panic!("{id:?}: {error}"))
+}
+
+fn program() -> PathBuf {
+    let folder = std::env::var_os("ATOLL_BIN_DIR").map_or_else(
+        // target/debug/deps/system-…
+        || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf(),
+        PathBuf::from,
+    );
+    let program = folder.join("atoll");
+    assert!(program.exists(), "{} is missing: run `make build`, or set ATOLL_BIN_DIR", program.display());
+    program
+}
+
+impl Atoll {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with more flags of `atoll serve`.
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "these tests need root: make test-system");
+        let place = Place::new(flags);
+        // Free at this moment, and the kernel gives it to nobody else who asks for any.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let supervisor = spawn(&place, port);
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), None).unwrap();
+        let mut this = Self { place, port, supervisor, token: String::new(), client };
+        this.ready().await;
+        this.log_in().await;
+        this
+    }
+
+    /// Starts again after the supervisor has ended, in whatever way. Its parts may still be dying and holding the port.
+    pub(crate) async fn start_again(&mut self) {
+        self.supervisor.wait().unwrap();
+        let end = Instant::now() + START_PATIENCE;
+        loop {
+            self.supervisor = spawn(&self.place, self.port);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.supervisor.try_wait().unwrap().is_none() {
+                break;
+            }
+            assert!(Instant::now() < end, "it does not start again");
+        }
+        self.ready().await;
+    }
+
+    /// Waits until it answers and has found its sandboxes again.
+    pub(crate) async fn ready(&mut self) {
+        let end = Instant::now() + START_PATIENCE;
+        loop {
+            if let Some(status) = self.supervisor.try_wait().unwrap() {
+                panic!("atoll serve ended at once: {status}");
+            }
+            if self.get("/health/ready").await == Some(200) {
+                return;
+            }
+            assert!(Instant::now() < end, "atoll serve is not ready after {START_PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Status of a plain request; none when nobody answers.
+    async fn get(&self, path: &str) -> Option<u16> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let ask = async {
+            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await?;
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(5), ask).await.ok()?.ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+
+    async fn log_in(&mut self) {
+        let credentials = Credentials { email: EMAIL.to_owned(), password: PASSWORD.to_owned() };
+        self.token = self.client.log_in(&credentials).await.unwrap().token;
+        self.client = Client::new(self.client.base_url(), Some(&self.token)).unwrap();
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.place.data
+    }
+
+    /// The `atoll` command, logged in.
+    pub(crate) fn cli(&self, words: &[&str]) -> Output {
+        self.cli_as("atoll", words)
+    }
+
+    /// The `atoll` command under another name.
+    pub(crate) fn cli_as(&self, name: &str, words: &[&str]) -> Output {
+        use std::os::unix::process::CommandExt as _;
+
+        let mut command = Command::new(program());
+        command.arg0(name).args(words).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+            .env("HOME", self.place.path())
+            .env("ATOLL_URL", self.client.base_url())
+            .env("ATOLL_TOKEN", &self.token);
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Process id of a part that lives.
+    pub(crate) fn pid(&self, role: Role) -> Option<Pid> {
+        let name = match role {
+            Role::Supervisor => return Pid::from_raw(i32::try_from(self.supervisor.id()).unwrap()),
+            Role::Serve => "serve",
+            Role::Launcher => "launcher",
+        };
+        let text = std::fs::read_to_string(self.data().join(format!("run/{name}.pid"))).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
+    }
+
+    /// `kill -9`. A part that is just being started again may be nobody: then nobody dies.
+    pub(crate) fn kill(&self, role: Role) {
+        if let Some(pid) = self.pid(role) {
+            let _dead_already = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Asks for an orderly stop and waits for it.
+    pub(crate) async fn stop(&mut self) {
+        kill_process(self.pid(Role::Supervisor).unwrap(), Signal::TERM).unwrap();
+        let status = until("the stop", STOP_PATIENCE, async || self.supervisor.try_wait().unwrap()).await;
+        assert!(status.success(), "{status}");
+    }
+
+    /// Makes a sandbox of the default kind.
+    pub(crate) async fn create(&self) -> Inside<'_> {
+        self.create_with(&CreateSandbox::default()).await
+    }
+
+    pub(crate) async fn create_with(&self, new: &CreateSandbox) -> Inside<'_> {
+        let made = self.client.sandbox_create(new).await.unwrap();
+        Inside { atoll: self, id: parse_id(&made[0].id) }
+    }
+
+    /// What `atoll doctor` says, as a program reads it.
+    pub(crate) fn doctor(&self) -> serde_json::Value {
+        let output = self.cli(&["doctor", "--data-dir", self.data().to_str().unwrap(), "--output", "json"]);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("doctor said {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    pub(crate) fn assert_healthy(&self) {
+        let said = self.doctor();
+        assert_eq!(said["healthy"], true, "{said:#}");
+    }
+
+    pub(crate) async fn delete_all(&self) {
+        for sandbox in self.client.sandbox_list_all(&SandboxFilter::default()).await.unwrap() {
+            self.client.sandbox_delete(&parse_id(&sandbox.id)).await.unwrap();
+        }
+    }
+
+    /// Ends the test: everything is deleted, and nothing may be left of it.
+    pub(crate) async fn finish(mut self) {
+        self.delete_all().await;
+        self.assert_healthy();
+        self.stop().await;
+        let doctor = Doctor::open(self.data()).unwrap();
+        let look = || doctor.examine(|| Ok::<_, std::convert::Infallible>(Records::default())).unwrap();
+        let report = look();
+        assert!(report.is_healthy(), "something is left: {report:#?}");
+        for finding in &report.findings {
+            doctor.fix(finding).unwrap();
+        }
+        let report = look();
+        assert_eq!(report.findings, [], "something cannot be removed");
+        self.place.is_clean();
+    }
+}
+
+impl Drop for Atoll {
+    fn drop(&mut self) {
+        // After `finish` it has ended; after a panic it is ended here, and `place` removes what is left.
+        drop(self.supervisor.kill());
+        drop(self.supervisor.wait());
+    }
+}
+
+fn spawn(place: &Place, port: u16) -> Child {
+    let log = File::options().create(true).append(true).open(place.log()).unwrap();
+    Command::new(program())
+        .args(["serve", "--data-dir", place.data.to_str().unwrap()])
+        .args(["--port", &port.to_string()])
+        .args(&place.flags)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("ATOLL_ADMIN_EMAIL", EMAIL)
+        .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// A line for the shell.
+pub(crate) fn line(text: &str) -> ExecBody {
+    ExecBody {
+        command: CommandBody::Line(text.to_owned()),
+        run_async: None,
+        env: std::collections::BTreeMap::new(),
+        cwd: None,
+        user: None,
+        timeout_seconds: None,
+        stdin: None,
+        stdin_encoding: Encoding::Utf8,
+        open_stdin: false,
+    }
+}
+
+/// What an exec wrote to standard output.
+pub(crate) fn stdout(exec: &Exec) -> &str {
+    exec.stdout.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,68 @@
+//! Where one installation lives, and how all of it goes.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use atoll_doctor::{Doctor, Records};
+
+/// Bytes of the log that a failed test shows.
+const LOG_TAIL_BYTES: usize = 8 << 10;
+
+/// A folder under `/tmp`. Dropped before `is_clean`, it shows the log and removes everything by force.
+#[derive(Debug)]
+pub(super) struct Place {
+    folder: Option<tempfile::TempDir>,
+    pub(super) data: PathBuf,
+    pub(super) flags: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn new(flags: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("atoll-system-").tempdir_in("/tmp").unwrap();
+        // The unprivileged server must be able to pass.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let data = folder.path().join("data");
+        Self { folder: Some(folder), data, flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.path().join("log")
+    }
+
+    /// Nothing is left on the host: the folder goes, and must be able to.
+    pub(super) fn is_clean(&mut self) {
+        self.folder.take().unwrap().close().unwrap();
+    }
+
+    fn remove_by_force(&self) {
+        let Ok(doctor) = Doctor::open(&self.data) else { return };
+        // Twice: groups are free when their processes are gone, the storage when nothing uses it.
+        for _round in 0..2 {
+            let Ok(report) = doctor.examine(|| Ok::<_, std::convert::Infallible>(Records::default())) else {
+                return;
+            };
+            for finding in &report.findings {
+                if let Err(error) = doctor.fix(finding) {
+                    eprintln!("left behind: {} ({error:?})", finding.name);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(folder) = self.folder.take() else { return };
+        let log = std::fs::read(folder.path().join("log")).unwrap_or_default();
+        eprintln!(
+            "--- end of the log\n{}---",
+            String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..])
+        );
+        self.remove_by_force();
+        // `TempDir` removes the rest; a mount that is left makes it fail, and was told above.
+    }
+}

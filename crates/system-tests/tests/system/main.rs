@@ -1,0 +1,12 @@
+//! The real programs, as root: started as a newcomer would, used through the API and the command line, and broken on
+//! purpose. Every test ends by proving that nothing is left on the host.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what it expects")]
+
+mod delete;
+mod faults;
+mod harness;
+mod hostile;
+mod newcomer;
+mod programs;
+mod restart;

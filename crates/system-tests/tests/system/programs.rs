@@ -1,0 +1,107 @@
+//! Real programs, built and run inside, with the interpreters of the host.
+
+use std::path::Path;
+
+use crate::harness::Atoll;
+
+/// The host image shows the host's `/usr`, so its programs must be there.
+fn needs(program: &str, package: &str) {
+    assert!(
+        Path::new("/usr/bin").join(program).exists(),
+        "/usr/bin/{program} is missing: apt-get install {package}"
+    );
+}
+
+#[tokio::test]
+async fn a_c_project_is_built_by_make_and_runs() {
+    needs("gcc", "gcc libc6-dev");
+    needs("make", "make");
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let project = r#"
+mkdir -p ~/project && cd ~/project
+cat > sum.h <<'END'
+long sum(const long *numbers, unsigned count);
+END
+cat > sum.c <<'END'
+#include "sum.h"
+long sum(const long *numbers, unsigned count) {
+    long total = 0;
+    for (unsigned i = 0; i < count; i++) total += numbers[i];
+    return total;
+}
+END
+cat > main.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include "sum.h"
+int main(int argc, char **argv) {
+    long *numbers = calloc(argc, sizeof *numbers);
+    for (int i = 1; i < argc; i++) numbers[i - 1] = strtol(argv[i], NULL, 10);
+    printf("%ld\n", sum(numbers, argc - 1));
+    free(numbers);
+    return 0;
+}
+END
+printf 'CFLAGS = -O2 -Wall -Werror\nsum: main.o sum.o\n\t$(CC) -o $@ $^\nmain.o sum.o: sum.h\n' > Makefile
+make -j2 >&2 && ./sum 1 20 300
+"#;
+    assert_eq!(sandbox.ok(project).await, "321\n");
+    sandbox.delete_in_time().await;
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn a_python_script_with_threads_processes_and_a_database() {
+    needs("python3", "python3");
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let script = r#"
+cat > ~/script.py <<'END'
+import json, sqlite3, subprocess, tempfile, threading, hashlib
+with tempfile.NamedTemporaryFile(suffix=".db") as file:
+    db = sqlite3.connect(file.name)
+    db.execute("create table n (i integer)")
+    db.executemany("insert into n values (?)", [(i,) for i in range(1000)])
+    db.commit()
+    total = db.execute("select sum(i) from n").fetchone()[0]
+results = []
+threads = [threading.Thread(target=lambda i=i: results.append(i * i)) for i in range(20)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+echoed = subprocess.run(["cat"], input=b"through a pipe", capture_output=True).stdout.decode()
+print(json.dumps({"total": total, "squares": sum(results), "echoed": echoed,
+                  "sha": hashlib.sha256(b"atoll").hexdigest()[:8]}, sort_keys=True))
+END
+/usr/bin/python3 ~/script.py
+"#;
+    let said: serde_json::Value = serde_json::from_str(&sandbox.ok(script).await).unwrap();
+    assert_eq!((&said["total"], &said["squares"]), (&499_500.into(), &2_470.into()));
+    assert_eq!(said["echoed"], "through a pipe");
+    sandbox.delete_in_time().await;
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn a_node_server_answers_itself_over_loopback() {
+    needs("node", "nodejs");
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let script = r"
+cat > ~/server.js <<'END'
+const http = require('http');
+const server = http.createServer((request, response) => response.end('hello ' + request.url));
+server.listen(8080, '127.0.0.1', () => {
+  http.get('http://127.0.0.1:8080/atoll', (response) => {
+    let text = '';
+    response.on('data', (chunk) => text += chunk);
+    response.on('end', () => { console.log(response.statusCode, text); server.close(); });
+  });
+});
+END
+/usr/bin/node ~/server.js
+";
+    assert_eq!(sandbox.ok(script).await, "200 hello /atoll\n");
+    sandbox.delete_in_time().await;
+    atoll.finish().await;
+}

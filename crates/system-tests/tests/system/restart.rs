@@ -1,0 +1,99 @@
+//! Upgrades and crashes as one sees them from outside: sandboxes go on.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Atoll, Role, stdout, until};
+
+/// A part that was killed is back after the first back-off.
+const BACK: Duration = Duration::from_secs(20);
+
+/// Counts to 40 in two seconds.
+const COUNT: &str = "for i in $(seq 40); do echo $i; sleep 0.05; done; exit 3";
+
+fn counted() -> String {
+    (1..=40).map(|i| format!("{i}\n")).collect()
+}
+
+async fn whole_output(
+    atoll: &Atoll,
+    sandbox: &atoll_types::SandboxId,
+    exec: &atoll_types::ExecId,
+) -> (String, Option<i32>) {
+    let mut events = atoll.client.exec_events(sandbox, exec, 0);
+    let (mut text, mut next) = (Vec::new(), 1);
+    while let Some(event) = events.next().await {
+        let event = event.unwrap();
+        assert_eq!(event.seq, next, "a gap or a repeat");
+        next += 1;
+        match event.kind {
+            atoll_client::ExecEventKind::Start => {}
+            atoll_client::ExecEventKind::Output(_, bytes) => text.extend(bytes),
+            atoll_client::ExecEventKind::Exit(code) => return (String::from_utf8(text).unwrap(), code),
+        }
+    }
+    panic!("the stream ended without an exit");
+}
+
+#[tokio::test]
+async fn a_command_that_runs_during_the_death_of_any_part_loses_nothing() {
+    let mut atoll = Atoll::start().await;
+    for role in [Role::Serve, Role::Launcher, Role::Supervisor] {
+        let id = atoll.create().await.id;
+        let exec =
+            atoll.client.exec_start(&id, &crate::harness::line(COUNT)).await.unwrap().id.parse().unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let before = atoll.pid(role);
+        atoll.kill(role);
+        if role == Role::Supervisor {
+            atoll.start_again().await;
+        } else {
+            until("its return", BACK, async || atoll.pid(role).filter(|pid| Some(*pid) != before)).await;
+        }
+        assert_eq!(whole_output(&atoll, &id, &exec).await, (counted(), Some(3)), "{role:?}");
+        assert_eq!(stdout(&atoll.client.exec_get(&id, &exec).await.unwrap()), counted());
+    }
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_and_start_is_an_upgrade_without_a_cut() {
+    let mut atoll = Atoll::start().await;
+    let id = atoll.create().await.id;
+    let exec = atoll.client.exec_start(&id, &crate::harness::line(COUNT)).await.unwrap().id.parse().unwrap();
+    atoll.stop().await;
+    // While nothing of Atoll runs, the doctor says so, and does not take the sandbox for a leak.
+    let said = atoll.doctor();
+    assert_eq!((&said["healthy"], &said["sandboxesAlive"]), (&true.into(), &1.into()), "{said:#}");
+    atoll.start_again().await;
+    assert_eq!(whole_output(&atoll, &id, &exec).await, (counted(), Some(3)));
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn the_death_of_an_agent_is_a_crash_of_its_sandbox_alone() {
+    let atoll = Atoll::start().await;
+    let (victim, other) = (atoll.create().await, atoll.create().await);
+    let running = victim.begin("echo before; sleep 100").await;
+    let logged = until("its output", BACK, async || {
+        let exec = atoll.client.exec_get(&victim.id, &running).await.unwrap();
+        (stdout(&exec) == "before\n").then_some(exec)
+    });
+    logged.await;
+    kill_process(victim.agent(), Signal::KILL).unwrap();
+    until("the crash", BACK, async || (victim.get().await.state == "crashed").then_some(())).await;
+    let exec = until("the loss", BACK, async || {
+        let exec = atoll.client.exec_get(&victim.id, &running).await.unwrap();
+        (exec.status == "lost").then_some(exec)
+    });
+    assert_eq!(stdout(&exec.await), "before\n");
+    atoll.assert_healthy();
+    assert_eq!(other.ok("echo still here").await, "still here\n");
+    // It can be started again.
+    atoll.client.sandbox_start(&victim.id).await.unwrap();
+    assert_eq!(victim.ok("echo back").await, "back\n");
+    victim.delete_in_time().await;
+    atoll.finish().await;
+}
