@@ -213,3 +213,51 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    /// Inserts `n` and then `n + 1`, which fails when it is there already.
+    fn insert_two(db: &OwnConnection, n: i64) -> OnConnection<'_, ()> {
+        Box::pin(async move {
+            for n in [n, n + 1] {
+                let insert =
+                    Statement::from_sql_and_values(DbBackend::Sqlite, "INSERT INTO t VALUES (?)", [n.into()]);
+                db.execute_raw(insert).await.map_err(failed("insert"))?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn rows(writer: &WriterHandle) -> Vec<i64> {
+        let read = writer.write(Durability::Process, Steps::One, |db| {
+            Box::pin(async move {
+                let all = Statement::from_string(DbBackend::Sqlite, "SELECT n FROM t ORDER BY n");
+                let rows = db.query_all_raw(all).await.map_err(failed("read"))?;
+                rows.iter().map(|row| row.try_get("", "n")).collect::<Result<_, _>>().map_err(failed("read"))
+            })
+        });
+        read.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_half_way_is_undone_alone() {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let connection = OwnConnection::open(&options).await.unwrap();
+        connection.execute_unprepared("CREATE TABLE t (n INTEGER PRIMARY KEY)").await.unwrap();
+        let (task, writer) = Writer::new(connection, Arc::new(Notify::new()));
+        let test = async move {
+            let two = |n| writer.write(Durability::Process, Steps::Many, move |db| insert_two(db, n));
+            // Queued together: one transaction. 19 fails with its second row, 20.
+            let (a, b, c) = tokio::join!(two(20), two(19), two(30));
+            assert!(a.is_ok() && b.is_err() && c.is_ok(), "{a:?} {b:?} {c:?}");
+            assert_eq!(rows(&writer).await, [20, 21, 30, 31]);
+            assert!(two(29).await.is_err(), "alone");
+            assert_eq!(rows(&writer).await, [20, 21, 30, 31]);
+        };
+        tokio::join!(task.run(), test);
+    }
+}
