@@ -1,0 +1,294 @@
+//! Reads the archive, entry by entry, within bounds.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use tar::{Archive, Entry, EntryType};
+
+use crate::names::{self, BadName, Name};
+use crate::root::{Attributes, Root};
+
+/// Most files of an image: ten times the largest distribution's.
+const ENTRIES_MAX: u64 = 2_000_000;
+
+/// What a file counts beside its bytes: its name and attributes take room too.
+const ENTRY_BYTES: u64 = 512;
+
+/// Ids of a sandbox; owners beyond are nobody.
+const IDS: u64 = 65_536;
+const NOBODY: u32 = 65_534;
+
+/// Extended attributes of one file, in bytes, and where they stand.
+const EXTENDED_BYTES_MAX: usize = 64 << 10;
+const EXTENDED_PREFIX: &str = "SCHILY.xattr.";
+
+/// What came of an archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Unpacked {
+    /// Bytes of its files.
+    pub(crate) bytes: u64,
+    /// Files, folders, links.
+    pub(crate) entries: u64,
+    /// Device nodes and the like, left out.
+    pub(crate) skipped: u64,
+}
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Not called by the launcher.
+    #[error("usage: atoll-unpack MAX_BYTES, with the archive as standard input")]
+    Usage,
+    /// The file could not be read, or nothing written.
+    #[error("the archive could not be read: {0}")]
+    Unreadable(std::io::Error),
+    /// Compressed.
+    #[error("the archive is compressed: decompress it first")]
+    Compressed,
+    /// No tar.
+    #[error("the archive is not a valid tar: {0}")]
+    Malformed(std::io::Error),
+    /// A path that is none.
+    #[error("the archive is hostile or broken: {0}")]
+    Name(#[from] BadName),
+    /// A file could not be made.
+    #[error("{path}: {error}")]
+    File {
+        /// Which, as the archive names it.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Too large.
+    #[error("the archive unpacks to more than the {0} bytes that are allowed")]
+    TooLarge(u64),
+    /// Too many files.
+    #[error("the archive holds more than {ENTRIES_MAX} files")]
+    TooMany,
+    /// Nothing in it.
+    #[error("the archive is empty: it is no root file system")]
+    Empty,
+}
+
+/// Fills the root.
+pub(crate) fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unpacked, Refused> {
+    refuse_compressed(input)?;
+    let mut archive = Archive::new(BufReader::with_capacity(256 << 10, input));
+    let mut root = Root::new(root.as_fd());
+    let mut done = Unpacked::default();
+    let mut counted = 0_u64;
+    for entry in archive.entries().map_err(Refused::Malformed)? {
+        let mut entry = entry.map_err(Refused::Malformed)?;
+        done.entries += 1;
+        counted = counted.saturating_add(ENTRY_BYTES).saturating_add(entry.size());
+        if done.entries > ENTRIES_MAX {
+            return Err(Refused::TooMany);
+        }
+        if counted > max_bytes {
+            return Err(Refused::TooLarge(max_bytes));
+        }
+        unpack_entry(&mut entry, &mut root, &mut done)?;
+    }
+    if done.entries == 0 { Err(Refused::Empty) } else { Ok(done) }
+}
+
+fn refuse_compressed(input: &File) -> Result<(), Refused> {
+    let mut start = [0; 6];
+    let read = rustix::io::pread(input, &mut start, 0).map_err(|errno| Refused::Unreadable(errno.into()))?;
+    let compressed = [&[0x1F, 0x8B][..], &[0x28, 0xB5, 0x2F, 0xFD], b"BZh", &[0xFD, b'7', b'z', b'X', b'Z']];
+    if compressed.iter().any(|magic| start[..read].starts_with(magic)) {
+        Err(Refused::Compressed)
+    } else {
+        Ok(())
+    }
+}
+
+fn unpack_entry<R: Read>(
+    entry: &mut Entry<'_, R>,
+    root: &mut Root<'_>,
+    done: &mut Unpacked,
+) -> Result<(), Refused> {
+    let kind = entry.header().entry_type();
+    if kind == EntryType::XGlobalHeader {
+        return Ok(());
+    }
+    let path = entry.path_bytes().into_owned();
+    let name = names::parse(&path)?;
+    let failed = |error: std::io::Error| Refused::File { path: shown(&path), error };
+    if name.last.is_empty() && kind != EntryType::Directory {
+        return Err(Refused::Name(BadName::Impossible));
+    }
+    let attributes = attributes(entry).map_err(Refused::Malformed)?;
+    match kind {
+        EntryType::Directory => root.folder(&name, attributes).map_err(|errno| failed(errno.into())),
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            let extended = extended(entry).map_err(Refused::Malformed)?;
+            done.bytes += root.file(&name, attributes, &extended, entry).map_err(failed)?;
+            Ok(())
+        }
+        EntryType::Symlink => {
+            let to = link(entry)?;
+            root.symlink(&name, &to, attributes).map_err(|errno| failed(errno.into()))
+        }
+        EntryType::Link => {
+            let to: Name = names::parse(&link(entry)?)?;
+            root.hard_link(&name, &to).map_err(|errno| failed(errno.into()))
+        }
+        EntryType::Fifo => root.pipe(&name, attributes).map_err(|errno| failed(errno.into())),
+        _ => {
+            done.skipped += 1;
+            Ok(())
+        }
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn link<R: Read>(entry: &Entry<'_, R>) -> Result<Vec<u8>, Refused> {
+    match entry.link_name_bytes() {
+        Some(to) if (1..=4_095).contains(&to.len()) && !to.contains(&0) => Ok(to.into_owned()),
+        Some(_) | None => Err(Refused::Name(BadName::Impossible)),
+    }
+}
+
+fn attributes<R: Read>(entry: &Entry<'_, R>) -> std::io::Result<Attributes> {
+    let header = entry.header();
+    let id = |id: u64| if id < IDS { u32::try_from(id).unwrap_or(NOBODY) } else { NOBODY };
+    Ok(Attributes {
+        uid: id(header.uid()?),
+        gid: id(header.gid()?),
+        mode: header.mode()?,
+        modified: i64::try_from(header.mtime()?).unwrap_or(0),
+    })
+}
+
+/// The extended attributes that mean something in a sandbox: capabilities of files, and users' own.
+fn extended<R: Read>(entry: &mut Entry<'_, R>) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    for extension in extensions {
+        let extension = extension?;
+        let Some(name) = extension.key().ok().and_then(|key| key.strip_prefix(EXTENDED_PREFIX)) else {
+            continue;
+        };
+        bytes += name.len() + extension.value_bytes().len();
+        let wanted = name == "security.capability" || name.starts_with("user.");
+        if wanted && bytes <= EXTENDED_BYTES_MAX && !name.contains('\0') {
+            found.push((name.to_owned(), extension.value_bytes().to_vec()));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::Path;
+
+    use rustix::fs::{Mode, OFlags};
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    fn entry(builder: &mut Builder<Vec<u8>>, kind: EntryType, path: &str, link: &str, content: &[u8]) {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o4711 });
+        header.set_uid(33);
+        header.set_gid(70_000);
+        // As a hostile archive would: without the library's own checks.
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+        header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        builder.append(&header, content).unwrap();
+    }
+
+    fn unpack_into(dir: &Path, builder: Builder<Vec<u8>>, max_bytes: u64) -> Result<Unpacked, Refused> {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &builder.into_inner().unwrap()).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let root = rustix::fs::open(dir, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        unpack(&file, &root, max_bytes)
+    }
+
+    #[test]
+    fn files_links_and_modes_arrive() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Directory, "./", "", b"");
+        entry(&mut builder, EntryType::Regular, "./usr/bin/tool", "", b"#!");
+        entry(&mut builder, EntryType::Symlink, "./bin", "usr/bin", b"");
+        entry(&mut builder, EntryType::Regular, "./bin/other", "", b"12345");
+        entry(&mut builder, EntryType::Link, "./usr/tool2", "./usr/bin/tool", b"");
+        entry(&mut builder, EntryType::Char, "./dev/null", "", b"");
+        let done = unpack_into(dir.path(), builder, 1 << 20).unwrap();
+        assert_eq!(done, Unpacked { bytes: 7, entries: 6, skipped: 1 });
+        let tool = std::fs::metadata(dir.path().join("usr/bin/tool")).unwrap();
+        assert_eq!(
+            (tool.permissions().mode() & 0o7777, tool.uid(), tool.gid(), tool.nlink()),
+            (0o4711, 33, 65_534, 2)
+        );
+        assert_eq!(std::fs::read(dir.path().join("usr/bin/other")).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn nothing_is_written_outside_the_root() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("file"), "untouched").unwrap();
+        let out = outside.path().to_str().unwrap();
+
+        // A link to the outside, then a file through it: made inside the root, where the link leads.
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Symlink, "etc", out, b"");
+        entry(&mut builder, EntryType::Regular, "etc/file", "", b"evil");
+        let _either = unpack_into(dir.path(), builder, 1 << 20);
+
+        // A link to a file outside, then a file of that name: the link is replaced.
+        let dir = tempfile::tempdir().unwrap();
+        symlink(outside.path().join("file"), dir.path().join("name")).unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Regular, "name", "", b"evil");
+        unpack_into(dir.path(), builder, 1 << 20).unwrap();
+
+        // A hard link to the outside.
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Link, "name", &format!("{out}/file"), b"");
+        assert!(unpack_into(dir.path(), builder, 1 << 20).is_err());
+
+        // A path that climbs.
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Regular, "../file", "", b"evil");
+        assert!(matches!(unpack_into(dir.path(), builder, 1 << 20), Err(Refused::Name(BadName::Climbs))));
+        assert_eq!(std::fs::read_to_string(outside.path().join("file")).unwrap(), "untouched");
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Regular, "large", "", &[0; 4_096]);
+        assert!(matches!(unpack_into(dir.path(), builder, 4_096), Err(Refused::TooLarge(4_096))));
+        assert!(matches!(unpack_into(dir.path(), Builder::new(Vec::new()), 4_096), Err(Refused::Empty)));
+    }
+
+    #[test]
+    fn what_is_no_tar_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = rustix::fs::open(dir.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let file = |bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            std::io::Write::write_all(&mut file, bytes).unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            file
+        };
+        assert!(matches!(unpack(&file(&[0x1F, 0x8B, 8, 0]), &root, 1 << 20), Err(Refused::Compressed)));
+        assert!(matches!(unpack(&file(&[7; 2_048]), &root, 1 << 20), Err(Refused::Malformed(_))));
+    }
+}
