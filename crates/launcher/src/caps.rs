@@ -42,7 +42,11 @@ pub(crate) fn restrict_unpacker() -> Result<(), StepError> {
 }
 
 fn give_up(bounding: CapabilitySet, sets: CapabilitySets) -> Result<(), StepError> {
-    // First the bounding set: to drop from it needs a capability that the next call gives up.
+    // First what is inheritable: it cannot be raised beyond the bounding set. Then the bounding set, to drop from which
+    // takes a capability that the last call gives up.
+    let dropping = sets.permitted.union(CapabilitySet::SETPCAP);
+    let first = CapabilitySets { effective: dropping, permitted: dropping, inheritable: sets.inheritable };
+    set_capabilities(None, first).at(Step::DropCapabilities)?;
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         if !bounding.contains(capability) && remove_capability_from_bounding_set(capability).is_err() {

@@ -118,10 +118,11 @@ fn execute(
 ) -> Result<Infallible, StepError> {
     let high = |fd: BorrowedFd<'_>| fcntl_dupfd_cloexec(fd, 64).at(Step::PlaceDescriptors);
     let (archive, result, program) = (high(archive)?, high(result)?, high(tools.unpack.as_fd())?);
-    tools.filters.unpack.install()?;
     sys::duplicate_to(archive, 0).at(Step::PlaceDescriptors)?;
     sys::duplicate_to(result, 1).at(Step::PlaceDescriptors)?;
     sys::close_on_exec_from(3).at(Step::PlaceDescriptors)?;
+    // Last: it allows nothing of the above.
+    tools.filters.unpack.install()?;
     let arguments =
         ["atoll-unpack", &max_bytes.to_string()].map(|text| CString::new(text).unwrap_or_default());
     let errno = sys::exec_descriptor(&program, &arguments, &[]);

@@ -170,7 +170,13 @@ pub(crate) fn protect_root(first_id: u32, memory_bytes: u64) -> Result<(), StepE
         attach(mount, place).at(Step::ProtectRoot)?;
     }
     let root = openat(CWD, "/", DIRECTORY | OFlags::PATH, Mode::empty()).at(Step::ProtectRoot)?;
-    sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_RDONLY, None).at(Step::ProtectRoot)
+    sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_RDONLY, None).at(Step::ProtectRoot)?;
+    // In the host image /usr/local is a mount of its own, see `attach_usr`; elsewhere it is no mount's root.
+    match target(CWD, "usr/local").and_then(|local| sys::mount_setattr(local, libc::MOUNT_ATTR_RDONLY, None))
+    {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT | Errno::LOOP) => Ok(()),
+        Err(errno) => Err(StepError { step: Step::ProtectRoot, errno }),
+    }
 }
 
 /// Goes to the folder of mount points. Before the namespace is new: the working folder moves into it, a descriptor does

@@ -12,7 +12,7 @@ use super::requests::check;
 use super::table::{Entry, Phase, Process, Starting};
 use super::{Server, Source};
 use crate::clock::now;
-use crate::report::{StepError, failure};
+use crate::report::{StepError, failure, log};
 use crate::sandbox;
 
 /// How long a child may take to become the agent: three milliseconds do, unless the machine is drowning.
@@ -80,7 +80,8 @@ impl Server {
         let sandbox::Birth { pidfd, report, dirty } = birth;
         let process = self.watch(pidfd.as_fd(), Source::Process(request.sandbox.clone()))?;
         let token = self.watch(report.as_fd(), Source::Report(request.sandbox.clone()))?;
-        let starting = Starting { report, token, waiters, dirty, until: now() + START_TIME };
+        let disk_bytes = request.limits.disk_bytes;
+        let starting = Starting { report, token, waiters, dirty, disk_bytes, until: now() + START_TIME };
         let entry = Entry {
             uid_slot: Some(request.uid_slot),
             image: Some(request.image.clone()),
@@ -110,7 +111,12 @@ impl Server {
         // A child that was killed closes its report too.
         let dead = self.is_dead(sandbox).then(|| failure(FailureKind::System, "the first process died"));
         match reported.or(dead) {
-            None => self.answer_all(&starting.waiters, &Ok(Answer::Started { dirty: starting.dirty })),
+            None => {
+                self.answer_all(&starting.waiters, &Ok(Answer::Started { dirty: starting.dirty }));
+                if let Err(error) = self.tools.storage.limit_layer(sandbox, starting.disk_bytes) {
+                    log(&format!("sandbox {sandbox}: {error}"));
+                }
+            }
             Some(reason) => self.start_failed(sandbox, starting.waiters, reason),
         }
     }

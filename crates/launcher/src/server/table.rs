@@ -47,6 +47,7 @@ pub(super) struct Starting {
     pub(super) token: u64,
     pub(super) waiters: Vec<Waiter>,
     pub(super) dirty: bool,
+    pub(super) disk_bytes: u64,
     /// When it is given up.
     pub(super) until: Duration,
 }

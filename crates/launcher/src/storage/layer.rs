@@ -18,6 +18,10 @@ const VOLATILE_MARK: [(&str, AtFlags); 3] = [
     ("work/work/incompat", AtFlags::REMOVEDIR),
 ];
 
+/// What a layer may hold beyond its limit while it is not running, in bytes: a full one must be able to start, which
+/// makes a few folders, so that its owner can make room.
+const START_SLACK_BYTES: u64 = 4 << 20;
+
 /// Folders of the overlay in a layer.
 const OVERLAY: [&str; 2] = ["upper", "work"];
 
@@ -25,12 +29,22 @@ impl Storage {
     /// Makes the folder and the layer of a sandbox where they are missing, and sets its size; opens the folder.
     pub(crate) fn make_layer(&self, sandbox: &SandboxId, disk_bytes: u64) -> Result<OwnedFd, StepError> {
         let folder = make_dir(&self.sandboxes, sandbox.as_str(), 0o700)?;
-        let layer = self.make_volume(&folder, "layer", disk_bytes)?;
+        let layer = self.make_volume(&folder, "layer", disk_bytes.saturating_add(START_SLACK_BYTES))?;
         for name in OVERLAY {
             // `upper` becomes the root of the sandbox: everybody inside may enter it.
             make_dir(&layer, name, 0o755)?;
         }
         Ok(folder)
+    }
+
+    /// Sets the size of a layer that runs now to exactly its limit.
+    pub(crate) fn limit_layer(&self, sandbox: &SandboxId, disk_bytes: u64) -> Result<(), StepError> {
+        if !self.has_limits() {
+            return Ok(());
+        }
+        let path = format!("{sandbox}/layer");
+        let layer = openat(&self.sandboxes, path, DIRECTORY, Mode::empty()).at(Step::LimitLayer)?;
+        ioctl::limit_subvolume(&layer, disk_bytes).at(Step::LimitLayer)
     }
 
     /// Makes a subvolume where it is missing, or a plain folder, and limits it.

@@ -97,6 +97,8 @@ impl Host {
         listen(&listener, 16).unwrap();
         let mut host = Self { dir, listener, unpack: unpack.to_owned(), launcher: None };
         host.spawn();
+        // It answers once it has made its folders.
+        drop(host.client());
         host
     }
 

@@ -1,5 +1,9 @@
 //! The launcher on a real kernel, as root.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod bench;
 mod host;
+mod images;
 mod isolation;
+mod life;
+mod limits;
