@@ -1,0 +1,170 @@
+//! The table of all keys.
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// Its variables; the first that is set counts.
+    pub variables: &'static [&'static str],
+    /// Its flag, without the dashes. Secrets have none: everybody on the machine sees the flags of a process.
+    pub flag: Option<&'static str>,
+    /// What it is when nobody says.
+    pub default: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    /// Whether the flag alone means `true`.
+    pub is_switch: bool,
+}
+
+impl Key {
+    /// Whether its value is never shown.
+    #[must_use]
+    pub const fn is_secret(&self) -> bool {
+        self.flag.is_none()
+    }
+}
+
+const fn key(
+    name: &'static str,
+    variables: &'static [&'static str],
+    flag: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { name, variables, flag: Some(flag), default, help, is_switch: false }
+}
+
+const fn secret(
+    name: &'static str,
+    variables: &'static [&'static str],
+    default: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { name, variables, flag: None, default, help, is_switch: false }
+}
+
+/// Every setting.
+pub const KEYS: &[Key] = &[
+    key(
+        "dataDir",
+        &["ATOLL_DATA_DIR"],
+        "data-dir",
+        "/var/lib/atoll",
+        "Folder of everything that Atoll keeps.",
+    ),
+    key(
+        "host",
+        &["ATOLL_HOST", "HOST"],
+        "host",
+        "127.0.0.1",
+        "Address to listen on: an IP address, or localhost.",
+    ),
+    key("port", &["ATOLL_PORT", "PORT"], "port", "3001", "Port of the API; 0: any that is free."),
+    key(
+        "publicUrl",
+        &["ATOLL_PUBLIC_URL", "PUBLIC_URL"],
+        "public-url",
+        "http://HOST:PORT",
+        "Address at which clients reach this server.",
+    ),
+    key("auth", &["ATOLL_AUTH"], "auth", "token", "token; or none: one user, no tokens, on loopback only."),
+    key("tokenTtl", &["ATOLL_TOKEN_TTL"], "token-ttl", "24h", "Life of a log-in's token."),
+    key(
+        "adminEmail",
+        &["ATOLL_ADMIN_EMAIL"],
+        "admin-email",
+        "admin@localhost",
+        "Address of the first account, made at the first start.",
+    ),
+    secret(
+        "adminPassword",
+        &["ATOLL_ADMIN_PASSWORD"],
+        "made, and printed once",
+        "Password of the first account.",
+    ),
+    secret(
+        "jwtSecret",
+        &["ATOLL_JWT_SECRET", "JWT_SECRET"],
+        "made, and kept in the data folder",
+        "Secret that signs tokens, at least 32 bytes.",
+    ),
+    key(
+        "defaultImage",
+        &["ATOLL_DEFAULT_IMAGE"],
+        "default-image",
+        "host",
+        "Image of sandboxes that name none.",
+    ),
+    key(
+        "idleTtl",
+        &["ATOLL_IDLE_TTL"],
+        "idle-ttl",
+        "15m",
+        "Time without activity after which a sandbox stops, where it does not say; 0: never.",
+    ),
+    key(
+        "sandboxesPerUser",
+        &["ATOLL_SANDBOXES_PER_USER"],
+        "sandboxes-per-user",
+        "20",
+        "Sandboxes that a user may have at once.",
+    ),
+    Key {
+        name: "asyncExec",
+        variables: &["ATOLL_ASYNC_EXEC"],
+        flag: Some("async-exec"),
+        default: "false",
+        help: "Whether execs answer at once unless the request says otherwise.",
+        is_switch: true,
+    },
+    key(
+        "execRetention",
+        &["ATOLL_EXEC_RETENTION"],
+        "exec-retention",
+        "24h",
+        "Age at which ended execs and their output are removed.",
+    ),
+    key(
+        "maxImageSize",
+        &["ATOLL_MAX_IMAGE_SIZE"],
+        "max-image-size",
+        "20GiB",
+        "Size that an image may have, packed and unpacked.",
+    ),
+    key(
+        "logLevel",
+        &["ATOLL_LOG_LEVEL"],
+        "log-level",
+        "info",
+        "error, warn, info, debug or trace; or by part, as in info,atoll_engine=debug.",
+    ),
+    key(
+        "logFormat",
+        &["ATOLL_LOG_FORMAT"],
+        "log-format",
+        "auto",
+        "text, json, or auto: text on a terminal, else json.",
+    ),
+];
+
+/// Variables that begin like ours and are no settings of the server: of the command line's client, of the programs among
+/// themselves, and of tests.
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "ATOLL_CONFIG",
+    "ATOLL_CONFIG_CONTENT",
+    "ATOLL_DATA_FD",
+    "ATOLL_FAULT_ROUNDS",
+    "ATOLL_INSTALLATION",
+    "ATOLL_LIBEXEC",
+    "ATOLL_LISTEN_FD",
+    "ATOLL_ROLE",
+    "ATOLL_RUN_FD",
+    "ATOLL_TOKEN",
+    "ATOLL_URL",
+];
+
+/// The row of a name.
+pub(super) fn by_name(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

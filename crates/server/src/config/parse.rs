@@ -1,0 +1,212 @@
+//! From text to settings.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atoll_types::{Email, ImageName};
+use tracing_subscriber::EnvFilter;
+
+use super::gather::{Gathered, Given};
+use super::keys::by_name;
+use super::units::{DURATION, SIZE, duration, size};
+use super::{ConfigError, Key};
+
+/// Least and most life of a token: one that ends at once helps nobody, and one of a year cannot be taken back.
+const TOKEN_TTL: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(90 * 86_400);
+/// Longest idle time and retention: a year.
+const LONG: Duration = Duration::from_secs(365 * 86_400);
+/// Shortest secret of tokens, in bytes: as many as the hash has.
+const SECRET_BYTES_MIN: usize = 32;
+/// Shortest password, in characters.
+const PASSWORD_CHARS_MIN: usize = 8;
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Holders of a token or a key.
+    Token,
+    /// Everybody on this machine.
+    None,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// Text on a terminal, else JSON.
+    Auto,
+}
+
+/// Every setting, checked.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the table of keys says what each means")]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub host: IpAddr,
+    pub port: u16,
+    pub public_url: Option<String>,
+    pub auth: AuthMode,
+    pub token_ttl: Duration,
+    pub admin_email: Option<Email>,
+    pub admin_password: Option<Secret>,
+    pub jwt_secret: Option<Secret>,
+    pub default_image: ImageName,
+    pub idle_ttl: Duration,
+    pub sandboxes_per_user: u64,
+    pub async_exec: bool,
+    pub exec_retention: Duration,
+    pub image_bytes_max: u64,
+    pub log_level: String,
+    pub log_format: LogFormat,
+}
+
+impl Gathered {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value that a setting cannot have, with its place.
+    pub(crate) fn parse(&self) -> Result<Config, ConfigError> {
+        let long = |text: &str| duration(text).filter(|duration| *duration <= LONG);
+        let config = Config {
+            data_dir: self.required("dataDir", "an absolute path", data_dir)?,
+            host: self.required("host", "an IP address, or localhost", host)?,
+            port: self.required("port", "a number from 0 to 65535", |text| text.parse().ok())?,
+            public_url: self.optional(
+                "publicUrl",
+                "an address such as https://atoll.example.com",
+                public_url,
+            )?,
+            auth: self.required("auth", "token or none", auth)?,
+            token_ttl: self
+                .required("tokenTtl", DURATION, |text| duration(text).filter(|d| TOKEN_TTL.contains(d)))?,
+            admin_email: self.optional("adminEmail", "an address such as name@example.com", |text| {
+                text.to_lowercase().parse().ok()
+            })?,
+            admin_password: self.optional("adminPassword", "at least 8 characters", password)?,
+            jwt_secret: self.optional("jwtSecret", "at least 32 bytes", jwt_secret)?,
+            default_image: self.required("defaultImage", "the name of an image", |text| text.parse().ok())?,
+            idle_ttl: self.required("idleTtl", DURATION, long)?,
+            sandboxes_per_user: self.required("sandboxesPerUser", "a number", |text| text.parse().ok())?,
+            async_exec: self.required("asyncExec", "true or false", |text| text.parse().ok())?,
+            exec_retention: self.required("execRetention", DURATION, long)?,
+            image_bytes_max: self
+                .required("maxImageSize", SIZE, |text| size(text).filter(|bytes| *bytes > 0))?,
+            log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
+            log_format: self.required("logFormat", "text, json or auto", log_format)?,
+        };
+        self.refuse_open_to_all(&config)?;
+        Ok(config)
+    }
+
+    fn refuse_open_to_all(&self, config: &Config) -> Result<(), ConfigError> {
+        if config.auth == AuthMode::Token || config.host.is_loopback() {
+            return Ok(());
+        }
+        let place = self.values.get("auth").map_or_else(String::new, |given| given.place.clone());
+        Err(ConfigError::OpenToAll { place, host: config.host })
+    }
+
+    /// The value given, or the table's default.
+    fn required<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let key = by_name(name);
+        let default = || Given {
+            place: format!("the default of {name}"),
+            text: key.map_or("", |key| key.default).to_owned(),
+        };
+        let given = self.values.get(name).cloned().unwrap_or_else(default);
+        check(key, &given, expected, parse)
+    }
+
+    fn optional<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.values.get(name).map(|given| check(by_name(name), given, expected, parse)).transpose()
+    }
+}
+
+fn check<T>(
+    key: Option<&Key>,
+    given: &Given,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, ConfigError> {
+    let shown = || (!key.is_some_and(Key::is_secret)).then(|| given.text.clone());
+    let wrong =
+        || ConfigError::Value { place: given.place.clone(), expected: expected.to_owned(), given: shown() };
+    parse(&given.text).ok_or_else(wrong)
+}
+
+/// Relative paths are taken from where `atoll serve` is started.
+fn data_dir(text: &str) -> Option<PathBuf> {
+    std::path::absolute(text).ok()
+}
+
+fn host(text: &str) -> Option<IpAddr> {
+    if text == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { text.parse().ok() }
+}
+
+fn public_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let plain = !rest.is_empty() && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
+    plain.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn auth(text: &str) -> Option<AuthMode> {
+    match text {
+        "token" => Some(AuthMode::Token),
+        "none" => Some(AuthMode::None),
+        _ => None,
+    }
+}
+
+fn password(text: &str) -> Option<Secret> {
+    (text.chars().count() >= PASSWORD_CHARS_MIN).then(|| Secret(text.to_owned()))
+}
+
+fn jwt_secret(text: &str) -> Option<Secret> {
+    (text.len() >= SECRET_BYTES_MIN).then(|| Secret(text.to_owned()))
+}
+
+fn log_level(text: &str) -> Option<String> {
+    EnvFilter::try_new(text).ok().map(|_| text.to_owned())
+}
+
+fn log_format(text: &str) -> Option<LogFormat> {
+    match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        "auto" => Some(LogFormat::Auto),
+        _ => None,
+    }
+}

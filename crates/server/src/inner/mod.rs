@@ -1,0 +1,15 @@
+//! The server itself, without any right: from its descriptors to its end.
+
+mod account;
+mod announce;
+mod descriptors;
+mod error;
+mod folder;
+mod identity;
+mod logging;
+mod run;
+mod signals;
+mod wiring;
+
+pub(crate) use error::InnerError;
+pub(crate) use run::run;

@@ -1,0 +1,110 @@
+//! The one place that sees the engine and its adapters together.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use atoll_agent_client::AgentClient;
+use atoll_clock::SystemClock;
+use atoll_engine::{Engine, Ports, Settings};
+use atoll_exec_log::DirExecLogs;
+use atoll_http::{Access, Api, ApiSettings, TokenKeys};
+use atoll_runtime_native::{NativeRuntime, Options, Service};
+use atoll_store::SqliteStore;
+use atoll_tasks::{CancellationToken, Tasks};
+use atoll_types::NodeId;
+use tokio::sync::watch;
+
+use super::InnerError;
+use super::error::SettingsError;
+use super::folder::Folder;
+use super::{account, identity};
+use crate::config::{AuthMode, Config};
+
+/// Holds all records.
+const DATABASE: &str = "atoll.db";
+/// Holds the output of execs.
+const EXEC_LOGS: &str = "exec-logs";
+/// Holds uploads under way.
+const SPOOL: &str = "spool";
+
+/// Everything behind the API.
+pub(super) struct Parts {
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) engine: Engine,
+    /// The launcher's client; nothing is answered before it runs.
+    pub(super) launcher: Service,
+}
+
+/// Opens the store and puts the engine on its adapters.
+pub(super) async fn parts(
+    config: &Config,
+    folder: &Folder,
+    run: &OwnedFd,
+    agents: OwnedFd,
+    tasks: &Tasks,
+) -> Result<Parts, InnerError> {
+    let node = identity::node(folder)?;
+    let store = Arc::new(SqliteStore::open(&folder.path(DATABASE)).await.map_err(InnerError::Store)?);
+    let (runtime, launcher) = NativeRuntime::new(Options { run_dir: path_of(run) });
+    let runtime = Arc::new(runtime);
+    let ports = Ports {
+        store: Arc::<SqliteStore>::clone(&store),
+        runtime: Arc::<NativeRuntime>::clone(&runtime),
+        images: runtime,
+        agents: Arc::new(AgentClient::new(agents)),
+        exec_logs: Arc::new(DirExecLogs::new(folder.path(EXEC_LOGS))),
+        clock: Arc::new(SystemClock::new()?),
+    };
+    let engine = Engine::new(ports, settings(config, node), tasks);
+    Ok(Parts { store, engine, launcher })
+}
+
+fn settings(config: &Config, node: NodeId) -> Settings {
+    Settings {
+        node,
+        default_image: config.default_image.clone(),
+        idle_ttl: config.idle_ttl,
+        sandboxes_per_user: config.sandboxes_per_user,
+        // Whoever can connect from this machine is trusted with an account; others are invited.
+        signup_open: config.host.is_loopback(),
+        async_exec: config.async_exec,
+        exec_retention: config.exec_retention,
+        image_bytes_max: config.image_bytes_max,
+    }
+}
+
+/// The API over the engine; `ready` opens it.
+pub(super) async fn api(
+    config: &Config,
+    folder: &Folder,
+    engine: &Engine,
+    store: &SqliteStore,
+    ready: watch::Receiver<bool>,
+    stopping: CancellationToken,
+) -> Result<Api, InnerError> {
+    let settings = ApiSettings {
+        access: access(config, folder, store).await?,
+        async_exec: config.async_exec,
+        archive_bytes_max: config.image_bytes_max,
+        spool: folder.subfolder(SPOOL)?,
+        ready,
+        stopping,
+    };
+    Ok(Api::new(engine.clone(), settings))
+}
+
+async fn access(config: &Config, folder: &Folder, store: &SqliteStore) -> Result<Access, InnerError> {
+    match config.auth {
+        AuthMode::None => Ok(Access::single_user(account::single_user(store, folder, config).await?)),
+        AuthMode::Token => {
+            let secret = identity::token_secret(folder, config.jwt_secret.as_ref())?;
+            let keys = TokenKeys::new(&secret, config.token_ttl).map_err(SettingsError::from)?;
+            Ok(Access::tokens(keys))
+        }
+    }
+}
+
+fn path_of(folder: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()))
+}
