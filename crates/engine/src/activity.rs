@@ -23,6 +23,11 @@ impl ActivityLog {
         now.since(*self.last.lock().entry(id.clone()).or_insert(now))
     }
 
+    /// Forgets sandboxes that are gone: a late end of an exec may have counted for one.
+    pub(crate) fn retain(&self, keep: impl Fn(&SandboxId) -> bool) {
+        self.last.lock().retain(|id, _| keep(id));
+    }
+
     /// The sandbox is gone.
     pub(crate) fn forget(&self, id: &SandboxId) {
         self.last.lock().remove(id);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use atoll_tasks::{KeyedLock, KeyedLocks};
-use atoll_types::SandboxId;
+use atoll_types::{OperationId, SandboxId};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Drivers {
     locks: KeyedLocks<SandboxId>,
     holders: Mutex<HashMap<SandboxId, CancellationToken>>,
+    /// Operations that failed and could not be undone yet.
+    doomed: Mutex<HashMap<OperationId, String>>,
 }
 
 /// The right to act on one sandbox.
@@ -39,6 +41,22 @@ impl Drivers {
         let preempted = CancellationToken::new();
         self.holders.lock().insert(id.clone(), preempted.clone());
         Driver { drivers: self, preempted, lock }
+    }
+
+    /// This operation was answered with an error: whoever takes it up undoes it. Only this serve knows; after its death
+    /// nobody remembers the answer, and either end is as good.
+    pub(crate) fn doom(&self, operation: &OperationId, why: &str) {
+        self.doomed.lock().insert(operation.clone(), why.to_owned());
+    }
+
+    /// Why this operation is to be undone, if it is.
+    pub(crate) fn doomed(&self, operation: &OperationId) -> Option<String> {
+        self.doomed.lock().get(operation).cloned()
+    }
+
+    /// Forgets those that are not under way any more.
+    pub(crate) fn keep_doomed(&self, keep: impl Fn(&OperationId) -> bool) {
+        self.doomed.lock().retain(|id, _| keep(id));
     }
 
     /// Tells the holder, if there is one, to let go.

@@ -12,6 +12,8 @@ use crate::account::KeyCache;
 use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
+use crate::quota::Reservations;
+use crate::reconcile::HostRestart;
 use crate::records::Records;
 use crate::{EngineError, Settings};
 
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) records: Records,
     pub(crate) drivers: Drivers,
+    pub(crate) reservations: Reservations,
+    pub(crate) host_restart: HostRestart,
     pub(crate) execs: LiveExecs,
     pub(crate) acks: Acks,
     pub(crate) activity: ActivityLog,
@@ -70,6 +74,8 @@ impl Engine {
         let inner = Inner {
             records: Records::new(Arc::clone(&ports.store)),
             drivers: Drivers::default(),
+            reservations: Reservations::default(),
+            host_restart: HostRestart::default(),
             execs: LiveExecs::default(),
             acks: Acks::default(),
             activity: ActivityLog::default(),
@@ -94,7 +100,11 @@ impl Engine {
         self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.
         let events = self.inner.ports.runtime.events();
-        self.reconcile().await?;
+        if let Err(error) = self.reconcile().await {
+            // A runtime that is away, or a disk that fails, leaves what is to be done to the next pass, which comes at
+            // once: those who can be served are.
+            tracing::warn!("not everything could be looked at yet: {error}");
+        }
         self.start_drivers(events)
     }
 

@@ -14,6 +14,7 @@ mod health;
 mod image;
 mod log;
 mod operation;
+mod quota;
 mod reconcile;
 mod records;
 mod sandbox;

@@ -3,7 +3,8 @@
 //! ```text
 //!   create  start runtime ─ start main process               undo: becomes a delete, nothing is left
 //!   start   start runtime ─ start main process               undo: stop runtime; shown as failed
-//!   stop    end main process ─ stop runtime                  no undo: it is tried again until it succeeds
+//!   stop    end main process ─ stop runtime                  no undo: it is tried again until it succeeds;
+//!                                                            a restart is a stop that a start follows in one write
 //!   delete  remove runtime ─ remove logs ─ remove record     no undo: it is tried again until it succeeds
 //! ```
 //! The record names the operation and the number of steps known to be done. Whoever takes it up after a crash repeats
@@ -88,27 +89,63 @@ fn is_empty(step: Step, record: &SandboxRecord) -> bool {
 }
 
 impl Engine {
-    /// Runs the operation that the record names, from the step it stands at. The caller holds the driver.
+    /// Runs the operation that the record names, from the step it stands at, and the one that follows it. The caller
+    /// holds the driver.
     pub(crate) async fn run_operation(
         &self,
         driver: &Driver<'_>,
         record: Arc<SandboxRecord>,
     ) -> Result<Arc<SandboxRecord>, Cut> {
+        let mut record = record;
+        while let Some(operation) = record.operation.clone() {
+            record = match self.run_steps(driver, &record, &operation).await {
+                Ok(record) => record,
+                Err(cut) => return Err(self.undo(&record, &operation, cut).await),
+            };
+            if operation.kind == OperationKind::Delete {
+                break;
+            }
+        }
+        Ok(record)
+    }
+
+    /// Takes up an operation that was cut off: finishes it, or undoes it where it has failed already.
+    pub(crate) async fn take_up(
+        &self,
+        driver: &Driver<'_>,
+        record: Arc<SandboxRecord>,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
         let Some(operation) = record.operation.clone() else { return Ok(record) };
+        let Some(why) = self.inner.drivers.doomed(&operation.id) else {
+            return self.run_operation(driver, record).await;
+        };
+        let failed = Cut::Failed(EngineError::new(ErrorCode::RuntimeFailed, why));
+        let cut = self.undo(&record, &operation, failed).await;
+        match self.inner.records.get(&record.id) {
+            Some(record) if record.operation.is_none() => Ok(record),
+            Some(_) => Err(cut),
+            None => Err(Cut::Overtaken),
+        }
+    }
+
+    async fn run_steps(
+        &self,
+        driver: &Driver<'_>,
+        record: &Arc<SandboxRecord>,
+        operation: &OperationRecord,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
         let all = steps(operation.kind);
         let done = usize::try_from(operation.step).unwrap_or(usize::MAX).min(all.len());
-        let mut record = record;
+        let mut record = Arc::clone(record);
         for (at, step) in all.iter().enumerate().skip(done) {
-            if let Err(cut) = self.run_step(driver, *step, &record, &operation).await {
-                return Err(self.undo(&record, &operation, cut).await);
-            }
+            self.run_step(driver, *step, &record, operation).await?;
             let worth_a_note =
                 all.get(at + 1).is_some_and(|next| !is_empty(*next, &record)) && !is_empty(*step, &record);
             if worth_a_note {
-                record = self.note_step(&record.id, &operation, at + 1).await?;
+                record = self.note_step(&record.id, operation, at + 1).await?;
             }
         }
-        self.finish(&record, &operation).await
+        self.finish(&record, operation).await
     }
 
     async fn run_step(
@@ -188,6 +225,13 @@ impl Engine {
         self.lose_execs(id, why).await
     }
 
+    /// A sandbox is gone: so is what memory has of it.
+    fn forget(&self, id: &SandboxId) {
+        self.inner.activity.forget(id);
+        self.inner.acks.forget(id);
+        self.inner.ports.agents.forget(id);
+    }
+
     async fn note_step(
         &self,
         id: &SandboxId,
@@ -206,7 +250,7 @@ impl Engine {
     ) -> Result<Arc<SandboxRecord>, Cut> {
         let now = self.inner.ports.clock.now();
         if operation.kind == OperationKind::Delete {
-            self.inner.activity.forget(&record.id);
+            self.forget(&record.id);
             return Ok(Arc::clone(record));
         }
         self.inner.activity.touch(&record.id, self.inner.ports.clock.boot_time());
@@ -214,12 +258,16 @@ impl Engine {
             OperationKind::Create | OperationKind::Start => Observed::Running,
             OperationKind::Stop | OperationKind::Delete => Observed::Stopped,
         };
+        let start = begin(OperationKind::Start, self);
         self.end_own(&record.id, operation, |record| {
             record.observed = observed;
             record.failure = None;
             if observed == Observed::Running {
                 record.started_at = Some(now);
                 record.stop_reason = None;
+            } else if record.desired == Desired::Running {
+                // A restart: its second half begins in the write that ends the first, so that a crash cuts it nowhere.
+                record.operation = Some(start.clone());
             }
         })
         .await
@@ -237,7 +285,9 @@ impl Engine {
             Ok(()) => Cut::Failed(error),
             Err(Cut::Overtaken) => Cut::Overtaken,
             Err(Cut::Failed(second)) => {
-                // The operation is still recorded: the reconciler takes it up.
+                // The operation is still recorded: the reconciler takes it up, and does not finish what was answered
+                // with an error.
+                self.inner.drivers.doom(&operation.id, &error.message);
                 tracing::warn!(sandbox.id = %record.id, "undoing failed too, it will be tried again: {second}");
                 Cut::Failed(error)
             }
@@ -261,7 +311,7 @@ impl Engine {
         for step in steps(OperationKind::Delete) {
             self.step(*step, &record, &delete).await?;
         }
-        self.inner.activity.forget(&record.id);
+        self.forget(&record.id);
         Ok(())
     }
 
@@ -328,16 +378,29 @@ impl Engine {
         kind: OperationKind,
         reason: Option<StopReason>,
     ) -> Result<Arc<SandboxRecord>, Cut> {
+        let desired = match kind {
+            OperationKind::Create | OperationKind::Start => Desired::Running,
+            OperationKind::Stop => Desired::Stopped,
+            OperationKind::Delete => Desired::Deleted,
+        };
+        self.operate_towards(driver, id, kind, desired, reason).await
+    }
+
+    /// The same, with what is wanted in the end: a stop after which a sandbox is to run is a restart.
+    pub(crate) async fn operate_towards(
+        &self,
+        driver: &Driver<'_>,
+        id: &SandboxId,
+        kind: OperationKind,
+        desired: Desired,
+        reason: Option<StopReason>,
+    ) -> Result<Arc<SandboxRecord>, Cut> {
         let operation = begin(kind, self);
         let changed = self.inner.records.change(id, Durability::Process, |record| {
             if record.desired == Desired::Deleted && kind != OperationKind::Delete {
                 return Err(());
             }
-            record.desired = match kind {
-                OperationKind::Create | OperationKind::Start => Desired::Running,
-                OperationKind::Stop => Desired::Stopped,
-                OperationKind::Delete => Desired::Deleted,
-            };
+            record.desired = desired;
             record.operation = Some(operation.clone());
             record.failure = None;
             if reason.is_some() {

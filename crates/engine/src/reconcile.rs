@@ -4,22 +4,59 @@
 //! runtime may have changed unseen. It does not try again inside: the next pass does.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use atoll_lifecycle::{Action, Found, plan};
 use atoll_ports::{Durability, SandboxRecord};
 use atoll_tasks::Kind;
-use atoll_types::{Observed, OperationKind, SandboxId, StopReason};
+use atoll_types::{Desired, Observed, OperationKind, SandboxId, StopReason, Timestamp};
+use futures_util::StreamExt;
+use parking_lot::Mutex;
 
+use crate::drivers::Driver;
 use crate::operation::Cut;
 use crate::records::{ChangeError, state};
 use crate::{Engine, EngineError};
 
 /// Times that an operation that was cut off is taken up before it is given up and undone.
 const ATTEMPTS_MAX: u32 = 5;
+/// Sandboxes that are settled at once: one that is slow must not keep the others.
+const SETTLE_PARALLEL: usize = 16;
+
+/// Sandboxes that went down with their host, as this serve found at its first look, and when each had come up. Later
+/// the host cannot have gone down without this serve, whatever the wall clock says.
+#[derive(Debug, Default)]
+pub(crate) struct HostRestart(Mutex<Option<HashMap<SandboxId, Option<Timestamp>>>>);
+
+impl HostRestart {
+    fn hit(&self, record: &SandboxRecord) -> bool {
+        let hit = self.0.lock();
+        hit.as_ref().is_some_and(|hit| hit.get(&record.id).is_some_and(|at| *at == record.started_at))
+    }
+}
+
+/// What the runtime said about a sandbox, and the generation that its record had before it was asked: while the record
+/// has it still, nothing was begun or ended since.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    found: Found,
+    generation: u64,
+}
 
 impl Engine {
-    /// One full pass.
+    /// One full pass. Each part is tried whatever became of the others; answers with the first failure.
     pub(crate) async fn reconcile(&self) -> Result<(), EngineError> {
+        let sandboxes = self.reconcile_sandboxes().await;
+        let logs = self.remove_unowned_logs().await;
+        let execs = self.recover_execs().await;
+        self.forget_the_gone();
+        sandboxes.and(logs).and(execs)
+    }
+
+    async fn reconcile_sandboxes(&self) -> Result<(), EngineError> {
+        self.adopt_unknown().await?;
+        let generations: HashMap<SandboxId, u64> =
+            self.inner.records.all().iter().map(|r| (r.id.clone(), r.generation)).collect();
         // First what is there, then the records: whatever was made in between has a record by then.
         let found = self.inner.ports.runtime.list().await?;
         let found: HashMap<SandboxId, Found> = found
@@ -27,18 +64,59 @@ impl Engine {
             .map(|f| (f.sandbox, if f.running { Found::Running } else { Found::Files }))
             .collect();
         let records = self.inner.records.all();
+        self.look_for_host_restart(&records, &found);
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         for id in found.keys().filter(|id| !known.contains(id)) {
             self.remove_unowned(id).await;
         }
-        for record in &records {
+        let settle = async |record: Arc<SandboxRecord>| {
             let found = found.get(&record.id).copied().unwrap_or(Found::Nothing);
-            if let Err(error) = self.settle_sandbox(&record.id, found).await {
+            let generation = generations.get(&record.id).copied().unwrap_or_default();
+            if let Err(error) = self.settle_seen(&record, Seen { found, generation }).await {
                 tracing::warn!(sandbox.id = %record.id, "sandbox {} cannot be settled yet: {error}", record.id);
             }
+        };
+        futures_util::stream::iter(records.iter().cloned()).for_each_concurrent(SETTLE_PARALLEL, settle).await;
+        Ok(())
+    }
+
+    /// Takes in records whose insert was made and not answered.
+    async fn adopt_unknown(&self) -> Result<(), EngineError> {
+        for stored in self.inner.records.stored(&self.inner.settings.node).await? {
+            if self.inner.records.get(&stored.id).is_some() {
+                continue;
+            }
+            // A driver that is held is that of its create.
+            if let Some(_driver) = self.inner.drivers.try_acquire(&stored.id) {
+                self.inner.records.adopt(&stored.id).await?;
+            }
         }
-        self.remove_unowned_logs().await?;
-        self.recover_execs().await
+        Ok(())
+    }
+
+    /// At the first look of this serve: a sandbox went down with its host if it had come up before the host booted, and
+    /// none runs, since a boot leaves none.
+    fn look_for_host_restart(&self, records: &[Arc<SandboxRecord>], found: &HashMap<SandboxId, Found>) {
+        let mut first = self.inner.host_restart.0.lock();
+        if first.is_some() {
+            return;
+        }
+        let clock = &self.inner.ports.clock;
+        let up_ms = i64::try_from(clock.boot_time().as_ms()).unwrap_or(i64::MAX);
+        let booted_ms = clock.now().as_unix_ms().saturating_sub(up_ms);
+        let any_runs = found.values().any(|f| *f == Found::Running);
+        let before = |r: &&Arc<SandboxRecord>| r.started_at.is_some_and(|at| at.as_unix_ms() < booted_ms);
+        let hit = records.iter().filter(before).filter(|_| !any_runs);
+        *first = Some(hit.map(|r| (r.id.clone(), r.started_at)).collect());
+    }
+
+    /// What memory has of sandboxes and operations that are no more.
+    fn forget_the_gone(&self) {
+        let records = self.inner.records.all();
+        let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
+        self.inner.activity.retain(|id| known.contains(id));
+        let under_way: HashSet<_> = records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();
+        self.inner.drivers.keep_doomed(|id| under_way.contains(id));
     }
 
     async fn remove_unowned(&self, id: &SandboxId) {
@@ -57,28 +135,42 @@ impl Engine {
         Ok(())
     }
 
-    async fn settle_sandbox(&self, id: &SandboxId, seen: Found) -> Result<(), EngineError> {
-        let Some(record) = self.inner.records.get(id) else { return Ok(()) };
-        if plan(state(&record), seen, self.host_restarted(&record)) == Action::Nothing {
+    async fn settle_seen(&self, record: &Arc<SandboxRecord>, seen: Seen) -> Result<(), EngineError> {
+        if plan(state(record), seen.found, self.inner.host_restart.hit(record)) == Action::Nothing {
             return Ok(());
         }
-        let driver = self.inner.drivers.acquire(id).await;
-        // Looked at again with the driver in hand: what was seen may have been work under way.
+        // Whoever acts on it now leaves it as it should be, or the next pass does.
+        let Some(driver) = self.inner.drivers.try_acquire(&record.id) else { return Ok(()) };
+        self.settle_held(&driver, &record.id, Some(seen)).await
+    }
+
+    /// Settles one sandbox, whose driver the caller holds.
+    async fn settle_held(
+        &self,
+        driver: &Driver<'_>,
+        id: &SandboxId,
+        seen: Option<Seen>,
+    ) -> Result<(), EngineError> {
         let Some(record) = self.inner.records.get(id) else { return Ok(()) };
-        let seen = self.look(id).await?;
-        let action = plan(state(&record), seen, self.host_restarted(&record));
-        match action {
+        // Looked at again with the driver in hand: what was seen may have been work under way.
+        let found = match seen {
+            _ if record.operation.is_some() => Found::Nothing,
+            Some(seen) if seen.generation == record.generation => seen.found,
+            _ => self.look(id).await?,
+        };
+        match plan(state(&record), found, self.inner.host_restart.hit(&record)) {
             Action::Nothing => Ok(()),
-            Action::Resume(kind) => self.resume_operation(&driver, &record, kind).await,
-            Action::Delete => settled(self.operate(&driver, id, OperationKind::Delete, None).await),
+            Action::Resume(kind) => self.resume_operation(driver, &record, kind).await,
+            Action::Delete => settled(self.operate(driver, id, OperationKind::Delete, None).await),
             Action::Stop => {
-                settled(self.operate(&driver, id, OperationKind::Stop, Some(StopReason::Requested)).await)
+                settled(self.operate(driver, id, OperationKind::Stop, Some(StopReason::Requested)).await)
             }
             Action::Crash => self.note_crash(id).await,
             Action::NoteRunning => self.note(id, Observed::Running, None).await,
             Action::NoteStopped => {
+                let reason = (record.desired == Desired::Running).then_some(StopReason::HostRestarted);
                 self.sandbox_is_down(id, "the host was restarted").await?;
-                self.note(id, Observed::Stopped, Some(StopReason::HostRestarted)).await
+                self.note(id, Observed::Stopped, reason).await
             }
         }
     }
@@ -89,22 +181,17 @@ impl Engine {
         Ok(one.map_or(Found::Nothing, |f| if f.running { Found::Running } else { Found::Files }))
     }
 
-    /// Whether the host booted since this record was last written by a running serve.
-    fn host_restarted(&self, record: &SandboxRecord) -> bool {
-        let Some(started) = record.started_at else { return false };
-        let clock = &self.inner.ports.clock;
-        let up_ms = i64::try_from(clock.boot_time().as_ms()).unwrap_or(i64::MAX);
-        started.as_unix_ms() < clock.now().as_unix_ms().saturating_sub(up_ms)
-    }
-
     async fn resume_operation(
         &self,
-        driver: &crate::drivers::Driver<'_>,
+        driver: &Driver<'_>,
         record: &SandboxRecord,
         kind: OperationKind,
     ) -> Result<(), EngineError> {
         let Some(operation) = record.operation.clone() else { return Ok(()) };
-        if operation.kind != kind || operation.attempts >= ATTEMPTS_MAX && kind == OperationKind::Create {
+        if operation.attempts >= ATTEMPTS_MAX && matches!(kind, OperationKind::Create | OperationKind::Start) {
+            self.inner.drivers.doom(&operation.id, "it was cut off again and again");
+        }
+        if operation.kind != kind {
             return settled(self.operate(driver, &record.id, OperationKind::Delete, None).await);
         }
         let counted = self.inner.records.change(&record.id, Durability::Process, |record| {
@@ -113,7 +200,7 @@ impl Engine {
             Ok(())
         });
         match counted.await {
-            Ok(record) => settled(self.run_operation(driver, record).await),
+            Ok(record) => settled(self.take_up(driver, record).await),
             Err(ChangeError::Refused(()) | ChangeError::Absent) => Ok(()),
             Err(ChangeError::Store(error)) => Err(error),
         }
@@ -149,7 +236,8 @@ impl Engine {
     pub(crate) fn agent_exited(&self, id: SandboxId) {
         let engine = self.clone();
         let spawned = self.inner.operations.spawn("settle crash", Kind::WORK, move |_| async move {
-            engine.settle_sandbox(&id, Found::Files).await
+            let driver = engine.inner.drivers.acquire(&id).await;
+            engine.settle_held(&driver, &id, None).await
         });
         // A serve that stops leaves it to the next one's boot.
         drop(spawned);

@@ -58,12 +58,33 @@ impl Records {
         u64::try_from(self.cache.read().values().filter(running).count()).unwrap_or(u64::MAX)
     }
 
+    /// Every record of the node as the store has it.
+    pub(crate) async fn stored(&self, node: &NodeId) -> Result<Vec<SandboxRecord>, EngineError> {
+        Ok(self.store.sandbox_list_node(node).await?)
+    }
+
     pub(crate) async fn insert(&self, record: &SandboxRecord) -> Result<Arc<SandboxRecord>, EngineError> {
         // The death of serve must not lose it, the loss of power may: no sandbox survives that, and the create is
         // acknowledged only after the write that ends its operation, which makes this one durable too.
-        let stored = Arc::new(self.store.sandbox_insert(record, Durability::Process).await?);
-        self.cache.write().insert(stored.id.clone(), Arc::clone(&stored));
-        Ok(stored)
+        let stored = match self.store.sandbox_insert(record, Durability::Process).await {
+            Ok(stored) => stored,
+            // The answer may be what failed: the id is ours alone, so a record of it is this one.
+            Err(error) => match self.store.sandbox_get(&record.id).await {
+                Ok(Some(stored)) => stored,
+                _ => return Err(error.into()),
+            },
+        };
+        Ok(self.remember(stored))
+    }
+
+    /// Takes in a record that only the store knows: the answer to its insert was lost. The caller holds the driver.
+    pub(crate) async fn adopt(&self, id: &SandboxId) -> Result<(), EngineError> {
+        if self.get(id).is_none()
+            && let Some(stored) = self.store.sandbox_get(id).await?
+        {
+            self.remember(stored);
+        }
+        Ok(())
     }
 
     /// Changes a record; the closure sees the newest row and may refuse. It may be called more than once.
@@ -80,8 +101,7 @@ impl Records {
             if wanted == *current {
                 return Ok(current);
             }
-            let result = self.store.sandbox_update(&wanted, durability).await;
-            match result.map_err(|e| ChangeError::Store(e.into()))? {
+            match self.write(&wanted, durability).await.map_err(ChangeError::Store)? {
                 Cas::Updated(now) => return Ok(self.remember(now)),
                 Cas::Stale(now) => current = self.remember(now),
                 Cas::Absent => {
@@ -94,6 +114,25 @@ impl Records {
             ErrorCode::Unavailable,
             "the sandbox is being changed: try again",
         )))
+    }
+
+    async fn write(
+        &self,
+        wanted: &SandboxRecord,
+        durability: Durability,
+    ) -> Result<Cas<SandboxRecord>, EngineError> {
+        let error = match self.store.sandbox_update(wanted, durability).await {
+            Ok(result) => return Ok(result),
+            Err(error) => error,
+        };
+        // The answer may be what failed: the row tells whether the write was made.
+        match self.store.sandbox_get(&wanted.id).await {
+            Ok(Some(now)) if now == (SandboxRecord { generation: now.generation, ..wanted.clone() }) => {
+                Ok(Cas::Updated(now))
+            }
+            Ok(Some(now)) if now.generation != wanted.generation => Ok(Cas::Stale(now)),
+            _ => Err(error.into()),
+        }
     }
 
     fn remember(&self, record: SandboxRecord) -> Arc<SandboxRecord> {

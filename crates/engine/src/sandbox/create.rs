@@ -1,6 +1,7 @@
 //! Making sandboxes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atoll_ports::{Lifetime, SandboxRecord};
@@ -8,9 +9,10 @@ use atoll_types::{
     Desired, ErrorCode, GuestUser, ImageName, ImageSource, Observed, OperationKind, SandboxId, SandboxSpec,
     bounds,
 };
-use tokio::task::JoinSet;
+use futures_util::StreamExt;
 
 use crate::operation::begin;
+use crate::quota::Reserved;
 use crate::{Caller, Engine, EngineError, NewSandbox, SandboxView};
 
 /// Creates of one request that run at once: enough to keep the launcher busy, few enough to leave it to others too.
@@ -22,10 +24,13 @@ impl Engine {
     /// # Errors
     /// `image_not_found`, `quota_exceeded`, `disk_full`, `runtime_failed`: then nothing is left of it.
     pub async fn sandbox_create(&self, caller: &Caller, new: NewSandbox) -> Result<SandboxView, EngineError> {
-        self.check_quota(caller, 1).await?;
+        let reserved = self.reserve(caller, 1)?;
         let spec = self.resolve(new).await?;
-        let record = self.create_detached(caller, spec).await?;
-        Ok(self.view(&record))
+        let (engine, owner) = (self.clone(), caller.clone());
+        let work = async move { engine.create_all(&owner, spec, reserved).await };
+        let records = self.inner.operations.run_detached("create sandbox", work).await??;
+        let record = records.first().ok_or_else(|| EngineError::new(ErrorCode::Internal, "a defect of Atoll"))?;
+        Ok(self.view(record))
     }
 
     /// Makes `count` sandboxes; returns when all run.
@@ -41,11 +46,10 @@ impl Engine {
         if count == 0 || count > bounds::COUNT_MAX {
             return Err(EngineError::field("count", "must be from 1 to 100"));
         }
-        self.check_quota(caller, u64::from(count)).await?;
+        let reserved = self.reserve(caller, count)?;
         let spec = self.resolve(new).await?;
-        let engine = self.clone();
-        let owner = caller.clone();
-        let work = async move { engine.create_all(&owner, spec, count).await };
+        let (engine, owner) = (self.clone(), caller.clone());
+        let work = async move { engine.create_all(&owner, spec, reserved).await };
         let records = self.inner.operations.run_detached("create sandboxes", work).await??;
         Ok(records.iter().map(|r| self.view(r)).collect())
     }
@@ -54,51 +58,43 @@ impl Engine {
         &self,
         caller: &Caller,
         spec: SandboxSpec,
-        count: u32,
+        reserved: Reserved,
     ) -> Result<Vec<Arc<SandboxRecord>>, EngineError> {
-        let mut running = JoinSet::new();
-        let mut made = Vec::new();
-        let mut failure = None;
-        let mut left = count;
-        while left > 0 || !running.is_empty() {
-            while left > 0 && failure.is_none() && running.len() < PARALLEL_CREATES {
-                left -= 1;
-                let (engine, caller, spec) = (self.clone(), caller.clone(), spec.clone());
-                running.spawn(async move { engine.create_now(&caller, spec).await });
+        let failed = AtomicBool::new(false);
+        let create = async |id: SandboxId| {
+            // The rest of a request that has failed is not begun any more.
+            if failed.load(Ordering::Relaxed) {
+                return None;
             }
-            match running.join_next().await {
-                Some(Ok(Ok(record))) => made.push(record),
-                Some(Ok(Err(error))) => failure = Some(error),
-                Some(Err(panic)) => {
-                    failure = Some(EngineError::new(ErrorCode::Internal, "a defect of Atoll").because(panic));
-                }
-                None => break,
+            let made = self.create_now(caller, id, spec.clone()).await;
+            failed.fetch_or(made.is_err(), Ordering::Relaxed);
+            Some(made)
+        };
+        let ids = futures_util::stream::iter(reserved.ids().to_vec());
+        let made: Vec<_> = ids.map(create).buffer_unordered(PARALLEL_CREATES).collect().await;
+        let mut records = Vec::new();
+        let mut failure = None;
+        for result in made.into_iter().flatten() {
+            match result {
+                Ok(record) => records.push(record),
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        let Some(error) = failure else { return Ok(made) };
-        for record in made {
-            self.delete_now(&record.id).await?;
+        let Some(error) = failure else { return Ok(records) };
+        for record in records {
+            if let Err(error) = self.delete_now(&record.id).await {
+                tracing::warn!(sandbox.id = %record.id, "{} of a failed request is not removed yet: {error}", record.id);
+            }
         }
         Err(error)
-    }
-
-    async fn create_detached(
-        &self,
-        caller: &Caller,
-        spec: SandboxSpec,
-    ) -> Result<Arc<SandboxRecord>, EngineError> {
-        let (engine, caller) = (self.clone(), caller.clone());
-        let work = async move { engine.create_now(&caller, spec).await };
-        self.inner.operations.run_detached("create sandbox", work).await?
     }
 
     async fn create_now(
         &self,
         caller: &Caller,
+        id: SandboxId,
         spec: SandboxSpec,
     ) -> Result<Arc<SandboxRecord>, EngineError> {
-        // The id is chosen before the act, so that whoever takes this up after a crash finds what it did.
-        let id = SandboxId::random();
         let driver = self.inner.drivers.acquire(&id).await;
         let record = self.inner.records.insert(&self.new_record(id, caller, spec)).await?;
         Ok(self.run_operation(&driver, record).await?)
@@ -130,16 +126,6 @@ impl Engine {
             created_at: clock.now(),
             started_at: None,
         }
-    }
-
-    async fn check_quota(&self, caller: &Caller, more: u64) -> Result<(), EngineError> {
-        let most = self.inner.settings.sandboxes_per_user;
-        let has = self.inner.ports.store.sandbox_count(&caller.user).await?;
-        if has.saturating_add(more) <= most {
-            return Ok(());
-        }
-        let text = format!("you have {has} of {most} sandboxes: delete some, or ask the operator for more");
-        Err(EngineError::new(ErrorCode::QuotaExceeded, text))
     }
 
     async fn resolve(&self, new: NewSandbox) -> Result<SandboxSpec, EngineError> {

@@ -100,18 +100,18 @@ impl Engine {
         let mut record = self.inner.records.get(id).ok_or_else(not_found)?;
         if record.operation.is_some() {
             // What a crash or a failure cut off comes first.
-            record = self.run_operation(&driver, record).await?;
+            record = self.take_up(&driver, record).await?;
         }
         match decide(request, state(&record)) {
             Decision::Denied(denial) => Err(denied(denial)),
             Decision::AlreadyDone | Decision::Accept(None) => Ok(record),
             Decision::Accept(Some(kind)) => {
                 let reason = (kind == OperationKind::Stop).then_some(reason);
-                let record = self.operate(&driver, id, kind, reason).await?;
                 if request == Request::Restart && kind == OperationKind::Stop {
-                    return Ok(self.operate(&driver, id, OperationKind::Start, None).await?);
+                    let again = Desired::Running;
+                    return Ok(self.operate_towards(&driver, id, kind, again, reason).await?);
                 }
-                Ok(record)
+                Ok(self.operate(&driver, id, kind, reason).await?)
             }
         }
     }
