@@ -89,7 +89,10 @@ pub(crate) fn failed(action: &'static str) -> impl FnOnce(DbErr) -> OpenError {
     move |source| OpenError::Database { action, source }
 }
 
-pub(crate) async fn open_pool(options: SqliteConnectOptions, connections: u32) -> Result<DatabaseConnection, DbErr> {
+pub(crate) async fn open_pool(
+    options: SqliteConnectOptions,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
     let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
