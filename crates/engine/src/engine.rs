@@ -8,13 +8,14 @@ use atoll_tasks::{Group, Kind, Tasks};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::account::KeyCache;
+use crate::account::{Accounts, KeyCache};
 use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
 use crate::quota::Reservations;
 use crate::reconcile::HostRestart;
 use crate::records::Records;
+use crate::timers::DueSandboxes;
 use crate::{EngineError, Settings};
 
 /// Time between two looks at everything: what happened without an event is noticed after this long at the latest.
@@ -58,7 +59,9 @@ pub(crate) struct Inner {
     pub(crate) execs: LiveExecs,
     pub(crate) acks: Acks,
     pub(crate) activity: ActivityLog,
+    pub(crate) due: DueSandboxes,
     pub(crate) keys: KeyCache,
+    pub(crate) accounts: Accounts,
     /// Mutations that a request began; shutdown waits for them.
     pub(crate) operations: Group,
     /// Drains of execs; cut at shutdown, taken up again at the next start.
@@ -79,7 +82,9 @@ impl Engine {
             execs: LiveExecs::default(),
             acks: Acks::default(),
             activity: ActivityLog::default(),
+            due: DueSandboxes::default(),
             keys: KeyCache::default(),
+            accounts: Accounts::default(),
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),

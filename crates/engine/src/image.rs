@@ -53,7 +53,13 @@ impl Engine {
             owner: caller.user.clone(),
             created_at: self.inner.ports.clock.now(),
         };
-        store.image_put(&image).await?;
+        if let Err(error) = store.image_put(&image).await {
+            // Without a name nobody would ever remove it.
+            if let Err(left) = self.drop_content(&image).await {
+                tracing::warn!("the content {} of an import that failed is left: {left}", image.digest);
+            }
+            return Err(error.into());
+        }
         if let Some(old) = old.filter(|o| o.digest != image.digest) {
             self.drop_content(&old).await?;
         }
@@ -77,6 +83,12 @@ impl Engine {
     /// # Errors
     /// `image_not_found`, `forbidden` for another user's.
     pub async fn image_delete(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
+        let (engine, caller, name) = (self.clone(), caller.clone(), name.clone());
+        let work = async move { engine.delete_image_now(&caller, &name).await };
+        self.inner.operations.run_detached("delete image", work).await?
+    }
+
+    async fn delete_image_now(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
         let store = &self.inner.ports.store;
         let Some(image) = store.image_get(name).await? else {
             return Err(EngineError::new(

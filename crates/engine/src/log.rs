@@ -9,6 +9,8 @@ use crate::{Caller, Engine, EngineError, LogLineView, LogQuery, LogView};
 
 /// Lines that an answer holds at most, and the bound of a sandbox's log.
 const LINES_MAX: usize = 10_000;
+/// Bytes of lines that an answer holds at most, the other bound of a sandbox's log.
+const BYTES_MAX: usize = 10 << 20;
 /// Longest line; the rest of a longer one is the next line.
 const LINE_BYTES_MAX: usize = 64 << 10;
 /// Output that is read from the log at once.
@@ -48,6 +50,7 @@ impl Engine {
 struct Lines {
     kept: VecDeque<LogLineView>,
     open: [Option<LogLineView>; 2],
+    bytes: usize,
     most: usize,
     since: Option<Timestamp>,
     dropped: bool,
@@ -59,6 +62,7 @@ impl Lines {
         Self {
             kept: VecDeque::new(),
             open: [None, None],
+            bytes: 0,
             most: tail.min(LINES_MAX),
             since: query.since,
             dropped: false,
@@ -67,8 +71,22 @@ impl Lines {
 
     fn push(&mut self, event: ExecEvent) {
         let ExecEventKind::Output(stream, data) = event.kind else { return };
-        for piece in data.split_inclusive(|b| *b == b'\n') {
-            self.push_piece(stream, event.time, piece);
+        for line in data.split_inclusive(|b| *b == b'\n') {
+            self.push_pieces(stream, event.time, line);
+        }
+    }
+
+    /// A line or a part of it, cut where it becomes too long.
+    fn push_pieces(&mut self, stream: OutputStream, time: Timestamp, mut text: &[u8]) {
+        loop {
+            let open = self.open[usize::from(stream == OutputStream::Stderr)].as_ref();
+            let room = LINE_BYTES_MAX - open.map_or(0, |line| line.line.len());
+            if text.len() <= room {
+                return self.push_piece(stream, time, text);
+            }
+            let (piece, rest) = text.split_at(room);
+            self.push_piece(stream, time, piece);
+            text = rest;
         }
     }
 
@@ -89,9 +107,11 @@ impl Lines {
         if self.since.is_some_and(|since| line.time < since) {
             return;
         }
+        self.bytes += line.line.len();
         self.kept.push_back(line);
-        if self.kept.len() > self.most {
-            self.kept.pop_front();
+        while self.kept.len() > self.most || self.bytes > BYTES_MAX {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.bytes -= oldest.line.len();
             self.dropped = true;
         }
     }
@@ -129,6 +149,19 @@ mod tests {
         assert_eq!(text(&view), ["one", "two", "", "last"]);
         assert_eq!(view.lines[1].time, Timestamp::from_unix_ms(1));
         assert!(!view.truncated);
+    }
+
+    #[test]
+    fn long_lines_and_large_logs_are_bounded() {
+        let mut lines = Lines::new(&LogQuery::default());
+        for time in 0..300 {
+            lines.push(output(time, &"x".repeat(LINE_BYTES_MAX - 100)));
+        }
+        let view = lines.finish();
+        assert!(view.truncated);
+        assert!(view.lines.iter().all(|l| l.line.len() <= LINE_BYTES_MAX));
+        assert!(view.lines.iter().map(|l| l.line.len()).sum::<usize>() <= BYTES_MAX);
+        assert!(view.lines.len() > 150);
     }
 
     #[test]

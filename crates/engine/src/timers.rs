@@ -1,33 +1,38 @@
 //! Life times and idle times, counted on the boot clock.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use atoll_lifecycle::Request;
-use atoll_ports::{Durability, SandboxRecord};
+use atoll_ports::{Durability, Lifetime, SandboxRecord};
 use atoll_tasks::Kind;
-use atoll_types::{Desired, OnExpiry, Status, StopReason};
+use atoll_types::{BootTime, Desired, OnExpiry, SandboxId, Status, StopReason};
+use parking_lot::Mutex;
 
 use crate::records::{ChangeError, shown};
 use crate::{Engine, EngineError};
 
 /// What was left of a life is written down this often, so that a reboot of the host takes or gives so much at most.
 const LIFETIME_NOTE_INTERVAL: Duration = Duration::from_secs(300);
+/// Time that an agent has to say whether anything goes on.
+const ACTIVITY_LIMIT: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// One look at every clock.
     pub(crate) async fn check_timers(&self) -> Result<(), EngineError> {
+        let mut failure = None;
         for record in self.inner.records.all() {
-            if record.desired == Desired::Deleted {
+            if record.desired == Desired::Deleted || self.inner.due.contains(&record.id) {
                 continue;
             }
-            if self.expired(&record).await? {
-                self.expire(&record);
-            } else if self.idle(&record).await {
-                self.act(&record, Request::Stop, StopReason::Idle);
+            match self.expired(&record).await {
+                Ok(true) => self.expire(&record),
+                Ok(false) if self.may_be_idle(&record) => self.act(&record, Due::Idle),
+                Ok(false) => {}
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Whether its life is over. Also writes down what is left now and then, and carries it over a reboot.
@@ -36,7 +41,7 @@ impl Engine {
         let clock = &self.inner.ports.clock;
         let (now, boot) = (clock.boot_time(), clock.boot_id());
         let same_boot = life.boot_id == boot;
-        let left = if same_boot { life.deadline.since(now) } else { Duration::from_millis(life.left_ms) };
+        let left = left(life, now, &boot);
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         let note = !same_boot || life.left_ms.saturating_sub(left_ms) >= note_ms();
         if note && left_ms > 0 {
@@ -54,17 +59,16 @@ impl Engine {
         Ok(left_ms == 0)
     }
 
-    fn expire(&self, record: &Arc<SandboxRecord>) {
+    fn expire(&self, record: &SandboxRecord) {
         match record.spec.on_expiry {
-            OnExpiry::Delete => self.act(record, Request::Delete, StopReason::Expired),
-            OnExpiry::Stop if shown(record) == Status::Running => {
-                self.act(record, Request::Stop, StopReason::Expired)
-            }
+            OnExpiry::Delete => self.act(record, Due::Delete),
+            OnExpiry::Stop if shown(record) == Status::Running => self.act(record, Due::Stop),
             OnExpiry::Stop => {}
         }
     }
 
-    async fn idle(&self, record: &SandboxRecord) -> bool {
+    /// Whether this serve has seen nothing of it for its idle time.
+    fn may_be_idle(&self, record: &SandboxRecord) -> bool {
         let limit = Duration::from_secs(record.spec.idle_seconds);
         if limit.is_zero() || shown(record) != Status::Running {
             return false;
@@ -74,35 +78,98 @@ impl Engine {
             self.inner.activity.touch(&record.id, now);
             return false;
         }
-        if self.inner.activity.idle(&record.id, now) < limit {
-            return false;
-        }
-        // Only now the agent is asked: it knows of what goes on without an exec of this serve.
-        match self.inner.ports.agents.activity(&record.id).await {
-            Ok(activity) if activity.execs_running == 0 && activity.idle >= limit => true,
-            Ok(_) => {
-                self.inner.activity.touch(&record.id, now);
+        self.inner.activity.idle(&record.id, now) >= limit
+    }
+
+    /// Asks the agent, which knows of what goes on without an exec of this serve.
+    async fn is_idle(&self, record: &SandboxRecord) -> bool {
+        let limit = Duration::from_secs(record.spec.idle_seconds);
+        let asked = self.inner.ports.agents.activity(&record.id);
+        match tokio::time::timeout(ACTIVITY_LIMIT, asked).await {
+            Ok(Ok(activity)) if activity.execs_running > 0 || activity.idle < limit => {
+                self.inner.activity.touch(&record.id, self.inner.ports.clock.boot_time());
                 false
             }
-            // A hung agent is idle: it serves nobody.
-            Err(_) => true,
+            // Somebody may have come while it was asked. A hung agent is idle: it serves nobody.
+            _ => self.may_be_idle(record),
         }
     }
 
-    fn act(&self, record: &Arc<SandboxRecord>, request: Request, reason: StopReason) {
-        tracing::info!(sandbox.id = %record.id, ?reason, "sandbox {}: {request:?}, its time is over", record.id);
-        let (engine, id) = (self.clone(), record.id.clone());
-        // Counted as active meanwhile, so that the next look does not ask again while this is under way.
-        self.inner.activity.touch(&id, self.inner.ports.clock.boot_time());
+    /// Acts in a task of its own: neither a slow delete nor a hung agent delays another clock.
+    fn act(&self, record: &SandboxRecord, due: Due) {
+        if !self.inner.due.insert(&record.id) {
+            return;
+        }
+        let (engine, id, record) = (self.clone(), record.id.clone(), record.clone());
         let spawned = self.inner.operations.spawn("timer", Kind::WORK, move |_| async move {
-            match request {
-                Request::Delete => engine.delete_now(&id).await,
-                _ => engine.request_now(&id, request, reason).await.map(|_| ()),
-            }
+            let _due = Leave { engine: &engine, id: &record.id };
+            engine.act_now(&record, due).await
         });
-        // A serve that stops leaves it to the next one.
-        drop(spawned);
+        if spawned.is_err() {
+            // A serve that stops leaves it to the next one.
+            self.inner.due.remove(&id);
+        }
     }
+
+    async fn act_now(&self, record: &SandboxRecord, due: Due) -> Result<(), EngineError> {
+        let id = &record.id;
+        if due == Due::Idle && !self.is_idle(record).await {
+            return Ok(());
+        }
+        tracing::info!(sandbox.id = %id, ?due, "the time of sandbox {id} is over");
+        let (request, reason) = match due {
+            Due::Delete => return self.delete_now(id).await,
+            Due::Stop => (Request::Stop, StopReason::Expired),
+            Due::Idle => (Request::Stop, StopReason::Idle),
+        };
+        self.request_now(id, request, reason).await.map(drop)
+    }
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Its life is over, and it is to be gone.
+    Delete,
+    /// Its life is over, and it is to be down.
+    Stop,
+    /// It seems idle.
+    Idle,
+}
+
+/// Sandboxes for which something due is under way: each is acted on once, however long that takes.
+#[derive(Debug, Default)]
+pub(crate) struct DueSandboxes(Mutex<HashSet<SandboxId>>);
+
+impl DueSandboxes {
+    fn contains(&self, id: &SandboxId) -> bool {
+        self.0.lock().contains(id)
+    }
+
+    fn insert(&self, id: &SandboxId) -> bool {
+        self.0.lock().insert(id.clone())
+    }
+
+    fn remove(&self, id: &SandboxId) {
+        self.0.lock().remove(id);
+    }
+}
+
+/// Makes room again, however the task ends.
+struct Leave<'a> {
+    engine: &'a Engine,
+    id: &'a SandboxId,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.engine.inner.due.remove(self.id);
+    }
+}
+
+/// What is left of a life: after a reboot, what was left when it was last written down.
+pub(crate) fn left(life: &Lifetime, now: BootTime, boot_id: &str) -> Duration {
+    if life.boot_id == boot_id { life.deadline.since(now) } else { Duration::from_millis(life.left_ms) }
 }
 
 fn note_ms() -> u64 {

@@ -13,7 +13,7 @@ const PREFIX: &str = "sk_";
 /// Characters of a key that are kept to recognise it: the prefix and 20 of its 160 bits.
 const SHOWN_CHARS: usize = 7;
 /// The last use is noted to the minute: it must not cost a write per request.
-const TOUCH_INTERVAL_MS: i64 = 60_000;
+const TOUCH_INTERVAL_MS: u64 = 60_000;
 
 fn make_key() -> String {
     // Two ids of 16 characters: 160 random bits.
@@ -98,26 +98,30 @@ impl Engine {
         if record.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
-        self.note_use(&record, now).await?;
+        self.note_use(&record, now).await;
         Ok(Some(caller))
     }
 
     async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<(ApiKeyRecord, Caller)>, EngineError> {
         let store = &self.inner.ports.store;
+        let revoked = self.inner.keys.revoked();
         let Some(record) = store.api_key_by_hash(hash).await? else { return Ok(None) };
         let Some(user) = store.user_get(&record.owner).await? else { return Ok(None) };
         let caller = Caller { user: user.id, role: user.role };
-        self.inner.keys.put(record.clone(), caller.clone(), self.inner.ports.clock.boot_time());
+        self.inner.keys.put(record.clone(), caller.clone(), self.inner.ports.clock.boot_time(), revoked);
         Ok(Some((record, caller)))
     }
 
-    async fn note_use(&self, record: &ApiKeyRecord, now: Timestamp) -> Result<(), EngineError> {
-        let recent = |at: Timestamp| now.as_unix_ms().saturating_sub(at.as_unix_ms()) < TOUCH_INTERVAL_MS;
-        if record.last_used_at.is_some_and(recent) {
-            return Ok(());
+    /// Writes down that a key was used, now and then. Whoever holds the key is let in all the same where that fails.
+    async fn note_use(&self, record: &ApiKeyRecord, now: Timestamp) {
+        // In both directions: after a jump of the wall clock a note may lie in the future.
+        let recent = |at: Timestamp| now.as_unix_ms().abs_diff(at.as_unix_ms()) < TOUCH_INTERVAL_MS;
+        if !self.inner.keys.note_use(record, now, recent) {
+            return;
         }
-        self.inner.keys.used(&record.id, now);
-        Ok(self.inner.ports.store.api_key_touch(&record.id, now).await?)
+        if let Err(error) = self.inner.ports.store.api_key_touch(&record.id, now).await {
+            tracing::warn!(key.id = %record.id, "the use of an API key cannot be noted: {error}");
+        }
     }
 }
 

@@ -6,3 +6,4 @@ mod password;
 mod user;
 
 pub(crate) use key_cache::KeyCache;
+pub(crate) use user::Accounts;

@@ -6,6 +6,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use atoll_types::ErrorCode;
+use tokio::sync::Semaphore;
 
 use crate::EngineError;
 
@@ -14,18 +15,26 @@ pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest password, in bytes: more only costs time.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
 
+/// Passwords that are hashed at once: each takes 19 MiB and a core for some 30 ms, so more would only take memory.
+const HASHES_AT_ONCE: usize = 4;
+
+/// Room for hashing; whoever finds none waits.
+static ROOM: Semaphore = Semaphore::const_new(HASHES_AT_ONCE);
+
 fn defect(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
     EngineError::new(ErrorCode::Internal, "a password could not be handled").because(error)
 }
 
 /// Hashes a password, off the async threads.
 pub(crate) async fn hash(password: String) -> Result<String, EngineError> {
+    let _room = ROOM.acquire().await.map_err(defect)?;
     let work = move || Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string());
     tokio::task::spawn_blocking(work).await.map_err(defect)?.map_err(defect)
 }
 
 /// Compares in the same time whether there is an account or not: without one, with a hash that nothing matches.
 pub(crate) async fn verify(password: String, hash: Option<String>) -> Result<bool, EngineError> {
+    let _room = ROOM.acquire().await.map_err(defect)?;
     let exists = hash.is_some();
     let work = move || {
         let hash = hash.unwrap_or_else(|| nobody().to_owned());

@@ -2,9 +2,21 @@
 
 use atoll_ports::{Role, StoreError, UserRecord};
 use atoll_types::{Email, ErrorCode, UserId};
+use tokio::sync::Mutex;
 
 use super::password;
 use crate::{Engine, EngineError};
+
+/// The making of accounts: one after the other, so that one only is the first.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    adding: Mutex<()>,
+}
+
+async fn hash_new(password: String) -> Result<String, EngineError> {
+    password::check(&password)?;
+    password::hash(password).await
+}
 
 impl Engine {
     /// Makes an account; the first one of an installation is an admin.
@@ -12,25 +24,34 @@ impl Engine {
     /// # Errors
     /// `signup_closed`, `email_taken`, a password that is too short.
     pub async fn sign_up(&self, email: Email, password: String) -> Result<UserRecord, EngineError> {
-        let first = self.inner.ports.store.user_count().await? == 0;
-        if !self.inner.settings.signup_open && !first {
-            return Err(EngineError::new(
-                ErrorCode::SignupClosed,
-                "sign-up is closed here: ask the operator for an account",
-            ));
-        }
-        self.add_user(email, password, if first { Role::Admin } else { Role::User }).await
+        // Looked at before the hash, which is dear, and again with the lock in hand, which counts.
+        self.role_of_next().await?;
+        let password_hash = hash_new(password).await?;
+        let _turn = self.inner.accounts.adding.lock().await;
+        let role = self.role_of_next().await?;
+        self.add_user(email, password_hash, role).await
     }
 
-    async fn add_user(&self, email: Email, password: String, role: Role) -> Result<UserRecord, EngineError> {
-        password::check(&password)?;
-        let user = UserRecord {
-            id: UserId::random(),
-            email,
-            password_hash: password::hash(password).await?,
-            role,
-            created_at: self.inner.ports.clock.now(),
-        };
+    /// What the next account would be, if there may be one.
+    async fn role_of_next(&self) -> Result<Role, EngineError> {
+        if self.inner.ports.store.user_count().await? == 0 {
+            return Ok(Role::Admin);
+        }
+        if self.inner.settings.signup_open {
+            return Ok(Role::User);
+        }
+        let text = "sign-up is closed here: ask the operator for an account";
+        Err(EngineError::new(ErrorCode::SignupClosed, text))
+    }
+
+    async fn add_user(
+        &self,
+        email: Email,
+        password_hash: String,
+        role: Role,
+    ) -> Result<UserRecord, EngineError> {
+        let created_at = self.inner.ports.clock.now();
+        let user = UserRecord { id: UserId::random(), email, password_hash, role, created_at };
         match self.inner.ports.store.user_insert(&user).await {
             Ok(()) => Ok(user),
             Err(StoreError::Conflict { .. }) => Err(EngineError::new(
@@ -81,7 +102,12 @@ impl Engine {
         // An id has the right form and enough random bits (100) to be a password.
         let made_up = password.is_none().then(|| atoll_types::ExecId::random().to_string());
         let password = password.or_else(|| made_up.clone()).unwrap_or_default();
-        self.add_user(email.clone(), password, Role::Admin).await?;
+        let password_hash = hash_new(password).await?;
+        let _turn = self.inner.accounts.adding.lock().await;
+        if self.inner.ports.store.user_count().await? > 0 {
+            return Ok(None);
+        }
+        self.add_user(email.clone(), password_hash, Role::Admin).await?;
         Ok(Some((email, made_up)))
     }
 }

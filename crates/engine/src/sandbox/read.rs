@@ -64,7 +64,7 @@ impl Engine {
     pub(crate) fn view(&self, record: &SandboxRecord) -> SandboxView {
         let clock = &self.inner.ports.clock;
         let expires_at = record.lifetime.as_ref().map(|life| {
-            let left = life.deadline.since(clock.boot_time());
+            let left = crate::timers::left(life, clock.boot_time(), &clock.boot_id());
             let ms =
                 clock.now().as_unix_ms().saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             Timestamp::from_unix_ms(ms)

@@ -65,7 +65,7 @@ fn sweep(main: bool, also_boot: bool) {
                     }
                     check(&world, what, &name);
                     second += 1;
-                    if !struck || second > 12 {
+                    if !struck || second > 8 {
                         break;
                     }
                 }

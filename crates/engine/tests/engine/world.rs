@@ -198,10 +198,12 @@ impl Serve {
 
     /// The same; `None` when it takes longer than this, in virtual time.
     pub(crate) fn run_for<T>(&self, within: Duration, future: impl Future<Output = T>) -> Option<T> {
+        // Long waits need no fine steps.
+        let tick = if within > HUNG { 25 * TICK } else { TICK };
         self.rt.block_on(async {
             tokio::select! {
                 result = tokio::time::timeout(within, future) => result.ok(),
-                () = pump(&self.clock) => None,
+                () = pump(&self.clock, tick) => None,
             }
         })
     }
@@ -279,10 +281,10 @@ impl Serve {
 }
 
 /// The engine's clock goes along with tokio's.
-async fn pump(clock: &ManualClock) {
+async fn pump(clock: &ManualClock, tick: Duration) {
     loop {
-        tokio::time::sleep(TICK).await;
-        clock.advance(TICK);
+        tokio::time::sleep(tick).await;
+        clock.advance(tick);
     }
 }
 
