@@ -163,7 +163,7 @@ fn every_key_is_in_the_document_and_in_the_help() {
     let document = std::fs::read_to_string(file).unwrap();
     let help = Serve::command().render_long_help().to_string();
     for key in KEYS {
-        let flag = key.flag.map_or("–".to_owned(), |flag| format!("`--{flag}`"));
+        let flag = key.flag.map_or_else(|| "–".to_owned(), |flag| format!("`--{flag}`"));
         let variables: Vec<_> = key.variables.iter().map(|name| format!("`{name}`")).collect();
         let row = format!(
             "| `{}` | {flag} | {} | {} | {} |",
