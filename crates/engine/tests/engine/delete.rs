@@ -6,7 +6,7 @@ use atoll_ports::{AgentError, RuntimeError};
 use atoll_testkit::{Fault, Gate, StoreFault};
 use atoll_types::{ErrorCode, SandboxId, Status};
 
-use crate::world::{Serve, World, sandbox, with_main};
+use crate::world::{Serve, World, with_main};
 
 /// What a caller waits for at most, in virtual time.
 const BOUNDED: Duration = Duration::from_secs(1);
@@ -195,6 +195,5 @@ fn an_agent_that_answers_nothing_useful_does_not_matter() {
     }
     delete(&world, &serve, &id);
     let id = serve.sandbox(&world);
-    let _unused = sandbox();
     delete(&world, &serve, &id);
 }

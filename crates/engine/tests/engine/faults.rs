@@ -2,8 +2,7 @@
 
 use atoll_engine::{EngineError, SandboxView};
 use atoll_ports::{AgentError, RuntimeError};
-use atoll_testkit::Fault;
-use atoll_testkit::Gate;
+use atoll_testkit::{Fault, Gate};
 use atoll_types::{Desired, ErrorCode, Observed, SandboxId, Status};
 
 use crate::world::{Serve, World, sandbox, with_main};
@@ -48,15 +47,11 @@ pub(crate) fn plan(world: &World, port: Port, n: u64, wrong: Wrong) {
     }
     let down = || "planned".to_owned();
     match port {
-        Port::Store => world.store.faults().nth(n, fault(wrong, atoll_testkit_store_fault())),
+        Port::Store => world.store.faults().nth(n, fault(wrong, atoll_testkit::StoreFault)),
         Port::Runtime => world.runtime.faults().nth(n, fault(wrong, RuntimeError::Unavailable(down()))),
         Port::Agents => world.agents.faults().nth(n, fault(wrong, AgentError::Unreachable(down()))),
         Port::Logs => world.logs.faults().nth(n, fault(wrong, atoll_testkit::LogFault)),
     }
-}
-
-pub(crate) fn atoll_testkit_store_fault() -> atoll_testkit::StoreFault {
-    atoll_testkit::StoreFault
 }
 
 pub(crate) fn pending(world: &World) -> bool {

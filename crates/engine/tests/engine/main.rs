@@ -1,6 +1,8 @@
 //! The engine over fakes of every port, a file per behaviour.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+// A request that is started owns what it needs, whether or not it is the last one.
+#![allow(clippy::redundant_clone)]
 
 mod accounts;
 mod delete;
@@ -12,6 +14,7 @@ mod ownership;
 mod reconcile;
 mod recovery;
 mod shutdown;
+mod speed;
 mod timers;
 mod walk;
 mod world;

@@ -138,7 +138,10 @@ impl Walk {
             Move::Exec { sandbox, pieces } => {
                 let Some(id) = self.sandbox(sandbox) else { return };
                 let start = engine.exec_start(&caller, &id, exec(&format!("pieces {pieces}")));
-                if let Some(Ok(view)) = self.serve().run_for(window, start) {
+                if let Some(Ok(view)) = self.serve().run_for(window, start)
+                    // Or its agent died at that moment, and the answer says so.
+                    && view.record.status != ExecStatus::Lost
+                {
                     self.told.execs.push((id, view.record.id, pieces));
                 }
             }
@@ -274,8 +277,14 @@ fn text_of(events: &[Result<atoll_types::ExecEvent, atoll_engine::EngineError>])
     String::from_utf8(text(events, 1)).unwrap()
 }
 
+/// Walks of one run; more by ATOLL_FAULT_ROUNDS, ten for each.
+fn cases() -> u32 {
+    let rounds = std::env::var("ATOLL_FAULT_ROUNDS").ok().and_then(|r| r.parse::<u32>().ok());
+    rounds.map_or(200, |rounds| rounds.saturating_mul(10))
+}
+
 proptest! {
-    #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
     #[test]
     fn nothing_acknowledged_is_lost_and_nothing_is_left_over(moves in moves()) {
         let mut walk = Walk::new();
