@@ -46,7 +46,8 @@ impl Engine {
             held.iter().filter(|(id, user)| **user == caller.user && self.inner.records.get(id).is_none());
         let has = u64::try_from(lasting.count() + coming.count()).unwrap_or(u64::MAX);
         if has.saturating_add(count.into()) > most {
-            let text = format!("you have {has} of {most} sandboxes: delete some, or ask the operator for more");
+            let text =
+                format!("you have {has} of {most} sandboxes: delete some, or ask the operator for more");
             return Err(EngineError::new(ErrorCode::QuotaExceeded, text));
         }
         let ids: Vec<SandboxId> = (0..count).map(|_| SandboxId::random()).collect();

@@ -76,7 +76,9 @@ impl Engine {
                 tracing::warn!(sandbox.id = %record.id, "sandbox {} cannot be settled yet: {error}", record.id);
             }
         };
-        futures_util::stream::iter(records.iter().cloned()).for_each_concurrent(SETTLE_PARALLEL, settle).await;
+        futures_util::stream::iter(records.iter().cloned())
+            .for_each_concurrent(SETTLE_PARALLEL, settle)
+            .await;
         Ok(())
     }
 
@@ -115,7 +117,8 @@ impl Engine {
         let records = self.inner.records.all();
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         self.inner.activity.retain(|id| known.contains(id));
-        let under_way: HashSet<_> = records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();
+        let under_way: HashSet<_> =
+            records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();
         self.inner.drivers.keep_doomed(|id| under_way.contains(id));
     }
 
@@ -188,7 +191,8 @@ impl Engine {
         kind: OperationKind,
     ) -> Result<(), EngineError> {
         let Some(operation) = record.operation.clone() else { return Ok(()) };
-        if operation.attempts >= ATTEMPTS_MAX && matches!(kind, OperationKind::Create | OperationKind::Start) {
+        if operation.attempts >= ATTEMPTS_MAX && matches!(kind, OperationKind::Create | OperationKind::Start)
+        {
             self.inner.drivers.doom(&operation.id, "it was cut off again and again");
         }
         if operation.kind != kind {

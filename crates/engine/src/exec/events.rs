@@ -43,7 +43,8 @@ impl Engine {
         self.owned(caller, sandbox)?;
         let source = self.source(sandbox, exec).await?;
         let log = self.inner.ports.exec_logs.reader(sandbox, exec, after_seq).await?;
-        let reader = Reader { log, source, ready: VecDeque::new(), next: after_seq.saturating_add(1), done: false };
+        let reader =
+            Reader { log, source, ready: VecDeque::new(), next: after_seq.saturating_add(1), done: false };
         let events = futures_util::stream::unfold(reader, |mut reader| async move {
             let event = reader.next().await?;
             reader.done |= event.is_err();

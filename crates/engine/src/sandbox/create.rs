@@ -29,7 +29,8 @@ impl Engine {
         let (engine, owner) = (self.clone(), caller.clone());
         let work = async move { engine.create_all(&owner, spec, reserved).await };
         let records = self.inner.operations.run_detached("create sandbox", work).await??;
-        let record = records.first().ok_or_else(|| EngineError::new(ErrorCode::Internal, "a defect of Atoll"))?;
+        let record =
+            records.first().ok_or_else(|| EngineError::new(ErrorCode::Internal, "a defect of Atoll"))?;
         Ok(self.view(record))
     }
 

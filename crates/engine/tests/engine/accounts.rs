@@ -21,11 +21,14 @@ const PASSWORD: &str = "correct horse";
 fn the_first_account_is_an_admin_and_only_the_first() {
     let world = empty();
     let serve = world.serve();
-    let first = serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap();
+    let first =
+        serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap();
     assert_eq!(first.role, Role::Admin);
-    let second = serve.run(serve.engine.sign_up(samples::parse("b@example.com"), PASSWORD.to_owned())).unwrap();
+    let second =
+        serve.run(serve.engine.sign_up(samples::parse("b@example.com"), PASSWORD.to_owned())).unwrap();
     assert_eq!(second.role, Role::User);
-    let taken = serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap_err();
+    let taken =
+        serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap_err();
     assert_eq!(taken.code, ErrorCode::EmailTaken);
     assert_eq!(serve.run(serve.engine.user(&first.id)).unwrap(), Some(first));
 }
@@ -51,7 +54,8 @@ fn closed_sign_up_takes_the_first_account_only() {
     world.settings.signup_open = false;
     let serve = world.serve();
     serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap();
-    let closed = serve.run(serve.engine.sign_up(samples::parse("b@example.com"), PASSWORD.to_owned())).unwrap_err();
+    let closed =
+        serve.run(serve.engine.sign_up(samples::parse("b@example.com"), PASSWORD.to_owned())).unwrap_err();
     assert_eq!(closed.code, ErrorCode::SignupClosed);
 }
 
@@ -60,7 +64,8 @@ fn passwords_are_checked() {
     let world = empty();
     let serve = world.serve();
     for bad in ["short", &"x".repeat(2_000)] {
-        let error = serve.run(serve.engine.sign_up(samples::parse("a@example.com"), bad.to_owned())).unwrap_err();
+        let error =
+            serve.run(serve.engine.sign_up(samples::parse("a@example.com"), bad.to_owned())).unwrap_err();
         assert_eq!(error.code, ErrorCode::InvalidRequest);
         assert_eq!(error.fields[0].field, "password");
     }

@@ -127,7 +127,8 @@ fn twice_at_the_same_time() {
     let world = World::new();
     let serve = world.serve();
     let id = serve.create(&world, with_main(&world)).unwrap().record.id;
-    let both = futures_util::future::join_all((0..5).map(|_| serve.engine.sandbox_delete(&world.caller, &id)));
+    let both =
+        futures_util::future::join_all((0..5).map(|_| serve.engine.sandbox_delete(&world.caller, &id)));
     assert!(serve.run(both).iter().all(Result::is_ok));
     assert_eq!(world.runtime.faults().count("remove"), 1);
     world.assert_clean(&serve, "after two deletes");

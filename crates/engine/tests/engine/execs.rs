@@ -165,8 +165,16 @@ fn a_broken_stream_is_attached_to_again_at_every_event() {
         for n in 0..8 {
             serve.pass(Duration::from_millis(50));
             if n == at {
-                world.agents.faults().nth_of("attach", 1, Fault::Before(AgentError::Unreachable("no".to_owned())));
-                world.agents.faults().nth_of("attach", 1, Fault::After(AgentError::Unreachable("no".to_owned())));
+                world.agents.faults().nth_of(
+                    "attach",
+                    1,
+                    Fault::Before(AgentError::Unreachable("no".to_owned())),
+                );
+                world.agents.faults().nth_of(
+                    "attach",
+                    1,
+                    Fault::After(AgentError::Unreachable("no".to_owned())),
+                );
                 world.agents.cut(&id);
             }
             world.agents.release(&id, &run);
@@ -331,7 +339,10 @@ fn environment_directory_and_user_reach_the_agent() {
     serve.run(serve.engine.exec_run(&world.caller, &id, run)).unwrap();
     let (_, start) = world.agents.started().pop().unwrap();
     let var = |name: &str| start.env.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
-    assert_eq!((var("A"), var("B"), var("LANG"), var("TZ")), (Some("sandbox"), Some("exec"), Some("de"), Some("UTC")));
+    assert_eq!(
+        (var("A"), var("B"), var("LANG"), var("TZ")),
+        (Some("sandbox"), Some("exec"), Some("de"), Some("UTC"))
+    );
     assert!(var("PATH").is_some_and(|p| !p.contains("home")));
     assert_eq!((start.cwd.unwrap().as_str(), start.user.as_str()), ("/srv", "root"));
     assert_eq!(start.argv, ["/bin/sh", "-c", "true"]);
@@ -364,7 +375,8 @@ fn the_log_of_a_sandbox_is_what_its_main_process_wrote() {
     let id = serve.create(&world, crate::world::with_main(&world)).unwrap().record.id;
     assert!(serve.exec(&world, &id, "echo not this").is_ok());
     serve.pass(Duration::from_millis(100));
-    let logs = serve.run(serve.engine.sandbox_logs(&world.caller, &id, atoll_engine::LogQuery::default())).unwrap();
+    let logs =
+        serve.run(serve.engine.sandbox_logs(&world.caller, &id, atoll_engine::LogQuery::default())).unwrap();
     assert_eq!(logs.lines.iter().map(|l| l.line.as_slice()).collect::<Vec<_>>(), [b"up"]);
     let page = serve.run(serve.engine.exec_list(&world.caller, &id, None, 10)).unwrap();
     assert_eq!(page.items.len(), 1, "the main process is no exec of the list");

@@ -32,8 +32,10 @@ fn an_exec_that_was_answered_is_whole_wherever_serve_dies() {
                 let serve = world.serve();
                 let id = serve.sandbox(&world);
                 plan(&world, port, n, Wrong::Hangs);
-                let started = serve
-                    .run_for(Duration::from_millis(300), serve.engine.exec_start(&world.caller, &id, exec("talk")));
+                let started = serve.run_for(
+                    Duration::from_millis(300),
+                    serve.engine.exec_start(&world.caller, &id, exec("talk")),
+                );
                 let run = started.and_then(Result::ok).map(|v| v.record.id);
                 if let Some(run) = &run {
                     serve.pass(Duration::from_millis(50));
@@ -57,7 +59,11 @@ fn an_exec_that_was_answered_is_whole_wherever_serve_dies() {
                         let _text = text(&events, after + 1);
                     }
                     let view = serve.exec_get(&world, &id, &run);
-                    assert_eq!((view.record.status, view.stdout.as_slice()), (ExecStatus::Exited, TALK), "{name}");
+                    assert_eq!(
+                        (view.record.status, view.stdout.as_slice()),
+                        (ExecStatus::Exited, TALK),
+                        "{name}"
+                    );
                     assert_eq!(view.record.outcome.unwrap().exit.unwrap().code, 7, "{name}");
                 }
                 None => {
@@ -82,7 +88,9 @@ fn an_exec_that_was_answered_is_whole_wherever_serve_dies() {
 #[test]
 fn an_exec_outlives_many_serves() {
     let world = World::new();
-    world.agents.script(|_| Some((0..30).fold(Script::new(), |s, n| s.stdout(format!("{n};")).hold()).exit(1)));
+    world
+        .agents
+        .script(|_| Some((0..30).fold(Script::new(), |s, n| s.stdout(format!("{n};")).hold()).exit(1)));
     let (id, run) = {
         let serve = world.serve();
         let id = serve.sandbox(&world);
@@ -115,7 +123,8 @@ fn a_command_that_nobody_was_told_of_is_ended() {
         let id = serve.sandbox(&world);
         plan(&world, Port::Store, 1, Wrong::Hangs);
         let engine = &serve.engine;
-        let answer = serve.run_for(Duration::from_millis(300), engine.exec_start(&world.caller, &id, exec("sleep 9")));
+        let answer =
+            serve.run_for(Duration::from_millis(300), engine.exec_start(&world.caller, &id, exec("sleep 9")));
         assert!(answer.is_none());
         assert_eq!(block(world.agents.list(&id)).unwrap().len(), 1);
         id
@@ -299,7 +308,9 @@ fn a_main_process_is_taken_up_again_behind_what_was_acknowledged() {
     let world = World::new();
     let serve = world.serve();
     let new = crate::world::with_main(&world);
-    world.agents.script(|s| (s.argv == ["serve"]).then(|| Script::new().stdout(vec![b'x'; 700 << 10]).hold()));
+    world
+        .agents
+        .script(|s| (s.argv == ["serve"]).then(|| Script::new().stdout(vec![b'x'; 700 << 10]).hold()));
     // Dies when the main process runs and part of its output is acknowledged, before the create is written down.
     world.store.faults().nth_of("sandbox_update", 2, Fault::Wait(atoll_testkit::Gate::closed()));
     let (engine, caller) = (serve.engine.clone(), world.caller.clone());

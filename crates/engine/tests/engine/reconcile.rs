@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use atoll_ports::{Durability, ExecLogs, RuntimeError, RuntimeEvent, Store};
 use atoll_testkit::{Fault, LogFault, StoreFault, samples};
-use atoll_types::{Desired, ExecEvent, ExecEventKind, ExecId, Observed, OutputStream, SandboxId, Status, StopReason};
+use atoll_types::{
+    Desired, ExecEvent, ExecEventKind, ExecId, Observed, OutputStream, SandboxId, Status, StopReason,
+};
 
 use crate::world::{Serve, World, block, sandbox, with_main};
 
@@ -101,7 +103,8 @@ fn a_stop_is_no_crash() {
     assert_eq!((view.status, view.record.stop_reason), (Status::Stopped, Some(StopReason::Requested)));
     assert_eq!(status(&world, &serve, &id), Status::Stopped);
     // The main process was asked to end, and its end is known.
-    let mains = block(world.store.exec_list(&id, &atoll_ports::ExecFilter::default(), None, 10)).unwrap().items;
+    let mains =
+        block(world.store.exec_list(&id, &atoll_ports::ExecFilter::default(), None, 10)).unwrap().items;
     assert_eq!(mains[0].outcome.as_ref().unwrap().exit.as_ref().unwrap().code, 143);
 }
 
@@ -243,7 +246,11 @@ fn a_pass_over_many_asks_the_runtime_and_the_agents_little() {
     }
     world.agents.faults().reset_calls();
     serve.pass(Duration::from_secs(200));
-    assert_eq!(world.agents.faults().calls(), Vec::<&str>::new(), "agents that nothing is wanted of were asked");
+    assert_eq!(
+        world.agents.faults().calls(),
+        Vec::<&str>::new(),
+        "agents that nothing is wanted of were asked"
+    );
 }
 
 #[test]

@@ -14,7 +14,10 @@ fn check(world: &World, what: Ask, name: &str) {
     world.clear_faults();
     let serve = world.unbooted();
     let engine = serve.engine.clone();
-    serve.try_run(async move { engine.boot().await }).unwrap_or_else(|| panic!("{name}: boot hangs")).unwrap();
+    serve
+        .try_run(async move { engine.boot().await })
+        .unwrap_or_else(|| panic!("{name}: boot hangs"))
+        .unwrap();
     world.assert_clean(&serve, name);
     let records = world.records();
     assert!(records.len() <= 1, "{name}: {records:?}");
@@ -60,7 +63,8 @@ fn sweep(main: bool, also_boot: bool) {
                         plan(&world, at, second.div_ceil(2), Wrong::Hangs);
                         let serve = world.unbooted();
                         let engine = serve.engine.clone();
-                        let _booted = serve.run_for(Duration::from_millis(500), async move { engine.boot().await });
+                        let _booted =
+                            serve.run_for(Duration::from_millis(500), async move { engine.boot().await });
                         struck = !pending(&world);
                     }
                     check(&world, what, &name);
@@ -99,7 +103,11 @@ fn undo_sweep(what: Ask) {
                 let serve = world.serve();
                 let id = prepare(&world, &serve, what, true);
                 let new = with_main(&world);
-                world.runtime.faults().nth_of("start", 1, Fault::After(RuntimeError::Failed("no".to_owned())));
+                world.runtime.faults().nth_of(
+                    "start",
+                    1,
+                    Fault::After(RuntimeError::Failed("no".to_owned())),
+                );
                 // The calls of the operation count too: the later ones are those of its undo.
                 plan(&world, port, n, Wrong::Hangs);
                 let asked = ask(serve.engine.clone(), world.caller.clone(), new, what, id);
@@ -161,7 +169,8 @@ fn a_pass_does_not_lose_the_main_process_of_a_sandbox_that_comes_up() {
     gate.open();
     let id = create.result(&serve).unwrap().record.id;
     serve.pass(Duration::from_secs(1));
-    let running = crate::world::block(atoll_ports::Store::exec_list_running(&*world.store, &world.settings.node));
+    let running =
+        crate::world::block(atoll_ports::Store::exec_list_running(&*world.store, &world.settings.node));
     assert_eq!(running.unwrap().len(), 1, "the main process was called lost");
     world.assert_clean(&serve, "after the create");
     serve.run(serve.engine.sandbox_delete(&world.caller, &id)).unwrap();

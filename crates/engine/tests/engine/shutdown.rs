@@ -16,7 +16,8 @@ fn whoever_waits_is_told_and_the_exec_goes_on() {
     let run = serve.exec_start(&world, &id, "sleep 100");
     let (engine, caller, known) = (serve.engine.clone(), world.caller.clone(), id.clone());
     let waiting = serve.start(async move { engine.exec_run(&caller, &known, exec("sleep 100")).await });
-    let (engine, caller, known, other) = (serve.engine.clone(), world.caller.clone(), id.clone(), run.clone());
+    let (engine, caller, known, other) =
+        (serve.engine.clone(), world.caller.clone(), id.clone(), run.clone());
     let reading = serve.start(async move {
         let events = engine.exec_events(&caller, &known, &other, 0).await.unwrap();
         events.collect::<Vec<_>>().await

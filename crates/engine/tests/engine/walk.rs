@@ -183,7 +183,10 @@ impl Walk {
                 self.world.runtime.faults().nth(n, fault(after, RuntimeError::Failed("planned".to_owned())));
             }
             Move::AgentFails { n, after } => {
-                self.world.agents.faults().nth(n, fault(after, AgentError::Unreachable("planned".to_owned())));
+                self.world
+                    .agents
+                    .faults()
+                    .nth(n, fault(after, AgentError::Unreachable("planned".to_owned())));
             }
             Move::LogFails { n } => self.world.logs.faults().nth(n, Fault::Before(LogFault)),
             Move::Pass { ms } => self.serve().pass(Duration::from_millis(ms)),

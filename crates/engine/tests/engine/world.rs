@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atoll_engine::{Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, SandboxView, Settings};
+use atoll_engine::{
+    Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, SandboxView, Settings,
+};
 use atoll_ports::{
     AgentLink, ExecLogs, Images, ImagesError, Imported, Role, Runtime as _, SandboxRecord, Store,
 };
 use atoll_tasks::Tasks;
 use atoll_testkit::{FakeAgents, FakeExecLogs, FakeRuntime, FakeStore, ManualClock, samples};
 use atoll_types::{
-    Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits, Network,
-    NodeId, Observed, OnExpiry, RuntimeKind, SandboxId,
+    Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
+    Network, NodeId, Observed, OnExpiry, RuntimeKind, SandboxId,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -106,7 +108,8 @@ impl World {
 
     /// A serve that has not looked at anything yet.
     pub(crate) fn unbooted(&self) -> Serve {
-        let rt = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let rt =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let tasks = Tasks::new();
         let engine = Engine::new(self.ports(), self.settings.clone(), &tasks);
         Serve { rt, engine, tasks, clock: Arc::clone(&self.clock) }
@@ -153,7 +156,11 @@ impl World {
         for record in &records {
             assert_eq!(record.operation, None, "{what}: an operation is left");
             let runs = found.iter().any(|f| f.sandbox == record.id && f.running);
-            assert_eq!(runs, record.observed == Observed::Running, "{what}: record and runtime differ: {record:?}");
+            assert_eq!(
+                runs,
+                record.observed == Observed::Running,
+                "{what}: record and runtime differ: {record:?}"
+            );
             assert_ne!(record.desired, Desired::Deleted, "{what}: a deleted sandbox is left");
             let caller = Caller { user: record.owner.clone(), role: Role::User };
             let shown = serve.run(serve.engine.sandbox_get(&caller, &record.id)).unwrap();
@@ -226,7 +233,10 @@ impl Serve {
     }
 
     /// Starts a request that is not waited for.
-    pub(crate) fn start<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Started<T> {
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Started<T> {
         let slot = Arc::new(Mutex::new(None));
         let result = Arc::clone(&slot);
         #[allow(clippy::disallowed_methods, reason = "a client, not a part of serve")]
@@ -269,7 +279,9 @@ impl Serve {
     ) -> Vec<Result<ExecEvent, EngineError>> {
         use futures_util::StreamExt;
         let engine = &self.engine;
-        self.run(async { engine.exec_events(&world.caller, id, exec, after_seq).await.unwrap().collect().await })
+        self.run(async {
+            engine.exec_events(&world.caller, id, exec, after_seq).await.unwrap().collect().await
+        })
     }
 
     /// A clean shutdown.
