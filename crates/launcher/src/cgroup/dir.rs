@@ -8,8 +8,8 @@ use rustix::process::Pid;
 
 use crate::house::DIRECTORY;
 
-/// Longest list of processes that is read, in bytes: 64 Ki processes of seven digits.
-const PROCS_BYTES_MAX: usize = 512 << 10;
+/// Longest file that is read, in bytes: a list of 64 Ki processes of seven digits.
+const FILE_BYTES_MAX: usize = 512 << 10;
 
 /// A folder of a cgroup file system; in tests, a folder that stands in for one.
 #[derive(Debug)]
@@ -81,20 +81,22 @@ impl Dir {
 
     /// Processes of a group; none where it is gone.
     pub(super) fn members(&self, name: &str) -> Vec<Pid> {
-        let path = format!("{name}/cgroup.procs");
-        let Ok(file) = openat(&self.fd, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else {
-            return Vec::new();
-        };
+        let text = self.read(&format!("{name}/cgroup.procs")).unwrap_or_default();
+        text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect()
+    }
+
+    /// Reads a file of the kernel's; `None` where there is none.
+    pub(super) fn read(&self, path: &str) -> Option<String> {
+        let file = openat(&self.fd, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let mut text = Vec::new();
         let mut chunk = [0_u8; 4096];
         while let Ok(read @ 1..) = rustix::io::read(&file, &mut chunk) {
             text.extend_from_slice(&chunk[..read]);
-            if text.len() > PROCS_BYTES_MAX {
+            if text.len() > FILE_BYTES_MAX {
                 break;
             }
         }
-        let text = String::from_utf8_lossy(&text);
-        text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect()
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Names of the groups in this one.

@@ -74,6 +74,13 @@ fn limit_memory(base: &Dir, group: &str, bytes: u64) -> rustix::io::Result<()> {
     }
 }
 
+/// Whether a `memory.stat` tells of pages that belong to the group.
+fn holds_pages(stat: &str) -> bool {
+    stat.lines()
+        .filter_map(|line| line.split_once(' '))
+        .any(|(name, value)| matches!(name, "cache" | "rss") && value != "0")
+}
+
 impl V1 {
     fn limit(hierarchy: &Hierarchy, group: &str, limits: &Limits) -> rustix::io::Result<()> {
         let base = &hierarchy.base;
@@ -191,7 +198,10 @@ impl Cgroups for V1 {
     fn collect(&self) {
         for hierarchy in &self.hierarchies {
             for name in hierarchy.base.children().into_iter().filter(|name| name.starts_with(TRASH)) {
-                let _best_effort = hierarchy.base.set(&format!("{name}/memory.force_empty"), "0");
+                // Reclaim walks every cache of the kernel, so only where pages would keep the group as a zombie.
+                if hierarchy.base.read(&format!("{name}/memory.stat")).is_none_or(|stat| holds_pages(&stat)) {
+                    let _best_effort = hierarchy.base.set(&format!("{name}/memory.force_empty"), "0");
+                }
                 let _next_round = hierarchy.base.remove(&name);
             }
         }
@@ -230,6 +240,13 @@ mod tests {
         assert_eq!(read(format!("cpu/sandbox-{id}/cpu.cfs_quota_us")), "25000");
         assert_eq!(read(format!("pids/sandbox-{id}/pids.max")), "17");
         assert_eq!(cgroups.list(), [(id, 5)]);
+    }
+
+    #[test]
+    fn only_groups_with_pages_are_reclaimed() {
+        assert!(!holds_pages("cache 0\nrss 0\npgfault 12\n"));
+        assert!(holds_pages("cache 4096\nrss 0\n"));
+        assert!(holds_pages("cache 0\nrss 8192\n"));
     }
 
     #[test]

@@ -199,7 +199,7 @@ fn execute(inheritance: &Inheritance<'_>, workload: &[OwnedFd]) -> Result<Infall
     let errno = sys::exec_descriptor(&agent, &arguments, &environment);
     let error = StepError { step: Step::ExecAgent, errno };
     // The usual report's number may be another descriptor's by now.
-    if let Ok(text) = serde_json::to_vec(&Failure::from(error.clone())) {
+    if let Ok(text) = serde_json::to_vec(&Failure::from(error)) {
         let _nobody_reads = rustix::io::write(&report, &text);
     }
     sys::exit_now(1)

@@ -14,7 +14,8 @@ impl Call {
             4 => self.architecture,
             16.. => {
                 let argument = self.arguments[((offset - 16) / 8) as usize];
-                u32::try_from(if offset % 8 == 0 { argument & 0xFFFF_FFFF } else { argument >> 32 }).unwrap()
+                u32::try_from(if offset.is_multiple_of(8) { argument & 0xFFFF_FFFF } else { argument >> 32 })
+                    .unwrap()
             }
             _ => panic!("a filter loads from {offset}"),
         }

@@ -97,7 +97,8 @@ impl Server {
             }
         }
         let closing = self.workers.has(|task| matches!(task, Task::Close { .. }));
-        if !closing && !(self.workers.to_close.is_empty() && self.workers.to_sync.is_empty()) {
+        let to_close = !self.workers.to_close.is_empty() || !self.workers.to_sync.is_empty();
+        if to_close && !closing {
             self.start_closer();
         }
         let collecting = self.workers.has(|task| matches!(task, Task::Collect));

@@ -124,10 +124,6 @@ impl Host {
         self.launcher = Some(command.spawn().unwrap());
     }
 
-    pub fn launcher_pid(&self) -> u32 {
-        self.launcher.as_ref().unwrap().id()
-    }
-
     pub fn kill_launcher(&mut self) {
         let mut launcher = self.launcher.take().unwrap();
         launcher.kill().unwrap();

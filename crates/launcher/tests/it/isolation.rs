@@ -108,7 +108,7 @@ fn a_command_sees_only_its_own_processes_and_network() {
     let (one, two) = (host_sandbox(0), host_sandbox(1));
     let mut client = host.client();
     client.start(one.clone()).unwrap();
-    client.start(two.clone()).unwrap();
+    client.start(two).unwrap();
     let run = |script: &str| host.shell(&one.sandbox, 0, script).0;
     assert!(run("ls -d /proc/[0-9]* | wc -l").trim().parse::<u32>().unwrap() < 6);
     assert_eq!(run("ls /sys/class/net"), "lo\n");

@@ -72,7 +72,7 @@ print(n, flush=True)
 time.sleep(%s)";
     let greedy = script.replace("%s", "30");
     let _held = host.spawn_exec(&one.sandbox, 1000, &format!("python3 -c '{greedy}' > /tmp/n"));
-    eventually(|| !host.shell(&one.sandbox, 0, "cat /tmp/n").0.is_empty());
+    eventually(|| host.shell(&one.sandbox, 0, "cat /tmp/n").0.trim().parse::<u32>().is_ok());
     let (held, _) = host.shell(&one.sandbox, 0, "cat /tmp/n");
     assert!(held.trim().parse::<u32>().unwrap() > 0);
     let (text, _) = host.shell(&two.sandbox, 1000, &format!("python3 -c '{}'", script.replace("%s", "0")));
