@@ -24,6 +24,9 @@ const _: () = assert!(userns::first_id(SLOT) as u64 + 65_536 <= 1 << 31);
 /// Memory of the unpacker, in bytes, with the pages of the files it writes.
 const MEMORY_BYTES: u64 = 256 << 20;
 
+/// Time of a processor that it may use, in seconds: as long as it may take at all.
+const CPU_SECONDS: u64 = 600;
+
 /// The control groups of one unpacker, named like a sandbox's.
 #[derive(Debug)]
 pub(crate) struct Cage(SandboxId);
@@ -95,6 +98,8 @@ fn become_unpacker(
     let both = |value| Rlimit { current: Some(value), maximum: Some(value) };
     setrlimit(Resource::Core, both(0)).at(Step::SetLimits)?;
     setrlimit(Resource::Nofile, both(256)).at(Step::SetLimits)?;
+    // Should the launcher have died before its death could be told, the work still ends.
+    setrlimit(Resource::Cpu, both(CPU_SECONDS)).at(Step::SetLimits)?;
 
     // Root of a user namespace whose ids own nothing else.
     move_into_link_name_space(user_namespace, Some(LinkNameSpaceType::User)).at(Step::EnterUserNamespace)?;

@@ -48,8 +48,14 @@ impl UserNamespaces {
 fn make(first: u32) -> Result<OwnedFd, StepError> {
     // The namespace needs a process to be made by; it waits while its mapping is written and its descriptor opened.
     let (ready, announce) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Step::MakePipe)?;
+    // It ends with the launcher too: then nobody holds the other end of this pipe. A death signal would not do, since the
+    // kernel takes it back when the uid changes.
+    let (released, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Step::MakePipe)?;
     let (pid, pidfd) = match sys::clone3(0).at(Step::MakeUserNamespace)? {
-        Cloned::Child => hold_namespace(first, &announce),
+        Cloned::Child => {
+            drop(hold);
+            hold_namespace(first, &announce, &released)
+        }
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
     };
     drop(announce);
@@ -60,19 +66,16 @@ fn make(first: u32) -> Result<OwnedFd, StepError> {
 }
 
 /// The helper's part.
-fn hold_namespace(first: u32, announce: &OwnedFd) -> ! {
+fn hold_namespace(first: u32, announce: &OwnedFd, released: &OwnedFd) -> ! {
     let made = become_owner(first).and_then(|()| sys::unshare(UnshareFlags::NEWUSER));
     if made.is_ok() && rustix::io::write(announce, b"1").is_ok() {
-        loop {
-            rustix::event::pause();
-        }
+        while rustix::io::read(released, &mut [0_u8; 1]) == Err(Errno::INTR) {}
     }
     sys::exit_now(1)
 }
 
 /// Becomes the uid that shall own the namespace, but keeps capabilities: hosts may forbid user namespaces to others.
 fn become_owner(first: u32) -> rustix::io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
     let (uid, gid) = (rustix::fs::Uid::from_raw(first), rustix::fs::Gid::from_raw(first));
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;

@@ -124,6 +124,14 @@ impl Host {
         self.launcher = Some(command.spawn().unwrap());
     }
 
+    /// Processes that are the launcher of this data folder, or copies of it.
+    pub fn launcher_processes(&self) -> usize {
+        let dir = self.dir.path().to_str().unwrap();
+        let processes = names(Path::new("/proc")).into_iter().filter(|name| name.parse::<u32>().is_ok());
+        let lines = processes.filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok());
+        lines.filter(|line| line.contains("atoll-launcher\0") && line.contains(dir)).count()
+    }
+
     pub fn kill_launcher(&mut self) {
         let mut launcher = self.launcher.take().unwrap();
         launcher.kill().unwrap();

@@ -203,6 +203,8 @@ fn kills_of_the_launcher_at_any_moment_leave_nothing_unknown() {
         eventually(|| host.traces() == before);
         assert!(begun.elapsed() < SECOND * 5);
     }
+    // No helper of a dead launcher lives on.
+    eventually(|| host.launcher_processes() == 1);
 }
 
 #[test]
