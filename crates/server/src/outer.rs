@@ -16,6 +16,8 @@ use crate::programs::{self, ProgramError};
 const SERVE_USER: &str = "atoll";
 /// Its uid and gid where he has not: in Debian's range that is free for local use, beyond what `adduser` gives out.
 const SERVE_ID: u32 = 64_321;
+/// First number of a descriptor that the handed ones (3 to 7) cannot overwrite.
+const BEYOND_HANDED: i32 = 16;
 /// Bytes of the list of users that are looked through.
 const PASSWD_BYTES_MAX: u64 = 1 << 20;
 
@@ -54,7 +56,10 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
         return Err(OuterError::NotRoot);
     }
     let listener = bind(SocketAddr::new(config.host, config.port))?;
+    // Beyond the numbers that are handed over: they are filled before the exec, which finds the program by its number.
     let supervisor = programs::find("atoll-supervisor")?;
+    let supervisor =
+        rustix::io::fcntl_dupfd_cloexec(&supervisor, BEYOND_HANDED).map_err(|e| OuterError::Own(e.into()))?;
     let own = File::open("/proc/self/exe").map_err(OuterError::Own)?;
     let handed = [
         listener.into(),
