@@ -59,7 +59,10 @@ impl Report {
     pub(crate) fn to_text(&self) -> String {
         let mut text = plain(&self.message);
         text.push('\n');
-        for (field, message) in self.fields.iter().filter(|(_, message)| *message != self.message) {
+        // One wrong field is told by the message itself.
+        for (field, message) in
+            self.fields.iter().filter(|(_, message)| !self.message.ends_with(message.as_str()))
+        {
             let _infallible = writeln!(text, "  {}: {}", plain(field), plain(message));
         }
         if let Some(trace_id) = &self.trace_id {
@@ -119,6 +122,8 @@ fn code(error: &ClientError) -> &str {
 fn hint(error: &ClientError, sandbox: Option<&str>) -> Option<String> {
     let sandbox = sandbox.unwrap_or("ID");
     let text = match error {
+        // The server may have said what to do.
+        ClientError::Api(api) if api.message.contains("'atoll ") => return None,
         ClientError::Api(api) => return api_hint(&api.code, sandbox),
         ClientError::Unreachable { .. } => {
             "start a server with `make run` or `sudo atoll serve`, or choose another with --url, ATOLL_URL or `atoll login URL`"

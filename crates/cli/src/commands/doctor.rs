@@ -14,7 +14,13 @@ use crate::printer::{Printer, table};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder of the installation.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/atoll", env = "ATOLL_DATA_DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/atoll",
+        env = "ATOLL_DATA_DIR",
+        hide_env_values = true
+    )]
     data_dir: PathBuf,
     /// Remove what leaks.
     #[arg(long)]
@@ -63,7 +69,11 @@ fn fix(doctor: &Doctor, report: &Report, printer: Printer) -> Vec<Finding> {
     for finding in report.findings.iter().filter(|finding| finding.is_leak() && finding.fixable) {
         match doctor.fix(finding) {
             Ok(()) => fixed.push(finding.clone()),
-            Err(error) => printer.note(&format!("{} could not be removed: {:#}", finding.name, anyhow::Error::from(error))),
+            Err(error) => printer.note(&format!(
+                "{} could not be removed: {:#}",
+                finding.name,
+                anyhow::Error::from(error)
+            )),
         }
     }
     fixed
@@ -104,5 +114,8 @@ fn people(report: &Report) -> String {
 
 /// The kind as JSON names it.
 fn word(finding: &Finding) -> String {
-    serde_json::to_value(finding.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(finding.kind)
+        .ok()
+        .and_then(|kind| kind.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -43,6 +43,9 @@ struct PrintedSandbox {
 
 /// What has a record; nothing where serve has never run.
 pub(super) fn read(data_dir: &Path) -> anyhow::Result<Records> {
+    // The reader starts in another folder.
+    let data_dir =
+        fs::canonicalize(data_dir).with_context(|| format!("cannot find {}", data_dir.display()))?;
     let folder = data_dir.join(SERVE_FOLDER);
     let owner = match fs::symlink_metadata(&folder) {
         Ok(metadata) => metadata,
@@ -51,7 +54,7 @@ pub(super) fn read(data_dir: &Path) -> anyhow::Result<Records> {
     };
     let mut child = Command::new("/proc/self/exe")
         .args(["doctor", "--records", "--data-dir"])
-        .arg(data_dir)
+        .arg(&data_dir)
         .env_clear()
         .current_dir("/")
         .gid(owner.gid())
@@ -75,7 +78,11 @@ pub(super) fn read(data_dir: &Path) -> anyhow::Result<Records> {
 
 /// Prints what has a record.
 pub(super) fn print(data_dir: &Path, printer: Printer) -> anyhow::Result<ExitCode> {
-    let database = data_dir.join(SERVE_FOLDER).join(DATABASE);
+    let folder = data_dir.join(SERVE_FOLDER);
+    // Nothing has a record only where the folder is there and the database is not: a mistake here would make everything a
+    // leak.
+    fs::symlink_metadata(&folder).with_context(|| format!("cannot look at {}", folder.display()))?;
+    let database = folder.join(DATABASE);
     let printed = match fs::symlink_metadata(&database) {
         Err(error) if error.kind() == ErrorKind::NotFound => Printed::default(),
         _ => {
