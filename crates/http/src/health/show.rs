@@ -1,13 +1,12 @@
 //! `GET /health`
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use atoll_api_types::{Health, RuntimeHealth};
 use atoll_engine::HealthView;
+use atoll_types::Timestamp;
 use axum::extract::State;
 use axum::http::StatusCode;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::Api;
 use crate::answer::Bare;
@@ -31,7 +30,7 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
         db: health.database_problem.unwrap_or_else(|| "ok".to_owned()),
         docker: "absent".to_owned(),
         runtimes: runtimes.collect(),
-        timestamp: OffsetDateTime::from(SystemTime::now()).format(&Rfc3339).unwrap_or_default(),
+        timestamp: now().to_rfc3339(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Bare { status: StatusCode::OK, body }
@@ -39,6 +38,11 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
 
 pub(super) fn is_well(health: &HealthView) -> bool {
     health.database_problem.is_none() && health.runtimes.iter().all(|runtime| runtime.available)
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// As `2h15m30s`.

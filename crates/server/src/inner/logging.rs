@@ -9,7 +9,7 @@ use crate::config::{Config, LogFormat};
 
 /// Begins to log. Values of secrets are never given to the log; the types that hold them do not show them.
 pub(super) fn begin(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(filter(&config.log_level)).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt().with_env_filter(filter).with_writer(stderr);
     let is_json = match config.log_format {
         LogFormat::Json => true,
@@ -22,4 +22,9 @@ pub(super) fn begin(config: &Config) {
     } else {
         builder.with_ansi(stderr().is_terminal()).try_init()
     };
+}
+
+/// A level alone is that of our own parts; what libraries tell below a warning helps nobody who did not ask for it.
+fn filter(level: &str) -> String {
+    if level.contains(['=', ',']) { level.to_owned() } else { format!("warn,atoll={level}") }
 }
