@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::Call;
 use super::process::Process;
 use crate::sandbox_ref;
-use crate::session::{self, Signals};
+use crate::session::{self, Outcome, Signals};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,5 +29,10 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut signals = Signals::install()?;
-    Ok(session::run(call, &sandbox, body, stdin, &mut signals).await?.exit_code())
+    let outcome = session::run(call, &sandbox, body, stdin, &mut signals).await?;
+    if let Outcome::GivenUp(exec) = &outcome {
+        let exec = exec.as_ref().map_or("the command", |exec| exec.as_str());
+        call.printer.note(&format!("given up: {exec} may still run in sandbox {sandbox}"));
+    }
+    Ok(outcome.exit_code())
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     // Once asked for, the answer is waited for even after a signal: it has the id of what must be deleted.
     let Some(created) = signals.during(call.client.sandbox_create(&new)).await else {
         call.printer.note("given up while the sandbox was made: `atoll ls` shows whether it is there");
-        return Ok(Outcome::GivenUp.exit_code());
+        return Ok(Outcome::GivenUp(None).exit_code());
     };
     let sandboxes = created?;
     let id: SandboxId = sandboxes.first().context("the server made no sandbox")?.id.parse()?;

@@ -35,12 +35,12 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const STATUS_OF_OTHERS: i32 = 126;
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// With this exit status.
     Exited(u8),
-    /// The person did not want to wait.
-    GivenUp,
+    /// The person did not want to wait for this exec, if it was started at all.
+    GivenUp(Option<ExecId>),
 }
 
 impl Outcome {
@@ -49,10 +49,10 @@ impl Outcome {
         Self::Exited(u8::try_from(128 + signal.number()).unwrap_or(u8::MAX))
     }
 
-    pub(crate) fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Exited(code) => code.into(),
-            Self::GivenUp => 130.into(),
+            Self::Exited(code) => (*code).into(),
+            Self::GivenUp(_) => 130.into(),
         }
     }
 }
@@ -70,16 +70,13 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Outcome> {
     body.open_stdin = stdin.is_open();
     let Some(started) = signals.during(call.client.exec_start(sandbox, &body)).await else {
-        return Ok(Outcome::GivenUp);
+        return Ok(Outcome::GivenUp(None));
     };
     let exec: ExecId = started?.id.parse()?;
     let session = Session { call, sandbox, exec };
     match session.attend(body.open_stdin, signals).await? {
         Some(code) => session.outcome(code, &body.command).await,
-        None => {
-            call.printer.note(&format!("given up: exec {} may still run in sandbox {sandbox}", session.exec));
-            Ok(Outcome::GivenUp)
-        }
+        None => Ok(Outcome::GivenUp(Some(session.exec))),
     }
 }
 
