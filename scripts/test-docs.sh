@@ -18,6 +18,8 @@ finish() {
     make --no-print-directory stop || result=1
     # What the documents show leaves nothing behind.
     ./atoll doctor --data-dir "$DATA_DIR" || result=1
+    # What a stopped server keeps for its next start, of which there is none.
+    find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -depth -name "atoll-$(cat "$DATA_DIR/installation")" -exec rmdir {} + || true
     if mountpoint -q "$DATA_DIR/native/pool"; then umount "$DATA_DIR/native/pool" || result=1; fi
     if [ "$result" -eq 0 ]; then rm -rf "$scratch"; else say "left for you to look at: $scratch"; fi
     exit "$result"

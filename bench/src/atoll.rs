@@ -12,6 +12,8 @@ use crate::http::Connection;
 
 /// How long the server may take to come up, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// More than the benchmark makes; the default is for people.
+const SANDBOXES_MAX: &str = "1000";
 const EMAIL: &str = "bench@atoll.local";
 const PASSWORD: &str = "benchmarks-only-here";
 
@@ -42,6 +44,7 @@ impl Server {
             .args(["--port", &port.to_string()])
             .env("ATOLL_ADMIN_EMAIL", EMAIL)
             .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
+            .env("ATOLL_SANDBOXES_PER_USER", SANDBOXES_MAX)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

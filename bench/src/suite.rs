@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
         let server = Server::start(program, scratch)?;
         let measured = atoll(args, &server, report);
         let stopped = server.stop();
-        unmount_pool(scratch);
+        remove_idle(scratch);
         measured.and(stopped)?;
     }
     if wanted("docker") && !peers::is_there("dockerd") {
@@ -109,15 +109,11 @@ fn atoll(args: &Args, server: &Server, report: &mut Report) -> anyhow::Result<()
     let mut alive: Vec<_> = (0..MANY).map(|_| client.create()).collect::<anyhow::Result<_>>()?;
     report.series(Series::new(ATOLL_EXEC, exec_in_all(&mut client, &alive, EXECS_BEFORE_MEMORY)?));
     std::thread::sleep(REST);
-    let mib_each = |bytes: u64| bytes as f64 / MANY as f64 / f64::from(1 << 20);
-    report.single(
-        "atoll: MiB of PSS per idle sandbox",
-        mib_each(memory::pss_of_tree(server.pid())?.saturating_sub(pss)),
-    );
-    report.single(
-        "atoll: MiB of MemAvailable per idle sandbox",
-        mib_each(available.saturating_sub(memory::available()?)),
-    );
+    // A fall below zero means that something else on the machine gave memory back: it is shown, not hidden.
+    let mib_each = |more: u64, less: u64| (more as f64 - less as f64) / MANY as f64 / f64::from(1 << 20);
+    let (pss_after, available_after) = (memory::pss_of_tree(server.pid())?, memory::available()?);
+    report.single("atoll: MiB of PSS per idle sandbox", mib_each(pss_after, pss));
+    report.single("atoll: MiB of MemAvailable per idle sandbox", mib_each(available, available_after));
 
     while alive.len() < CROWD {
         alive.push(client.create()?);
@@ -192,10 +188,17 @@ fn at_once(server: &Server, cleaner: &mut Client) -> anyhow::Result<Duration> {
     Ok(elapsed)
 }
 
-/// The server leaves its pool mounted for the next start; the benchmark's folder goes away.
-fn unmount_pool(scratch: &Path) {
-    // Not mounted where the server could not have btrfs, or has cleaned up by itself.
-    std::process::Command::new("umount").arg(scratch.join("atoll/native/pool")).output().ok();
+/// The server leaves its pool mounted and its own empty cgroups for the next start; there is none here.
+fn remove_idle(scratch: &Path) {
+    let data = scratch.join("atoll");
+    // Not mounted where the server could not have btrfs.
+    std::process::Command::new("umount").arg(data.join("native/pool")).output().ok();
+    let installation = std::fs::read_to_string(data.join("installation")).unwrap_or_default();
+    let name = format!("atoll-{}", installation.trim());
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        std::fs::remove_dir(hierarchy.path().join(&name)).ok();
+    }
+    std::fs::remove_dir(Path::new("/sys/fs/cgroup").join(&name)).ok();
 }
 
 /// The goals, for whatever was measured.
