@@ -179,3 +179,17 @@ async fn a_failure_on_the_stream_is_as_final_as_its_status() {
     let [Err(ClientError::Api(error))] = seen.as_slice() else { panic!("{seen:?}") };
     assert_eq!((error.status, error.code.as_str(), asked.len()), (404, "exec_not_found", 2));
 }
+
+/// The library picks its cryptography at run time, and panics when it cannot.
+#[tokio::test]
+async fn tls_can_be_set_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || listener.accept().map(drop).unwrap());
+    let client = Client::new(&url, Some("token")).unwrap();
+    let mut events =
+        client.exec_events(&"0123456789ab".parse().unwrap(), &"0123456789abcdefghjk".parse().unwrap(), 0);
+    let first = tokio::time::timeout(Duration::from_millis(500), events.next()).await;
+    assert!(first.is_err(), "nothing speaks TLS there, so it tries again: {first:?}");
+    server.join().unwrap();
+}
