@@ -89,6 +89,6 @@ async fn stopped_and_twice() {
     let id = sandbox.id.clone();
     sandbox.delete_in_time().await;
     let error = atoll.client.sandbox_delete(&id).await.unwrap_err();
-    assert_eq!(error.code(), Some("NOT_FOUND"), "{error}");
+    assert_eq!(error.code(), Some("sandbox_not_found"), "{error}");
     atoll.finish().await;
 }

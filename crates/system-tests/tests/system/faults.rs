@@ -115,7 +115,7 @@ async fn worker(client: &Client, dice: &Dice) -> u32 {
         checked += join_all(execs).await.into_iter().map(u32::from).sum::<u32>();
         // Repeated when it was cut off: then it may be gone already.
         through("delete", async || match client.sandbox_delete(&id).await {
-            Err(error) if error.code() == Some("NOT_FOUND") => Ok(()),
+            Err(error) if error.code() == Some("sandbox_not_found") => Ok(()),
             other => other.map(drop),
         })
         .await;

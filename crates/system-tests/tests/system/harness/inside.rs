@@ -48,7 +48,7 @@ impl Inside<'_> {
         let taken = began.elapsed();
         assert!(taken < DELETE_TIME, "the delete took {taken:?}");
         let error = self.atoll.client.sandbox_get(&self.id).await.unwrap_err();
-        assert_eq!(error.code(), Some("NOT_FOUND"), "{error}");
+        assert_eq!(error.code(), Some("sandbox_not_found"), "{error}");
         self.atoll.assert_healthy();
     }
 
