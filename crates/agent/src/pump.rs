@@ -232,7 +232,6 @@ impl Pump {
             self.output(index, held.into());
         }
         self.agent.record(&self.exec, Kind::Exit(Exit { code, timed_out: self.timed_out }));
-        self.agent.spares.exec_ended();
     }
 }
 

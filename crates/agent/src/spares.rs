@@ -1,25 +1,21 @@
 //! One child ahead: forked, inside the workload's cgroup, waiting for what to run. Why: see `sys::child`.
 //!
-//! A spare is made when the agent starts and again after each use, once that exec has ended or a few milliseconds
-//! have passed, so that making it does not slow the exec down. The workload sees it as a process named `atoll-spare`
+//! A spare is made when the agent starts and again at each use, as soon as the command is handed over: the agent has
+//! nothing else to do while it runs. Made at its end, the fork (0.1 ms) would keep the processor from serve, which
+//! the end has just woken there (measured). The workload sees it as a process named `atoll-spare`
 //! and can kill it; then the next exec makes its own. It is not made again before, so that a workload that kills
 //! everything in a loop makes the agent fork no more often than somebody asks for a command.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
 
 use crate::lock::lock;
 use crate::reaper::Children;
 use crate::sys::{self, RawSpare};
-
-/// How long a new spare waits for the exec that used the last one: longer than `true` takes.
-const REFILL_AFTER: Duration = Duration::from_millis(5);
 
 /// A child that waits for its request.
 #[derive(Debug)]
@@ -35,19 +31,12 @@ pub(crate) struct Spares {
     cgroups: Vec<OwnedFd>,
     ready: Mutex<Option<Spare>>,
     used: Notify,
-    exec_ended: Notify,
 }
 
 impl Spares {
     /// With `ready` made already, if it could be.
     pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>) -> Self {
-        let spares = Self {
-            children,
-            cgroups,
-            ready: Mutex::default(),
-            used: Notify::new(),
-            exec_ended: Notify::new(),
-        };
+        let spares = Self { children, cgroups, ready: Mutex::default(), used: Notify::new() };
         spares.fill();
         spares
     }
@@ -65,17 +54,11 @@ impl Spares {
         Ok(spare)
     }
 
-    /// The exec that used a spare is over: now is a good moment to make one.
-    pub(crate) fn exec_ended(&self) {
-        self.exec_ended.notify_waiters();
-    }
-
     /// Keeps one ready, for ever.
     pub(crate) async fn refill(&self) {
         loop {
             self.used.notified().await;
-            let _ = timeout(REFILL_AFTER, self.exec_ended.notified()).await;
-            // What the exec's end made ready to be sent goes out first.
+            // What the start made ready to be sent goes out first.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             self.fill();
