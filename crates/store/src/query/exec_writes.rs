@@ -67,8 +67,9 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, insert: Statement) -> Resu
 /// An end to write.
 #[derive(Debug)]
 pub(crate) struct Finish {
-    exec: ExecRecord,
-    update: Statement,
+    exec: ExecId,
+    sandbox: SandboxId,
+    upsert: Statement,
 }
 
 impl Finish {
@@ -76,27 +77,30 @@ impl Finish {
         let Some(outcome) = exec.outcome.as_ref().filter(|o| o.status != ExecStatus::Running) else {
             return Err(unstorable(FINISH, ContradictionError { status: exec.status.word() }));
         };
-        let sql = "UPDATE execs SET status = ?, exit_code = ?, last_seq = ?, finished_at = ?, duration_ms = ?, \
-            truncated = ?, failure = ? WHERE id = ? AND sandbox_id = ? AND status = 'running'";
-        let which: [Value; 2] = [exec.id.as_str().into(), exec.sandbox.as_str().into()];
-        let values = outcome_values(FINISH, outcome.status, Some(outcome))?.into_iter().chain(which);
-        let update = Statement::from_sql_and_values(DbBackend::Sqlite, sql, values);
-        Ok(Self { exec: ExecRecord { status: outcome.status, ..exec.clone() }, update })
+        let ended = ExecRecord { status: outcome.status, ..exec.clone() };
+        let mut upsert = insert_statement(&ended)?;
+        // One statement, whether the exec is there or not: each one costs a round trip to the connection's thread.
+        upsert.sql += " ON CONFLICT (id) DO UPDATE SET status = excluded.status, exit_code = excluded.exit_code, \
+            last_seq = excluded.last_seq, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms, \
+            truncated = excluded.truncated, failure = excluded.failure \
+            WHERE execs.status = 'running' AND execs.sandbox_id = excluded.sandbox_id";
+        Ok(Self { exec: exec.id.clone(), sandbox: exec.sandbox.clone(), upsert })
     }
 
     /// Ends it where it runs; keeps an end that it has; adds it where it is missing.
     pub(crate) async fn run(self, db: &impl ConnectionTrait) -> Result<(), StoreError> {
-        let done = db.execute_raw(self.update).await.map_err(failed(FINISH))?;
+        let refusal = Refusal { action: FINISH, unique: "exec id", parent: "sandbox" };
+        let done = db.execute_raw(self.upsert).await.map_err(|e| refusal.error(e))?;
         if done.rows_affected() > 0 {
             return Ok(());
         }
-        let there = statement("SELECT sandbox_id FROM execs WHERE id = ?", [self.exec.id.as_str().into()]);
+        let there = statement("SELECT sandbox_id FROM execs WHERE id = ?", [self.exec.as_str().into()]);
         let row = db.query_one_raw(there).await.map_err(failed(FINISH))?;
         let owner: Option<String> =
             row.map(|row| row.try_get("", "sandbox_id")).transpose().map_err(failed(FINISH))?;
         match owner {
-            None => insert(db, insert_statement(&self.exec)?).await,
-            Some(sandbox) if sandbox == self.exec.sandbox.as_str() => Ok(()),
+            None => Err(StoreError::Absent { what: "sandbox" }),
+            Some(sandbox) if sandbox == self.sandbox.as_str() => Ok(()),
             Some(_) => Err(StoreError::Conflict { what: "exec id" }),
         }
     }
