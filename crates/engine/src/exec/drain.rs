@@ -1,10 +1,11 @@
 //! Draining one exec: from the agent into the log, acknowledged only once it is there.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_ports::{AgentError, EventStream, ExecLogWriter, ExecOutcome, ExecRecord, StartExec, StoreError};
-use atoll_types::{ErrorCode, ExecEvent, ExecEventKind, ExecExit, ExecStatus, Signal, Status};
+use atoll_types::{ErrorCode, ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecStatus, Signal, Status};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Times that a start is tried on an agent that does not answer while its sandbox is thought to run.
 const START_ATTEMPTS: u32 = 3;
 
+/// A command that somebody waits for and that ends sooner is written down once, with its end: until then nothing of it
+/// has been acknowledged, so that nothing is owed should serve die.
+const RECORD_DELAY: Duration = Duration::from_millis(10);
 /// Times that the record of a new exec is tried to be written, before the exec is refused.
 const RECORD_ATTEMPTS: u32 = 3;
 /// Time that an agent has to take the signal that ends a command which was given up.
@@ -41,7 +45,8 @@ enum Outcome {
 /// A drain under way.
 struct Drain {
     live: Arc<LiveExec>,
-    writer: Box<dyn ExecLogWriter>,
+    /// Opened at the first output, where nothing can have been logged before.
+    writer: Option<Box<dyn ExecLogWriter>>,
     stream: EventStream,
     last_seq: u64,
     unacknowledged: usize,
@@ -73,8 +78,16 @@ impl Engine {
         let _place = self.inner.execs.place(&live);
         // At the same time: an exec is acknowledged only after its record, and a command without one is ended at the
         // next boot.
-        let (refused, outcome) =
-            tokio::join!(self.record(&live, &token), self.start_and_drain(&live, start, &token));
+        let mut drained = pin!(self.start_and_drain(&live, start, &token));
+        if live.is_waited_for() {
+            tokio::select! {
+                // Cancel safe: the work is only borrowed, and goes on below.
+                biased;
+                outcome = &mut drained => return self.end(&live, outcome, &token).await,
+                () = self.inner.ports.clock.sleep(RECORD_DELAY) => {}
+            }
+        }
+        let (refused, outcome) = tokio::join!(self.record(&live, &token), drained);
         match refused {
             None => self.end(&live, outcome, &token).await,
             Some(refused) => self.refuse(&live, refused).await,
@@ -85,7 +98,7 @@ impl Engine {
     pub(crate) async fn drain_again(self, live: Arc<LiveExec>, token: CancellationToken) {
         let _place = self.inner.execs.place(&live);
         live.update(|p| (p.recorded, p.started) = (true, true));
-        let outcome = self.drain(&live, broken(), &token).await;
+        let outcome = self.drain_logged(&live, broken(), &token).await;
         self.end(&live, outcome, &token).await;
     }
 
@@ -122,12 +135,16 @@ impl Engine {
         match started {
             Ok(Ok(stream)) => {
                 live.update(|p| p.started = true);
-                self.drain(live, stream, token).await
+                match live.record.kind {
+                    ExecKind::Exec => self.drain(live, None, stream, token).await,
+                    // A main process may be taken up again, under the id that it had.
+                    ExecKind::Main => self.drain_logged(live, stream, token).await,
+                }
             }
             // It has run for a while: the start was repeated by a later serve.
             Ok(Err(AgentError::EventsGone { .. })) => {
                 live.update(|p| p.started = true);
-                self.drain(live, broken(), token).await
+                self.drain_logged(live, broken(), token).await
             }
             Ok(Err(error)) => (Outcome::Refused(error), false),
             Err(outcome) => (outcome, false),
@@ -151,7 +168,8 @@ impl Engine {
         }
     }
 
-    async fn drain(
+    /// Drains behind what is in the log.
+    async fn drain_logged(
         &self,
         live: &Arc<LiveExec>,
         stream: EventStream,
@@ -165,10 +183,21 @@ impl Engine {
         live.update(|p| p.last_seq = last_seq);
         // Where an earlier serve has logged a part already, the rest is asked for.
         let stream = if last_seq > 0 { broken() } else { stream };
+        self.drain(live, Some(writer), stream, token).await
+    }
+
+    async fn drain(
+        &self,
+        live: &Arc<LiveExec>,
+        writer: Option<Box<dyn ExecLogWriter>>,
+        stream: EventStream,
+        token: &CancellationToken,
+    ) -> (Outcome, bool) {
+        let last_seq = writer.as_ref().map_or(0, |w| w.last_seq());
         let (live, token) = (Arc::clone(live), token.clone());
         let mut drain = Drain { live, writer, stream, last_seq, unacknowledged: 0, token };
         let outcome = self.run_drain(&mut drain).await;
-        (outcome, drain.writer.truncated())
+        (outcome, drain.writer.is_some_and(|w| w.truncated()))
     }
 
     async fn open_log(
@@ -228,7 +257,11 @@ impl Engine {
     async fn write(&self, drain: &mut Drain, event: ExecEvent) -> Result<(), Outcome> {
         let mut wait = BACKOFF_MIN;
         let event = [event];
-        while let Err(error) = drain.writer.append(&event).await {
+        let writer = match &mut drain.writer {
+            Some(writer) => writer,
+            none => none.insert(self.open_log(&drain.live, &drain.token).await?),
+        };
+        while let Err(error) = writer.append(&event).await {
             tracing::warn!(exec.id = %drain.live.id(), "the log of an exec cannot be written: {error}");
             self.pause(&drain.live, &drain.token, &mut wait).await?;
         }

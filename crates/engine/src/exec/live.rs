@@ -75,6 +75,11 @@ impl LiveExec {
         self.progress.send_modify(change);
     }
 
+    /// Whether a request waits for its end, and nobody was told of it before.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.capture.lock().is_some()
+    }
+
     /// Adds output for the answer, where one is waited for.
     pub(crate) fn capture(&self, push: impl FnOnce(&mut Capture)) {
         if let Some(capture) = self.capture.lock().as_mut() {
