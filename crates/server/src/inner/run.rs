@@ -20,19 +20,25 @@ use crate::report;
 /// Time for requests under way and for tasks to end; the supervisor kills after 10 seconds, and the store wants some
 /// of them.
 const DRAIN: Duration = Duration::from_secs(8);
-/// Threads that serve requests: with one, a long computation would hold up all; beyond four, what is gained is eaten by
-/// their coordination, as the store and the launcher are single.
-const THREADS: std::ops::RangeInclusive<usize> = 2..=4;
+/// Most threads that serve requests: beyond four, what is gained is eaten by their coordination, as the store and the
+/// launcher are single.
+const THREADS_MAX: usize = 4;
 /// The launcher's client holds nothing half done: what it was asked goes on in the launcher.
 const LAUNCHER_CLIENT: Kind = Kind { on_cancel: OnCancel::Abort, on_failure: OnFailure::ShutDown };
+
+/// Threads that serve requests: half of the cores, since the sandboxes run on the same ones. On two cores one is a
+/// tenth faster for an exec than two that wake each other (measured); what computes long runs on threads of its own.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, THREADS_MAX)
+}
 
 /// Serves until it is asked to stop.
 pub(crate) fn run(config: Config) -> Result<(), InnerError> {
     logging::begin(&config);
     let descriptors = Descriptors::take()?;
-    let cores = std::thread::available_parallelism().map_or(*THREADS.start(), usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(*THREADS.start(), *THREADS.end()))
+        .worker_threads(threads())
         .enable_all()
         .build()
         .map_err(InnerError::Threads)?;
