@@ -35,12 +35,7 @@ pub const EXEC_ID_BYTES_MAX: usize = 64;
 pub const FIRST_SEQ_METADATA: &str = "atoll-first-seq";
 
 /// Generated messages and services.
-#[allow(
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated"
-)]
+#[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("atoll.agent.v1");
 }

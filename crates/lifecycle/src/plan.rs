@@ -49,7 +49,9 @@ pub const fn plan(state: State, found: Found, host_restarted: bool) -> Action {
         (Desired::Deleted, _, _) => Action::Delete,
         (Desired::Running, Found::Running, Observed::Running)
         | (Desired::Running, Found::Files | Found::Nothing, Observed::Crashed | Observed::Stopped)
-        | (Desired::Stopped, Found::Files | Found::Nothing, Observed::Stopped | Observed::Crashed) => Action::Nothing,
+        | (Desired::Stopped, Found::Files | Found::Nothing, Observed::Stopped | Observed::Crashed) => {
+            Action::Nothing
+        }
         (Desired::Running, Found::Running, _) => Action::NoteRunning,
         (Desired::Running, Found::Files | Found::Nothing, _) if host_restarted => Action::NoteStopped,
         (Desired::Running, Found::Files | Found::Nothing, _) => Action::Crash,
@@ -92,7 +94,11 @@ mod tests {
                         let state = State { desired, observed, operation: None, failed: false };
                         let action = plan(state, found, restarted);
                         if let Some((next, found)) = after(action, state) {
-                            assert_eq!(plan(next, found, restarted), Action::Nothing, "{state:?} {found:?} {action:?}");
+                            assert_eq!(
+                                plan(next, found, restarted),
+                                Action::Nothing,
+                                "{state:?} {found:?} {action:?}"
+                            );
                         }
                     }
                 }
@@ -107,7 +113,10 @@ mod tests {
                 for operation in [None, Some(OperationKind::Create), Some(OperationKind::Delete)] {
                     let state = State { desired: Desired::Deleted, observed, operation, failed: false };
                     let action = plan(state, found, false);
-                    assert!(matches!(action, Action::Delete | Action::Resume(OperationKind::Delete)), "{state:?}");
+                    assert!(
+                        matches!(action, Action::Delete | Action::Resume(OperationKind::Delete)),
+                        "{state:?}"
+                    );
                 }
             }
         }
@@ -115,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_dead_agent_is_a_crash_unless_the_host_went_down() {
-        let up = State { desired: Desired::Running, observed: Observed::Running, operation: None, failed: false };
+        let up =
+            State { desired: Desired::Running, observed: Observed::Running, operation: None, failed: false };
         assert_eq!(plan(up, Found::Files, false), Action::Crash);
         assert_eq!(plan(up, Found::Files, true), Action::NoteStopped);
     }

@@ -95,11 +95,22 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     /// Starts a command and streams its events from number 1. With an id that the agent knows it only streams.
     async fn exec(&self, sandbox: &SandboxId, start: StartExec) -> Result<EventStream, AgentError>;
     /// Streams the events after `after_seq`.
-    async fn attach(&self, sandbox: &SandboxId, exec: &ExecId, after_seq: u64) -> Result<EventStream, AgentError>;
+    async fn attach(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        after_seq: u64,
+    ) -> Result<EventStream, AgentError>;
     /// Events up to each number are safe.
     async fn ack(&self, sandbox: &SandboxId, acked: &[(ExecId, u64)]) -> Result<(), AgentError>;
     /// Writes to standard input; waits while the pipe is full.
-    async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, data: Bytes, eof: bool) -> Result<(), AgentError>;
+    async fn stdin(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        data: Bytes,
+        eof: bool,
+    ) -> Result<(), AgentError>;
     /// Sends a signal to the process group.
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError>;
     /// The commands that the agent still holds.

@@ -46,9 +46,18 @@ pub trait ExecLogReader: std::fmt::Debug + Send {
 #[async_trait]
 pub trait ExecLogs: std::fmt::Debug + Send + Sync {
     /// For writing; finds the end, and cuts a record that a crash left half written.
-    async fn writer(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<Box<dyn ExecLogWriter>, ExecLogError>;
+    async fn writer(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+    ) -> Result<Box<dyn ExecLogWriter>, ExecLogError>;
     /// For reading output events numbered greater than `after_seq`.
-    async fn reader(&self, sandbox: &SandboxId, exec: &ExecId, after_seq: u64) -> Result<Box<dyn ExecLogReader>, ExecLogError>;
+    async fn reader(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        after_seq: u64,
+    ) -> Result<Box<dyn ExecLogReader>, ExecLogError>;
     /// Removes one exec's log; no error when there is none.
     async fn remove(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), ExecLogError>;
     /// Removes all logs of a sandbox.

@@ -16,9 +16,12 @@ pub use clock::Clock;
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
 pub use images::{Images, ImagesError, Imported};
 pub use records::{
-    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Lifetime, OperationRecord, Role, SandboxRecord, UserRecord,
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Lifetime, OperationRecord, Role, SandboxRecord,
+    UserRecord,
 };
 pub use runtime::{
     FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
 };
-pub use store::{Cas, Durability, ExecFilter, Page, PAGE_ITEMS_MAX, SandboxFilter, Store, StoreError, UID_SLOTS};
+pub use store::{
+    Cas, Durability, ExecFilter, PAGE_ITEMS_MAX, Page, SandboxFilter, Store, StoreError, UID_SLOTS,
+};

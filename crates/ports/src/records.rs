@@ -1,8 +1,9 @@
 //! Records as the store keeps them.
 
 use atoll_types::{
-    ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest, ImageName, NodeId,
-    Observed, OperationId, OperationKind, SandboxId, SandboxSpec, StopReason, Timestamp, UserId,
+    ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
+    ImageName, NodeId, Observed, OperationId, OperationKind, SandboxId, SandboxSpec, StopReason, Timestamp,
+    UserId,
 };
 
 /// What a user may do beyond his own things.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, Label, NodeId, SandboxId, Timestamp, UserId,
+    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, Label, NodeId, SandboxId,
+    Timestamp, UserId,
 };
 
 use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, SandboxRecord, UserRecord};
@@ -110,7 +111,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// By hash.
     async fn api_key_by_hash(&self, hash: &[u8; 32]) -> Result<Option<ApiKeyRecord>, StoreError>;
     /// One user's, newest first.
-    async fn api_key_list(&self, owner: &UserId, cursor: Option<&str>, limit: u32) -> Result<Page<ApiKeyRecord>, StoreError>;
+    async fn api_key_list(
+        &self,
+        owner: &UserId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<ApiKeyRecord>, StoreError>;
     /// Removes one of this user's; false when there is none.
     async fn api_key_delete(&self, owner: &UserId, id: &ApiKeyId) -> Result<bool, StoreError>;
     /// Notes a use, without waiting for the disk.
@@ -129,7 +135,11 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     /// Adds a sandbox with generation 1 and the lowest free uid slot of its node; `record.uid_slot` and
     /// `record.generation` are ignored. Answers with the record as it was stored.
-    async fn sandbox_insert(&self, record: &SandboxRecord, durability: Durability) -> Result<SandboxRecord, StoreError>;
+    async fn sandbox_insert(
+        &self,
+        record: &SandboxRecord,
+        durability: Durability,
+    ) -> Result<SandboxRecord, StoreError>;
     /// By id.
     async fn sandbox_get(&self, id: &SandboxId) -> Result<Option<SandboxRecord>, StoreError>;
     /// Newest first.
@@ -145,7 +155,11 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn sandbox_count(&self, owner: &UserId) -> Result<u64, StoreError>;
     /// Writes all that changes of a record (desired, observed, operation, stop_reason, failure, lifetime, started_at)
     /// if its generation is still `record.generation`, and raises it by one.
-    async fn sandbox_update(&self, record: &SandboxRecord, durability: Durability) -> Result<Cas<SandboxRecord>, StoreError>;
+    async fn sandbox_update(
+        &self,
+        record: &SandboxRecord,
+        durability: Durability,
+    ) -> Result<Cas<SandboxRecord>, StoreError>;
     /// Removes a record and its execs if its desired state is `Deleted`; frees its uid slot. True when it was
     /// there.
     async fn sandbox_remove(&self, id: &SandboxId) -> Result<bool, StoreError>;
@@ -170,9 +184,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Ends every running exec of a sandbox with this outcome (its `last_seq` is kept as given); answers how many.
     async fn exec_finish_all(&self, sandbox: &SandboxId, outcome: &ExecOutcome) -> Result<u64, StoreError>;
     /// Removes ended execs older than this, oldest first, at most `limit`; answers which, so that their logs go too.
-    async fn exec_sweep(&self, finished_before: Timestamp, limit: u32) -> Result<Vec<(SandboxId, ExecId)>, StoreError>;
+    async fn exec_sweep(
+        &self,
+        finished_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(SandboxId, ExecId)>, StoreError>;
 
     /// Whether the database answers, for `/health`.
     async fn check(&self) -> Result<(), StoreError>;
 }
-

@@ -27,7 +27,10 @@ impl Connection {
         let path = format!("/proc/self/fd/{}/launcher.sock", folder.as_raw_fd());
         // A full backlog answers at once, as EAGAIN: the next attempt comes with the back-off.
         connect(&socket, &SocketAddrUnix::new(path)?)?;
-        #[expect(deprecated, reason = "its replacement is unsafe; an OwnedFd keeps its descriptor, as that would ask")]
+        #[expect(
+            deprecated,
+            reason = "its replacement is unsafe; an OwnedFd keeps its descriptor, as that would ask"
+        )]
         let socket = AsyncFd::new(socket)?;
         Ok(Self { socket, buffer: vec![0; PACKET_BYTES_MAX] })
     }

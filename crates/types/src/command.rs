@@ -28,7 +28,9 @@ pub enum CommandError {
     #[error("command must not contain the character NUL")]
     Nul,
     /// Beyond [`bounds::ARGS_MAX`] or [`bounds::ARGS_BYTES_MAX`].
-    #[error("command must have at most 4096 arguments and 1 MiB in all; put more into a file or standard input")]
+    #[error(
+        "command must have at most 4096 arguments and 1 MiB in all; put more into a file or standard input"
+    )]
     TooLong,
 }
 

@@ -128,7 +128,15 @@ mod tests {
 
     #[test]
     fn hostile_text_is_no_id() {
-        for text in ["", "../../../etc", "abcdefghjkm", "abcdefghjkmnp", "ABCDEFGHJKMN", "abcdefghjkm\0", "abcdefghjkm\n"] {
+        for text in [
+            "",
+            "../../../etc",
+            "abcdefghjkm",
+            "abcdefghjkmnp",
+            "ABCDEFGHJKMN",
+            "abcdefghjkm\0",
+            "abcdefghjkm\n",
+        ] {
             assert!(text.parse::<SandboxId>().is_err(), "{text:?}");
         }
     }

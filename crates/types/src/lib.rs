@@ -21,6 +21,7 @@ pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
 pub use limits::{Limits, bounds};
 pub use sandbox::{
-    Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status, StopReason,
+    Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,
+    StopReason,
 };
 pub use time::{BootTime, Timestamp};
