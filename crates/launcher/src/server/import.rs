@@ -27,6 +27,8 @@ const IMPORT_TIME: Duration = Duration::from_secs(600);
 /// Largest image, in bytes of its files.
 const IMAGE_BYTES_MAX: u64 = 64 << 30;
 
+/// Longest reason of a refusal, in characters: a sentence with the start of a path.
+const REASON_CHARS_MAX: usize = 200;
 /// Longest result that is read from the unpacker, in bytes: it parses what strangers made.
 const RESULT_BYTES_MAX: usize = 4 << 10;
 
@@ -169,10 +171,16 @@ impl Server {
 
 fn refusal(line: &[u8]) -> Failure {
     let reason = match serde_json::from_slice(line) {
-        Ok(Outcome::Refused(reason)) => reason.chars().filter(|c| !c.is_control()).take(500).collect(),
+        Ok(Outcome::Refused(reason)) => shown(&reason),
         Ok(Outcome::Unpacked { .. }) | Err(_) => "the unpacker failed".to_owned(),
     };
     failure(FailureKind::BadArchive, reason)
+}
+
+/// What the unpacker says may quote the archive, which strangers made: only what can be shown anywhere, and not much.
+fn shown(reason: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    reason.chars().take(REASON_CHARS_MAX).map(plain).collect()
 }
 
 fn write_meta(images: &OwnedFd, folder: &str, bytes: u64) -> Result<(), StepError> {
@@ -191,4 +199,17 @@ fn image_bytes(images: &OwnedFd, digest: &ImageDigest) -> Option<u64> {
     let mut text = [0_u8; 256];
     let length = rustix::io::read(file, &mut text).ok()?;
     serde_json::from_slice::<Meta>(&text[..length]).ok().map(|meta| meta.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_quotes_the_archive_can_be_shown_anywhere() {
+        let line = serde_json::json!({"refused": format!("no tar: \u{1b}[2J\u{fffd}\n{}", "x".repeat(999))});
+        let failure = refusal(line.to_string().as_bytes());
+        assert!(failure.message.starts_with("no tar: ?[2J??xxx"), "{}", failure.message);
+        assert_eq!(failure.message.len(), REASON_CHARS_MAX);
+    }
 }
