@@ -9,7 +9,7 @@ UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist run stop test test-system test-docs bench lint deny fmt clean
+.PHONY: help setup build dist run stop test test-system test-docs test-guest bench lint deny fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: ## unit and integration tests; no root needed
 
 test-system: build ## tests of the real programs; they need root
 	scripts/nextest.sh system --package atoll-system-tests
+
+test-guest: build ## the same on a kernel with cgroup v2 alone, in QEMU
+	scripts/test-guest.sh
 
 test-docs: build ## runs every command that README.md shows
 	scripts/test-docs.sh

@@ -70,11 +70,22 @@ fn mask() -> rustix::io::Result<()> {
             attach(clone_mount(CWD, "dev/null")?, place)?;
         }
     }
-    let empty =
-        make_mount("tmpfs", &[("size", "4k"), ("mode", "555")], PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY)?;
+    mask_folders()
+}
+
+/// One empty folder for all. The others are clones of the first where it is attached: a mount that is attached nowhere
+/// cannot be cloned before Linux 6.15.
+fn mask_folders() -> rustix::io::Result<()> {
+    let mut first: Option<OwnedFd> = None;
     for path in MASKED_FOLDERS {
-        if let Some(place) = existing(path)? {
-            attach(clone_mount(&empty, "")?, place)?;
+        let Some(place) = existing(path)? else { continue };
+        match &first {
+            Some(first) => attach(clone_mount(first, "")?, place)?,
+            None => {
+                let read_only = PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY;
+                attach(make_mount("tmpfs", &[("size", "4k"), ("mode", "555")], read_only)?, place)?;
+                first = existing(path)?;
+            }
         }
     }
     Ok(())

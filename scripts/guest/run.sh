@@ -2,37 +2,28 @@
 # Runs one command in a small guest with a kernel of its own and cgroup v2 alone, which a host with cgroup v1 cannot
 # offer. Emulated by QEMU without KVM, so that it runs on every machine.
 #
-#   scripts/guest.sh FOLDER COMMAND [ARGUMENT…]
+#   scripts/guest/run.sh FOLDER COMMAND [ARGUMENT…]
 #
 # FOLDER is copied to /test of the guest; COMMAND is run there as root, and its exit code is this script's. The guest has
-# busybox, btrfs, overlay and loop devices, and no network. What is downloaded is kept in $ATOLL_CACHE.
+# busybox, btrfs, overlay, loop devices and a disk at /var/lib, and no network. What is downloaded is kept in $ATOLL_CACHE.
 set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
 
 cache=${ATOLL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/atoll}/guest
 memory_mib=1536
+disk=8G
 limit_seconds=${ATOLL_GUEST_SECONDS:-300}
 folder=$1
 shift
 
-need() { command -v "$1" >/dev/null || missing+=("$2"); }
-missing=()
-need qemu-system-x86_64 qemu-system-x86
-need cpio cpio
-need mkfs.btrfs btrfs-progs
-[ -x /bin/busybox ] || missing+=(busybox-static)
-if [ ${#missing[@]} -gt 0 ]; then
-    echo "installing ${missing[*]}" >&2
-    apt-get install -y --no-install-recommends "${missing[@]}" >&2
-fi
+apt_install "a guest with a kernel of its own" qemu-system-x86 cpio busybox-static btrfs-progs
 
 # The kernel: Debian's own for virtual machines, unpacked beside the system and never installed.
 mkdir -p "$cache"
 if [ ! -e "$cache/kernel/done" ]; then
+    as_root apt-get update -qq </dev/null >&2
     package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
-    if [ -z "$package" ]; then
-        apt-get update >&2
-        package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
-    fi
+    [ -n "$package" ] || { say "no kernel for a guest can be had here"; exit 77; }
     rm -rf "$cache/kernel" && mkdir -p "$cache/kernel"
     (cd "$cache/kernel" && apt-get download "$package" >&2 && dpkg-deb -x ./*.deb . && rm ./*.deb)
     touch "$cache/kernel/done"
@@ -42,20 +33,26 @@ modules=$(echo "$cache"/kernel/lib/modules/*)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/root/{bin,sbin,dev,proc,sys,tmp,test,modules,new,usr/bin,usr/lib,usr/local,lib,etc}
+# With the folders merged into /usr, as every distribution of today has them.
+mkdir -p "$work"/root/{dev,proc,sys,tmp,test,modules,new,run,var/lib,root,etc,usr/bin,usr/sbin,usr/lib,usr/lib64,usr/local}
+for each in bin sbin lib lib64; do ln -s "usr/$each" "$work/root/$each"; done
 cp /bin/busybox "$work/root/bin/busybox"
+printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
+printf 'root:x:0:\n' >"$work/root/etc/group"
 cp -a "$folder/." "$work/root/test/"
 
-# mkfs.btrfs is not static: it comes with its libraries.
-mkfs=$(command -v mkfs.btrfs)
-cp "$mkfs" "$work/root/sbin/mkfs.btrfs"
-ldd "$mkfs" | grep -o '/[^ ]*' | sort -u | while read -r library; do
-    mkdir -p "$work/root$(dirname "$library")"
-    cp -L "$library" "$work/root$library"
+# What is not static comes with its libraries.
+cp "$(command -v mkfs.btrfs)" "$work/root/sbin/mkfs.btrfs"
+for program in "$(command -v mkfs.btrfs)" "$folder"/*; do
+    { ldd "$program" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | sort -u | while read -r library; do
+        [ -e "$library" ] || continue
+        mkdir -p "$work/root$(dirname "$library")"
+        cp -L "$library" "$work/root$library"
+    done
 done
 
 # Modules in the order in which they need each other.
-order=$(python3 - "$modules" overlay btrfs loop <<'PY'
+order=$(python3 - "$modules" overlay btrfs loop virtio_pci virtio_blk <<'PY'
 import os, sys
 folder, wanted = sys.argv[1], sys.argv[2:]
 names, seen, order = {}, set(), []
@@ -92,11 +89,12 @@ done
 cat >"$work/root/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
+export HOME=/root
 export PATH=/sbin:/bin:/usr/bin
 if [ ! -e /switched ]; then
     mount -t tmpfs -o size=1200m tmpfs /new
-    for each in bin sbin dev proc sys tmp test modules usr lib lib64 etc init; do
-        [ -e "/$each" ] && cp -a "/$each" /new/
+    for each in bin sbin lib lib64 usr dev proc sys tmp test modules run var root etc init; do
+        cp -a "/$each" /new/
     done
     touch /new/switched
     exec switch_root /new /init
@@ -110,6 +108,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for module in /modules/*; do insmod "$module" || echo "no module $module"; done
 ip link set lo up 2>/dev/null
 chmod 1777 /tmp
+mkfs.btrfs -q /dev/vda && mount -t btrfs /dev/vda /var/lib || echo "no disk"
 cd /test
 sh /test/.command
 echo "guest exit: $?"
@@ -119,10 +118,11 @@ chmod 755 "$work/root/init"
 printf '%q ' "$@" >"$work/root/test/.command"
 (cd "$work/root" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/initramfs.gz"
 
+truncate -s "$disk" "$work/disk"
 status=0
 timeout "$limit_seconds" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory_mib" \
     -kernel "$kernel" -initrd "$work/initramfs.gz" -append "console=ttyS0 panic=-1 quiet" \
-    -nographic -no-reboot -nic none </dev/null | tee "$work/console" || status=$?
+    -drive "file=$work/disk,if=virtio,format=raw,cache=unsafe" -nographic -no-reboot -nic none </dev/null | tee "$work/console" || status=$?
 [ "$status" -ne 124 ] || { echo "the guest did not end within $limit_seconds s" >&2; exit 124; }
 code=$(tr -d '\r' <"$work/console" | sed -n 's/^guest exit: \([0-9]*\)$/\1/p' | tail -n 1)
 exit "${code:-125}"
