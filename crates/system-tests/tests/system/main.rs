@@ -7,6 +7,8 @@ mod delete;
 mod faults;
 mod harness;
 mod hostile;
+mod images;
+mod lifetimes;
 mod newcomer;
 mod programs;
 mod restart;

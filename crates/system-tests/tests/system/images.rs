@@ -1,0 +1,66 @@
+//! Root file systems from archives, through the command line.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::Atoll;
+
+/// An archive of a root file system with one static program, and what a hostile one might hold beside it.
+fn archive(folder: &Path) -> String {
+    let root = folder.join("root");
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::create_dir_all(root.join("etc")).unwrap();
+    let source = folder.join("hello.c");
+    std::fs::write(
+        &source,
+        "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"uid %d\\n\", getuid()); }\n",
+    )
+    .unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+        assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    run("gcc", &["-static", "-o", "root/bin/hello", "hello.c"]);
+    std::os::unix::fs::symlink("/etc/shadow", root.join("etc/passwd")).unwrap();
+    std::os::unix::fs::symlink("../../../../../tmp", root.join("up")).unwrap();
+    run("tar", &["--create", "--file", "root.tar", "--directory", "root", "."]);
+    folder.join("root.tar").to_str().unwrap().to_owned()
+}
+
+fn succeeds(output: &std::process::Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn an_archive_becomes_an_image_and_leaves_nothing() {
+    let atoll = Atoll::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let archive = archive(folder.path());
+    succeeds(&atoll.cli(&["image", "import", "tiny:1", &archive]));
+    assert!(succeeds(&atoll.cli(&["image", "ls"])).contains("tiny:1"));
+    let ran = succeeds(&atoll.cli(&["run", "--image", "tiny:1", "--user", "0", "--", "/bin/hello"]));
+    assert_eq!(ran, "uid 0\n");
+    let missing = atoll.cli(&["run", "--image", "tiny:2", "--", "/bin/hello"]);
+    assert_eq!(missing.status.code(), Some(125));
+    let text = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(text.contains("atoll image import tiny:2"), "{text}");
+    succeeds(&atoll.cli(&["image", "rm", "tiny:1"]));
+    assert!(!succeeds(&atoll.cli(&["image", "ls"])).contains("tiny:1"));
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn an_archive_that_is_none_is_refused_and_leaves_nothing() {
+    let atoll = Atoll::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let noise = folder.path().join("noise.tar");
+    std::fs::write(&noise, b"\x1b[2J no tar at all \xff\n".repeat(5_000)).unwrap();
+    let refused = atoll.cli(&["image", "import", "noise", noise.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(text.contains("not a valid tar"), "{text:?}");
+    assert!(text.chars().all(|c| c == '\n' || c.is_ascii_graphic() || c == ' '), "{text:?}");
+    assert!(!succeeds(&atoll.cli(&["image", "ls"])).contains("noise"));
+    atoll.finish().await;
+}
