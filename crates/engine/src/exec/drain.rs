@@ -84,7 +84,7 @@ impl Engine {
                 // Cancel safe: the work is only borrowed, and goes on below.
                 biased;
                 outcome = &mut drained => return self.end(&live, outcome, &token).await,
-                () = self.inner.ports.clock.sleep(RECORD_DELAY) => {}
+                () = tokio::time::sleep(RECORD_DELAY) => {}
             }
         }
         let (refused, outcome) = tokio::join!(self.record(&live, &token), drained);
