@@ -47,12 +47,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let error = match start(&arguments) {
-        Ok(mut server) => server.run(),
-        Err(error) => error,
-    };
-    log(&error.to_string());
-    ExitCode::FAILURE
+    match start(&arguments).and_then(|mut server| server.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Prepares everything that starts share, once.

@@ -160,6 +160,20 @@ pub(crate) fn join_new_session_keyring() -> Result<()> {
     Ok(())
 }
 
+/// Blocks a signal and gives a descriptor that becomes readable when it comes.
+pub(crate) fn signal_descriptor(signal: libc::c_int) -> Result<OwnedFd> {
+    // SAFETY: `set` is initialised by sigemptyset before it is read; -1 asks for a new descriptor.
+    let fd = check(unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+        libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into()
+    })?;
+    // SAFETY: just made, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).map_err(|_| Errno::RANGE)?) })
+}
+
 /// Gives every signal its default action and blocks none: exec keeps ignored signals ignored, and Rust ignores PIPE.
 pub(crate) fn reset_signals() -> Result<()> {
     for signal in 1..=64 {

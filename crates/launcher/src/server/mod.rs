@@ -15,6 +15,7 @@ mod import;
 mod listing;
 mod requests;
 mod starting;
+mod stop;
 mod table;
 mod workers;
 
@@ -30,6 +31,7 @@ use rustix::time::Timespec;
 use crate::clock::now;
 use crate::report::{At, Step, StepError, log};
 use crate::sandbox::Tools;
+use crate::sys;
 use crate::userns::UserNamespaces;
 use connection::Connection;
 use table::Entry;
@@ -54,6 +56,8 @@ enum Source {
     Process(SandboxId),
     /// A helper process has ended.
     Worker,
+    /// The supervisor asks for an orderly stop.
+    Stop,
 }
 
 /// The launcher, at work.
@@ -63,6 +67,8 @@ pub(crate) struct Server {
     namespaces: UserNamespaces,
     serve_uid: u32,
     listener: OwnedFd,
+    stop: OwnedFd,
+    stopping: bool,
     epoll: OwnedFd,
     sources: HashMap<u64, Source>,
     next_token: u64,
@@ -83,6 +89,8 @@ impl Server {
             namespaces: UserNamespaces::default(),
             serve_uid,
             listener,
+            stop: sys::signal_descriptor(libc::SIGTERM).at(Step::Epoll)?,
+            stopping: false,
             epoll,
             sources: HashMap::new(),
             next_token: 0,
@@ -94,26 +102,30 @@ impl Server {
         let token = server.token(Source::Listener);
         let data = epoll::EventData::new_u64(token);
         epoll::add(&server.epoll, &server.listener, data, epoll::EventFlags::IN).at(Step::Epoll)?;
+        let data = epoll::EventData::new_u64(server.token(Source::Stop));
+        epoll::add(&server.epoll, &server.stop, data, epoll::EventFlags::IN).at(Step::Epoll)?;
         server.adopt();
         Ok(server)
     }
 
-    /// Serves for ever; returns only when waiting itself fails.
-    pub(crate) fn run(&mut self) -> StepError {
+    /// Serves until it is asked to stop, or until waiting itself fails.
+    pub(crate) fn run(&mut self) -> Result<(), StepError> {
         let mut events = Vec::with_capacity(EVENTS_MAX);
-        loop {
+        while !self.stopping {
             events.clear();
             let timeout = self.time_to_next();
             let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return StepError { step: Step::Epoll, errno },
+                Err(errno) => return Err(StepError { step: Step::Epoll, errno }),
             }
             for event in &events {
                 self.handle(event.data.u64(), event.flags);
             }
             self.act_on_time();
         }
+        self.end_helpers();
+        Ok(())
     }
 
     fn handle(&mut self, token: u64, flags: epoll::EventFlags) {
@@ -125,6 +137,7 @@ impl Server {
             Source::Report(sandbox) => self.report_ready(&sandbox),
             Source::Process(sandbox) => self.process_ended(&sandbox),
             Source::Worker => self.worker_ended(token),
+            Source::Stop => self.stopping = true,
         }
     }
 

@@ -75,6 +75,11 @@ impl Workers {
         })
     }
 
+    /// The helpers at work.
+    pub(super) fn processes(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.running.values().map(|worker| &worker.pidfd)
+    }
+
     fn has(&self, is: impl Fn(&Task) -> bool) -> bool {
         self.running.values().any(|worker| is(&worker.task))
     }

@@ -92,3 +92,17 @@ async fn stopped_and_twice() {
     assert_eq!(error.code(), Some("sandbox_not_found"), "{error}");
     atoll.finish().await;
 }
+
+/// The files of a deleted sandbox are removed by a helper of the launcher, which a stop may find in the middle of its work.
+#[tokio::test]
+async fn a_stop_right_after_a_delete_leaves_no_helper() {
+    for _ in 0..2 {
+        let atoll = Atoll::start().await;
+        for _ in 0..4 {
+            let sandbox = atoll.create().await;
+            sandbox.ok("mkdir ~/d && cd ~/d && seq 1 20000 | xargs touch").await;
+            sandbox.delete_in_time().await;
+        }
+        atoll.finish().await;
+    }
+}
