@@ -167,7 +167,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Adds an exec. Group-committed.
     async fn exec_insert(&self, exec: &ExecRecord) -> Result<(), StoreError>;
     /// Writes how it ended, once: an exec that has ended keeps its first outcome. Also inserts the record when it is
-    /// missing. Group-committed.
+    /// missing. For whoever is in a hurry: what was written survives the death of any process and every later call sees it,
+    /// but that the sandbox is not there, or the id somebody else's, may not be told; then nothing changes.
     async fn exec_finish(&self, exec: &ExecRecord) -> Result<(), StoreError>;
     /// By id, within its sandbox.
     async fn exec_get(&self, sandbox: &SandboxId, id: &ExecId) -> Result<Option<ExecRecord>, StoreError>;

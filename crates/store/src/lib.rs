@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  SqliteStore ── reads ──► a few read connections ──┐
-//!       │                                            ├──► atoll.db (WAL)
-//!       └─ writes ─► queue ─► writer: one connection ┘        ▲
-//!                                 └─ dirty ─► checkpointer ───┘
+//!     │ │                                            ├──► atoll.db (WAL)
+//!     │ └─ writes ───► queue ─► writer: one connection ┘        ▲
+//!     │                  ▲          └─ dirty ─► checkpointer ───┘
+//!     └─ ends of execs ─► ends: a journal, then many at once
 //! ```
 //! All writes go through one task that takes whatever is queued, runs it in one immediate transaction and answers
 //! when that is committed, so that a hundred writers cost about as much as one. A write that fails fails alone.
@@ -16,6 +17,7 @@
 mod checkpoint;
 mod connection;
 mod cursor;
+mod ends;
 mod entity;
 mod error;
 mod migration;

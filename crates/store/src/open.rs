@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atoll_ports::StoreError;
 use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{DatabaseConnection, DbErr, SqlxSqliteConnector};
 use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::connection::{OwnConnection, connect_error};
+use crate::ends::{Ends, OpenEndsError};
 use crate::writer::{Writer, WriterHandle};
 use crate::{checkpoint, migration};
 
@@ -26,6 +28,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 256;
 /// Pages in the log beyond which the writer checkpoints by itself (32 MiB): only when the checkpointer cannot keep up.
 const WRITER_CHECKPOINT_PAGES: &str = "8000";
+
+/// The journal of ends lies beside the database, under its name with this instead of `db`.
+const ENDS_EXTENSION: &str = "ends";
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// What an earlier process left in the journal could not be written to the tables.
+    #[error("the ends of execs in the journal could not be written")]
+    Journal(#[source] StoreError),
     /// The database failed.
     #[error("the database failed to {action}")]
     Database {
@@ -63,6 +71,9 @@ pub enum OpenError {
 pub struct SqliteStore {
     pub(crate) read: DatabaseConnection,
     pub(crate) writer: WriterHandle,
+    pub(crate) ends: Arc<Ends>,
+    /// Ends with this value: it holds a way to the writer.
+    ends_task: JoinSet<()>,
     writer_task: JoinHandle<()>,
     checkpoint_task: JoinHandle<()>,
     checkpoint_stop: oneshot::Sender<()>,
@@ -123,32 +134,47 @@ impl SqliteStore {
         let writing = options.clone().pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
         let write = OwnConnection::open(&writing).await.map_err(failed("open"))?;
         let checkpointing = OwnConnection::open(&options).await.map_err(failed("open"))?;
-        Ok(Self::start(read, write, checkpointing))
+        Self::start(read, write, checkpointing, &path.with_extension(ENDS_EXTENSION)).await
     }
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "both tasks belong to the store, which is opened before the tasks"
+        reason = "the tasks belong to the store, which is opened before the tasks"
     )]
-    fn start(read: DatabaseConnection, write: OwnConnection, checkpointing: OwnConnection) -> Self {
+    async fn start(
+        read: DatabaseConnection,
+        write: OwnConnection,
+        checkpointing: OwnConnection,
+        journal: &Path,
+    ) -> Result<Self, OpenError> {
         let dirty = Arc::new(Notify::new());
         let (checkpoint_stop, stop) = oneshot::channel();
         let checkpoint_task = tokio::spawn(checkpoint::run(checkpointing, Arc::clone(&dirty), stop));
         let (task, writer) = Writer::new(write, dirty);
         let writer_task = tokio::spawn(task.run());
-        Self { read, writer, writer_task, checkpoint_task, checkpoint_stop }
+        let ends = Ends::open(journal, &writer).await.map_err(|error| match error {
+            OpenEndsError::File(source) => OpenError::File { path: journal.display().to_string(), source },
+            OpenEndsError::Store(source) => OpenError::Journal(source),
+        })?;
+        let mut ends_task = JoinSet::new();
+        ends_task.spawn(Arc::clone(&ends).run(writer.clone()));
+        Ok(Self { read, writer, ends, ends_task, writer_task, checkpoint_task, checkpoint_stop })
     }
 
-    /// Writes what is queued and closes. Dropping the store does the same, later.
+    /// Writes what is queued and closes. Dropping the store does the same, later; ends of execs then stay in the journal.
     ///
     /// # Errors
-    /// When the read connections do not close.
+    /// When the read connections do not close, or the journal cannot be removed.
     pub async fn close(self) -> Result<(), OpenError> {
-        let Self { read, writer, writer_task, checkpoint_task, checkpoint_stop } = self;
+        let Self { read, writer, ends, mut ends_task, writer_task, checkpoint_task, checkpoint_stop } = self;
+        let emptied = ends.close().await;
+        // It holds a way to the writer, which ends with the last of them.
+        ends_task.shutdown().await;
         drop(writer);
         drop(checkpoint_stop);
         // They end by themselves; a panic of theirs was told by tokio already.
         let _ended = (writer_task.await.is_ok(), checkpoint_task.await.is_ok());
-        read.close().await.map_err(failed("close"))
+        read.close().await.map_err(failed("close"))?;
+        emptied.map_err(|source| OpenError::File { path: "with the ends of execs".to_owned(), source })
     }
 }

@@ -176,12 +176,17 @@ impl Store for SqliteStore {
     }
 
     async fn exec_finish(&self, exec: &ExecRecord) -> Result<(), StoreError> {
-        let finish = exec_writes::Finish::new(exec)?;
-        let act = self.writer.write(Durability::Process, Steps::One, move |db| Box::pin(finish.run(db)));
-        act.await
+        match self.ends.add(exec)? {
+            None => Ok(()),
+            Some(finish) => {
+                let act = self.writer.write(Durability::Process, Steps::One, |db| Box::pin(finish.run(db)));
+                act.await
+            }
+        }
     }
 
     async fn exec_get(&self, sandbox: &SandboxId, id: &ExecId) -> Result<Option<ExecRecord>, StoreError> {
+        self.ends.settle(|end| end.exec == *id).await;
         execs::get(&self.read, sandbox, id).await
     }
 
@@ -192,15 +197,18 @@ impl Store for SqliteStore {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<ExecRecord>, StoreError> {
+        self.ends.settle(|end| end.sandbox == *sandbox).await;
         execs::list(&self.read, sandbox, filter, cursor, limit).await
     }
 
     async fn exec_list_running(&self, node: &NodeId) -> Result<Vec<ExecRecord>, StoreError> {
+        self.ends.settle(|_| true).await;
         execs::list_running(&self.read, node).await
     }
 
     async fn exec_finish_all(&self, sandbox: &SandboxId, outcome: &ExecOutcome) -> Result<u64, StoreError> {
         let update = exec_writes::finish_all_statement(sandbox, outcome)?;
+        self.ends.settle(|end| end.sandbox == *sandbox).await;
         let act = self.writer.write(Durability::Process, Steps::One, move |db| {
             Box::pin(async move { exec_writes::finish_all(db, update).await })
         });
@@ -212,6 +220,7 @@ impl Store for SqliteStore {
         finished_before: Timestamp,
         limit: u32,
     ) -> Result<Vec<(SandboxId, ExecId)>, StoreError> {
+        self.ends.settle(|_| true).await;
         let delete = exec_writes::sweep_statement(finished_before, limit);
         let act = self.writer.write(Durability::Process, Steps::One, move |db| {
             Box::pin(async move { exec_writes::sweep(db, delete).await })

@@ -3,12 +3,13 @@
 use atoll_ports::{ExecOutcome, ExecRecord, StoreError};
 use atoll_types::{ExecExit, ExecStatus, Timestamp};
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Columns, RowError};
+use crate::error::{Columns, RowError, sql_json, sql_number};
 use crate::words::Word;
 
 /// A row.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "execs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -35,6 +36,28 @@ impl ActiveModelBehavior for ActiveModel {}
 const COLUMNS: Columns = Columns("execs");
 
 impl Model {
+    /// The row of an exec, but for its node, which the table takes from the sandbox.
+    pub(crate) fn of(exec: &ExecRecord) -> Result<Self, StoreError> {
+        const ACTION: &str = "write down an exec";
+        let outcome = exec.outcome.as_ref();
+        let number = |n: u64| sql_number(ACTION, n);
+        Ok(Self {
+            id: exec.id.to_string(),
+            sandbox_id: exec.sandbox.to_string(),
+            node_id: String::new(),
+            kind: exec.kind.word().to_owned(),
+            spec: sql_json(ACTION, &exec.spec)?,
+            status: exec.status.word().to_owned(),
+            created_at: exec.created_at.as_unix_ms(),
+            exit_code: outcome.and_then(|o| o.exit.as_ref()).map(|exit| exit.code),
+            last_seq: outcome.map(|o| number(o.last_seq)).transpose()?,
+            finished_at: outcome.map(|o| o.finished_at.as_unix_ms()),
+            duration_ms: outcome.map(|o| number(o.duration_ms)).transpose()?,
+            truncated: outcome.map(|o| o.truncated),
+            failure: outcome.and_then(|o| o.failure.clone()),
+        })
+    }
+
     fn outcome(&self, status: ExecStatus) -> Result<Option<ExecOutcome>, RowError> {
         if status == ExecStatus::Running {
             return Ok(None);

@@ -25,8 +25,14 @@ fn outcome_values(
     status: ExecStatus,
     outcome: Option<&ExecOutcome>,
 ) -> Result<[Value; 7], StoreError> {
-    let timed_out = outcome.and_then(|o| o.exit.as_ref()).is_some_and(|e| e.timed_out);
-    if outcome.is_some_and(|o| o.status != status) || timed_out != (status == ExecStatus::TimedOut) {
+    let exit = outcome.and_then(|o| o.exit.as_ref());
+    let (exits, timed_out) = match status {
+        ExecStatus::Exited => (true, false),
+        ExecStatus::TimedOut => (true, true),
+        ExecStatus::Running | ExecStatus::Failed | ExecStatus::Lost => (false, false),
+    };
+    let fits = exit.is_some() == exits && exit.is_some_and(|e| e.timed_out) == timed_out;
+    if outcome.is_some_and(|o| o.status != status) || !fits {
         return Err(unstorable(action, ContradictionError { status: status.word() }));
     }
     let last_seq = outcome.map(|o| sql_number(action, o.last_seq)).transpose()?;
@@ -65,10 +71,10 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, insert: Statement) -> Resu
 }
 
 /// An end to write.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Finish {
-    exec: ExecId,
-    sandbox: SandboxId,
+    pub(crate) exec: ExecId,
+    pub(crate) sandbox: SandboxId,
     upsert: Statement,
 }
 
