@@ -24,6 +24,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::answer::{bounded, error_of};
+use crate::gather::Gather;
 
 /// A connection that nobody has used for this long is closed: an idle sandbox costs no buffers on either side.
 pub(crate) const IDLE_CLOSE_AFTER: Duration = Duration::from_secs(30);
@@ -96,7 +97,7 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Gather::new(stream)))
             .await
             .map_err(|e| AgentError::Unreachable(e.to_string()))?;
         let usage = Arc::new(Mutex::new(Usage { active: 0, last: Instant::now(), closing: false }));

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod connection;
 mod events;
+mod gather;
 mod pool;
 
 pub use check::{EventCheck, Violation};

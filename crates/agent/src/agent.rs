@@ -15,12 +15,14 @@ use crate::memory::Trimmer;
 use crate::reaper::Children;
 use crate::spares::Spares;
 use crate::status;
+use crate::users::Users;
 
 /// Everything.
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) children: Arc<Children>,
     pub(crate) spares: Spares,
+    pub(crate) users: Users,
     pub(crate) budget: Budget,
     pub(crate) activity: Activity,
     pub(crate) trimmer: Trimmer,
@@ -34,6 +36,7 @@ impl Agent {
         Self {
             children,
             spares,
+            users: Users::default(),
             budget: Budget::default(),
             activity: Activity::new(),
             trimmer: Trimmer::default(),

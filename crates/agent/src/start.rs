@@ -22,7 +22,7 @@ use crate::launch::Launch;
 use crate::pump::Pump;
 use crate::spares::Spare;
 use crate::stdin::Stdin;
-use crate::users::{self, Identity};
+use crate::users::Identity;
 use crate::{status, task};
 
 /// Where programs are looked for when the environment has no PATH.
@@ -70,7 +70,7 @@ fn check(request: &ExecRequest) -> Result<(), Status> {
 
 /// Resolves what the request names, and hands it to a child.
 fn launch(agent: &Arc<Agent>, request: &ExecRequest, pending: &Arc<Pending>) -> Result<Spare, String> {
-    let identity = users::resolve(&request.user).map_err(|error| error.to_string())?;
+    let identity = agent.users.resolve(&request.user).map_err(|error| error.to_string())?;
     let env = whole_environment(&request.env, &identity);
     let launch = Launch {
         uid: identity.uid,
@@ -206,10 +206,11 @@ impl Drop for Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::users::Users;
 
     #[test]
     fn what_the_request_sets_stays() {
-        let identity = users::resolve("root").unwrap();
+        let identity = Users::default().resolve("root").unwrap();
         let env = whole_environment(&["HOME=/x".into(), "USERNAME=y".into()], &identity);
         assert!(env.contains(&"HOME=/x".to_owned()) && env.contains(&"USER=root".to_owned()));
         assert_eq!(env.iter().filter(|var| var.starts_with("HOME=")).count(), 1);

@@ -1,13 +1,16 @@
 //! Users and groups of the sandbox, from its own files.
 //!
 //! The files belong to the workload: they are opened without following a link or waiting on a pipe, read up to a
-//! bound, and a line that does not fit the form is skipped. The C library's name service is never asked.
+//! bound, and a line that does not fit the form is skipped. The C library's name service is never asked. The last answer
+//! is kept for as long as both files are the same: most commands run as one user, and reading costs a tenth of a short one.
 
 use std::io::Read;
+use std::sync::{Arc, Mutex};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 
 use crate::launch::GROUPS_MAX;
+use crate::lock::lock;
 
 /// Largest part of a file that is read, in bytes: some ten thousand users.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -39,10 +42,53 @@ pub(crate) enum UserError {
     NoGroup(String),
 }
 
-/// Looks up `user`, `user:group`, or either as numbers; empty is root. A uid without an entry has group 0, as with
-/// Docker. With a group named there are no supplementary groups.
-pub(crate) fn resolve(spec: &str) -> Result<Identity, UserError> {
-    resolve_in(spec, &read_bounded("/etc/passwd"), &read_bounded("/etc/group"))
+/// Where users and groups are written down.
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+
+/// Looks users up, and keeps the last answer.
+#[derive(Debug, Default)]
+pub(crate) struct Users(Mutex<Option<Known>>);
+
+/// The last answer.
+#[derive(Debug)]
+struct Known {
+    spec: String,
+    files: [Option<Stamp>; 2],
+    identity: Arc<Identity>,
+}
+
+/// What tells a file from what it was before: nobody inside can set the time of its last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: i64,
+    changed: (i64, u64),
+}
+
+impl Stamp {
+    fn of(path: &str) -> Option<Self> {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let changed = (stat.st_ctime, stat.st_ctime_nsec);
+        Some(Self { device: stat.st_dev, inode: stat.st_ino, bytes: stat.st_size, changed })
+    }
+}
+
+impl Users {
+    /// Looks up `user`, `user:group`, or either as numbers; empty is root. A uid without an entry has group 0, as with
+    /// Docker. With a group named there are no supplementary groups.
+    pub(crate) fn resolve(&self, spec: &str) -> Result<Arc<Identity>, UserError> {
+        // Taken before the files are read: a change in between is seen the next time.
+        let files = [PASSWD, GROUP].map(Stamp::of);
+        let mut known = lock(&self.0);
+        if let Some(known) = known.as_ref().filter(|known| known.spec == spec && known.files == files) {
+            return Ok(Arc::clone(&known.identity));
+        }
+        let identity = Arc::new(resolve_in(spec, &read_bounded(PASSWD), &read_bounded(GROUP))?);
+        *known = Some(Known { spec: spec.to_owned(), files, identity: Arc::clone(&identity) });
+        Ok(identity)
+    }
 }
 
 fn resolve_in(spec: &str, passwd: &str, group: &str) -> Result<Identity, UserError> {
@@ -148,13 +194,13 @@ fn read_bounded(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nbad\n:x:5:5::/:/x\nagent:x:1000:1001:A:/home/agent:\n\
+    const USERS: &str = "root:x:0:0:root:/root:/bin/bash\nbad\n:x:5:5::/:/x\nagent:x:1000:1001:A:/home/agent:\n\
                           nohome:x:7:8::relative:/bin/false\nhuge:x:4294967295:1::/:/x\n";
-    const GROUP: &str =
+    const GROUPS: &str =
         "root:x:0:\nstaff:x:50:agent,other\naudio:x:29: agent\nadm:x:4:agentx\ndup:x:1001:agent\n";
 
     fn ids(spec: &str) -> Result<(u32, u32, Vec<u32>), UserError> {
-        resolve_in(spec, PASSWD, GROUP).map(|i| (i.uid, i.gid, i.groups))
+        resolve_in(spec, USERS, GROUPS).map(|i| (i.uid, i.gid, i.groups))
     }
 
     #[test]
@@ -182,9 +228,9 @@ mod tests {
 
     #[test]
     fn an_entry_without_home_or_shell_gets_the_defaults() {
-        let user = resolve_in("nohome", PASSWD, GROUP).unwrap();
+        let user = resolve_in("nohome", USERS, GROUPS).unwrap();
         assert_eq!((user.home.as_str(), user.shell.as_str()), ("/", "/bin/false"));
-        let agent = resolve_in("agent", PASSWD, GROUP).unwrap();
+        let agent = resolve_in("agent", USERS, GROUPS).unwrap();
         assert_eq!((agent.home.as_str(), agent.shell.as_str()), ("/home/agent", "/bin/sh"));
     }
 
@@ -199,7 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         std::os::unix::fs::symlink("/etc/passwd", at("link")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         for path in [at("link"), at("fifo"), at(""), "/dev/zero".to_owned()] {
             assert_eq!(read_bounded(&path), "", "{path}");
         }

@@ -9,6 +9,7 @@ use atoll_types::{ApiKeyId, Email, ExecId, ImageDigest, ImageName, NodeId, Sandb
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use crate::SqliteStore;
+use crate::ends;
 use crate::error::failed;
 use crate::query::{api_keys, exec_writes, execs, images, sandbox_writes, sandboxes, users};
 use crate::writer::Steps;
@@ -178,10 +179,7 @@ impl Store for SqliteStore {
     async fn exec_finish(&self, exec: &ExecRecord) -> Result<(), StoreError> {
         match self.ends.add(exec)? {
             None => Ok(()),
-            Some(finish) => {
-                let act = self.writer.write(Durability::Process, Steps::One, |db| Box::pin(finish.run(db)));
-                act.await
-            }
+            Some(end) => ends::write(&self.writer, exec_writes::finish_statement([&end].into_iter())).await,
         }
     }
 

@@ -51,7 +51,7 @@ async fn a_stopped_spare_still_runs_the_next_command() {
     until("a spare waits", async || processes(&agent).await.contains("atoll-spare")).await;
     soon(agent.sh("sleep 0.05; pkill -STOP atoll-spare; :")).await;
     answers(&agent).await;
-    soon(agent.sh("sleep 0.05; pkill -KILL atoll-spare; :")).await;
+    soon(agent.sh("sleep 0.05; pkill -KILL atoll-spare; sleep 0.05")).await;
     answers(&agent).await;
 }
 

@@ -5,11 +5,10 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use atoll_ports::{ExecRecord, StoreError};
+use atoll_ports::ExecRecord;
 
 use crate::entity::exec::Model;
-use crate::error::sql_json;
-use crate::query::exec_writes::Finish;
+use crate::query::exec_writes::End;
 
 /// Longest line that is read back, in bytes: a command of 2 MiB whose every byte is escaped, and the rest.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -25,7 +24,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens the file, made where it is missing, and reads what it holds. A line that is not whole was never acknowledged;
     /// one that a loss of power has damaged is told and left out.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Finish>)> {
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<End>)> {
         let mut options = File::options();
         let mut file = options.read(true).append(true).create(true).truncate(false).mode(0o600).open(path)?;
         let held = read(&mut file)?;
@@ -37,9 +36,11 @@ impl Journal {
         self.bytes
     }
 
-    /// Appends a line. Once it returns, the line survives the death of any process; when it fails, nothing is left of it.
-    pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(line) {
+    /// Appends an end. Once it returns, the end survives the death of any process; when it fails, nothing is left of it.
+    pub(super) fn append(&mut self, end: &End) -> io::Result<()> {
+        // In one call: JSON has no newline of its own.
+        let line = [end.row.as_bytes(), b"\n"].concat();
+        if let Err(error) = self.file.write_all(&line) {
             self.file.set_len(self.bytes)?;
             return Err(error);
         }
@@ -62,14 +63,7 @@ impl Journal {
     }
 }
 
-/// The line of an end, with its newline.
-pub(super) fn line(exec: &ExecRecord) -> Result<Vec<u8>, StoreError> {
-    let mut line = sql_json("write down an end", &Model::of(exec)?)?.into_bytes();
-    line.push(b'\n');
-    Ok(line)
-}
-
-fn read(file: &mut File) -> io::Result<Vec<Finish>> {
+fn read(file: &mut File) -> io::Result<Vec<End>> {
     let mut held = Vec::new();
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
@@ -86,9 +80,9 @@ fn read(file: &mut File) -> io::Result<Vec<Finish>> {
     }
 }
 
-fn parse(line: &[u8]) -> Option<Finish> {
+fn parse(line: &[u8]) -> Option<End> {
     let model: Model = serde_json::from_slice(line).ok()?;
-    Finish::new(&ExecRecord::try_from(model).ok()?).ok()
+    End::new(&ExecRecord::try_from(model).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -97,11 +91,11 @@ mod tests {
     use atoll_testkit::samples;
     use atoll_types::{ExecId, SandboxId};
 
-    fn ended() -> ExecRecord {
-        samples::finished(&samples::exec(&SandboxId::random()), samples::exited(3))
+    fn ended() -> End {
+        End::new(&samples::finished(&samples::exec(&SandboxId::random()), samples::exited(3))).unwrap()
     }
 
-    fn ids(held: &[Finish]) -> Vec<&ExecId> {
+    fn ids(held: &[End]) -> Vec<&ExecId> {
         held.iter().map(|end| &end.exec).collect()
     }
 
@@ -112,12 +106,12 @@ mod tests {
         let (first, second) = (ended(), ended());
         let (mut journal, held) = Journal::open(&path).unwrap();
         assert!(held.is_empty());
-        journal.append(&line(&first).unwrap()).unwrap();
+        journal.append(&first).unwrap();
         drop(journal);
         let (mut journal, held) = Journal::open(&path).unwrap();
-        assert_eq!(ids(&held), [&first.id]);
-        journal.append(&line(&second).unwrap()).unwrap();
-        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&first.id, &second.id]);
+        assert_eq!(ids(&held), [&first.exec]);
+        journal.append(&second).unwrap();
+        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&first.exec, &second.exec]);
         journal.clear().unwrap();
         assert!(journal.bytes() == 0 && Journal::open(&path).unwrap().1.is_empty());
     }
@@ -126,9 +120,9 @@ mod tests {
     fn a_damaged_line_costs_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ends");
-        let (first, second) = (line(&ended()).unwrap(), ended());
-        let torn = [&first[..40], b"\n", &line(&second).unwrap(), &first[..first.len() - 9]].concat();
+        let (first, second) = (ended().row, ended());
+        let torn = [&first[..40], "\n", &second.row, "\n", &first[..first.len() - 9]].concat();
         std::fs::write(&path, torn).unwrap();
-        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&second.id]);
+        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&second.exec]);
     }
 }

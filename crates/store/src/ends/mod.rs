@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  add ──► journal (write(2)) ──► acknowledged          open: what the journal holds ──► tables
-//!             └─► waiting ──(20 ms, or somebody reads)──► writer ──► tables; the journal is emptied
+//!             └─► waiting ──(50 ms, or somebody reads)──► writer ──► tables; the journal is emptied
 //! ```
 //! Why: a commit costs two hops to the thread of SQLite's connection, 0.1 ms where processors sleep, and that is a tenth of
 //! what the shortest exec takes; the journal costs 5 µs. Whoever reads execs waits for those that the answer may show.
@@ -18,14 +18,15 @@ use std::time::Duration;
 
 use atoll_ports::{Durability, ExecRecord, StoreError};
 use parking_lot::Mutex;
+use sea_orm::Statement;
 use tokio::sync::{Notify, watch};
 
-use crate::query::exec_writes::Finish;
+use crate::query::exec_writes::{self, End};
 use crate::writer::{Steps, WriterHandle};
 use journal::Journal;
 
 /// Time that ends wait for others: many short execs fit in it, and nobody who reads waits for it.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(50);
 /// Ends of one transaction: bounds how long others wait for it, about 10 ms.
 const BATCH_ENDS_MAX: usize = 256;
 /// Size of the journal, in bytes, from which on ends are committed one by one, until it is empty: a few thousand ends.
@@ -38,7 +39,7 @@ const RETRY: Duration = Duration::from_secs(1);
 struct Waiting {
     journal: Journal,
     /// By ticket, in the order in which they came.
-    ends: BTreeMap<u64, Finish>,
+    ends: BTreeMap<u64, End>,
     tickets: u64,
 }
 
@@ -67,7 +68,7 @@ impl Ends {
     pub(crate) async fn open(path: &Path, writer: &WriterHandle) -> Result<Arc<Self>, OpenEndsError> {
         let (mut journal, held) = Journal::open(path)?;
         for batch in held.chunks(BATCH_ENDS_MAX) {
-            write(writer, batch.to_vec()).await?;
+            write(writer, exec_writes::finish_statement(batch.iter())).await?;
         }
         journal.clear()?;
         let waiting = Mutex::new(Waiting { journal, ends: BTreeMap::new(), tickets: 0 });
@@ -76,12 +77,11 @@ impl Ends {
     }
 
     /// Writes an end to the journal. Gives it back when there is no room, to be committed at once.
-    pub(crate) fn add(&self, exec: &ExecRecord) -> Result<Option<Finish>, StoreError> {
-        // Made now: what contradicts itself is refused while somebody can be told.
-        let (end, line) = (Finish::new(exec)?, journal::line(exec)?);
+    pub(crate) fn add(&self, exec: &ExecRecord) -> Result<Option<End>, StoreError> {
+        let end = End::new(exec)?;
         {
             let mut waiting = self.waiting.lock();
-            if waiting.journal.bytes() >= JOURNAL_BYTES_MAX || waiting.journal.append(&line).is_err() {
+            if waiting.journal.bytes() >= JOURNAL_BYTES_MAX || waiting.journal.append(&end).is_err() {
                 return Ok(Some(end));
             }
             waiting.tickets += 1;
@@ -94,7 +94,7 @@ impl Ends {
 
     /// Waits until every end that concerns a reader is in the tables, or cannot be put there for now: with a full disk a
     /// reader sees what the tables hold.
-    pub(crate) async fn settle(&self, concerns: impl Fn(&Finish) -> bool) {
+    pub(crate) async fn settle(&self, concerns: impl Fn(&End) -> bool) {
         let last = {
             let waiting = self.waiting.lock();
             let last = waiting.ends.iter().rev().find(|(_, end)| concerns(end));
@@ -137,14 +137,13 @@ impl Ends {
 
     async fn write_some(&self, writer: &WriterHandle) -> Result<(), StoreError> {
         loop {
-            let (last, batch) = {
+            let (last, statement) = {
                 let waiting = self.waiting.lock();
                 let some = waiting.ends.iter().take(BATCH_ENDS_MAX);
-                let last = some.clone().next_back().map(|(ticket, _)| *ticket);
-                (last, some.map(|(_, end)| end.clone()).collect::<Vec<_>>())
+                let Some((last, _)) = some.clone().next_back() else { return Ok(()) };
+                (*last, exec_writes::finish_statement(some.map(|(_, end)| end)))
             };
-            let Some(last) = last else { return Ok(()) };
-            write(writer, batch).await?;
+            write(writer, statement).await?;
             let mut waiting = self.waiting.lock();
             waiting.ends = waiting.ends.split_off(&(last + 1));
             if waiting.ends.is_empty()
@@ -170,22 +169,10 @@ pub(crate) enum OpenEndsError {
     Store(#[from] StoreError),
 }
 
-/// Writes ends in one transaction. One that the tables refuse, since its sandbox was deleted meanwhile, is left out.
-async fn write(writer: &WriterHandle, ends: Vec<Finish>) -> Result<(), StoreError> {
-    let act = writer.write(Durability::Process, Steps::Many, move |db| {
-        Box::pin(async move {
-            for end in ends {
-                let exec = end.exec.clone();
-                match end.run(db).await {
-                    Ok(()) | Err(StoreError::Absent { .. }) => {}
-                    Err(StoreError::Conflict { what }) => {
-                        tracing::error!(exec.id = %exec, "an end is not written: the {what} is somebody else's");
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        })
+/// Writes ends in one transaction. Of those whose sandbox was deleted meanwhile nothing comes back.
+pub(crate) async fn write(writer: &WriterHandle, finish: Statement) -> Result<(), StoreError> {
+    let act = writer.write(Durability::Process, Steps::One, move |db| {
+        Box::pin(async move { exec_writes::finish(db, finish).await })
     });
     act.await
 }

@@ -5,6 +5,7 @@ use atoll_types::{ExecId, ExecStatus, SandboxId, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use super::statement;
+use crate::entity::exec::Model;
 use crate::error::{Columns, Refusal, failed, sql_json, sql_number, unstorable};
 use crate::words::Word;
 
@@ -70,46 +71,50 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, insert: Statement) -> Resu
     if done.rows_affected() == 0 { Err(StoreError::Absent { what: "sandbox" }) } else { Ok(()) }
 }
 
-/// An end to write.
+/// What a second end of an exec leaves as it is.
+const ENDS_ONCE: &str = " ON CONFLICT (id) DO UPDATE SET status = excluded.status, exit_code = excluded.exit_code, \
+    last_seq = excluded.last_seq, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms, \
+    truncated = excluded.truncated, failure = excluded.failure \
+    WHERE execs.status = 'running' AND execs.sandbox_id = excluded.sandbox_id";
+
+/// An end to write: the row of the exec, as JSON.
 #[derive(Debug, Clone)]
-pub(crate) struct Finish {
+pub(crate) struct End {
     pub(crate) exec: ExecId,
     pub(crate) sandbox: SandboxId,
-    upsert: Statement,
+    pub(crate) row: String,
 }
 
-impl Finish {
+impl End {
+    /// Refuses what contradicts itself.
     pub(crate) fn new(exec: &ExecRecord) -> Result<Self, StoreError> {
         let Some(outcome) = exec.outcome.as_ref().filter(|o| o.status != ExecStatus::Running) else {
             return Err(unstorable(FINISH, ContradictionError { status: exec.status.word() }));
         };
-        let ended = ExecRecord { status: outcome.status, ..exec.clone() };
-        let mut upsert = insert_statement(&ended)?;
-        // One statement, whether the exec is there or not: each one costs a round trip to the connection's thread.
-        upsert.sql += " ON CONFLICT (id) DO UPDATE SET status = excluded.status, exit_code = excluded.exit_code, \
-            last_seq = excluded.last_seq, finished_at = excluded.finished_at, duration_ms = excluded.duration_ms, \
-            truncated = excluded.truncated, failure = excluded.failure \
-            WHERE execs.status = 'running' AND execs.sandbox_id = excluded.sandbox_id";
-        Ok(Self { exec: exec.id.clone(), sandbox: exec.sandbox.clone(), upsert })
+        outcome_values(FINISH, outcome.status, Some(outcome))?;
+        let row = sql_json(FINISH, &Model::of(&ExecRecord { status: outcome.status, ..exec.clone() })?)?;
+        Ok(Self { exec: exec.id.clone(), sandbox: exec.sandbox.clone(), row })
     }
+}
 
-    /// Ends it where it runs; keeps an end that it has; adds it where it is missing.
-    pub(crate) async fn run(self, db: &impl ConnectionTrait) -> Result<(), StoreError> {
-        let refusal = Refusal { action: FINISH, unique: "exec id", parent: "sandbox" };
-        let done = db.execute_raw(self.upsert).await.map_err(|e| refusal.error(e))?;
-        if done.rows_affected() > 0 {
-            return Ok(());
-        }
-        let there = statement("SELECT sandbox_id FROM execs WHERE id = ?", [self.exec.as_str().into()]);
-        let row = db.query_one_raw(there).await.map_err(failed(FINISH))?;
-        let owner: Option<String> =
-            row.map(|row| row.try_get("", "sandbox_id")).transpose().map_err(failed(FINISH))?;
-        match owner {
-            None => Err(StoreError::Absent { what: "sandbox" }),
-            Some(sandbox) if sandbox == self.sandbox.as_str() => Ok(()),
-            Some(_) => Err(StoreError::Conflict { what: "exec id" }),
-        }
-    }
+/// Ends execs where they run; keeps ends that they have; adds those that are missing. Leaves out those whose sandbox is not
+/// there. One statement for all: each one costs a round trip to the connection's thread.
+pub(crate) fn finish_statement<'a>(ends: impl Iterator<Item = &'a End>) -> Statement {
+    let rows: Vec<&str> = ends.map(|end| end.row.as_str()).collect();
+    let columns =
+        ["kind", "spec", "created_at", "status", "exit_code", "last_seq", "finished_at", "duration_ms"];
+    let read: String = columns.map(|column| format!("e.value ->> '{column}', ")).concat();
+    let sql = format!(
+        "INSERT INTO execs (id, sandbox_id, node_id, {}, truncated, failure) \
+         SELECT e.value ->> 'id', s.id, s.node_id, {read}e.value ->> 'truncated', e.value ->> 'failure' \
+         FROM json_each(?) AS e JOIN sandboxes AS s ON s.id = e.value ->> 'sandbox_id' WHERE true{ENDS_ONCE}",
+        columns.join(", ")
+    );
+    statement(&sql, [format!("[{}]", rows.join(",")).into()])
+}
+
+pub(crate) async fn finish(db: &impl ConnectionTrait, finish: Statement) -> Result<(), StoreError> {
+    db.execute_raw(finish).await.map(drop).map_err(failed(FINISH))
 }
 
 pub(crate) fn finish_all_statement(
