@@ -175,6 +175,12 @@ impl Engine {
         let ports = &self.inner.ports;
         let id = &record.id;
         match step {
+            // At the same time, since both take a while: a create is acknowledged only when its record is on the disk.
+            Step::StartRuntime if operation.kind == OperationKind::Create => {
+                let (started, flushed) = tokio::join!(self.start_runtime(record), ports.store.flush());
+                started?;
+                Ok(flushed?)
+            }
             Step::StartRuntime => self.start_runtime(record).await,
             Step::StartMain => self.start_main(record, main_exec_id(operation)?).await,
             Step::EndMain => {
@@ -242,7 +248,7 @@ impl Engine {
         self.change_own(id, operation, Durability::Process, |own, _| own.step = step, |_| ()).await
     }
 
-    /// Writes the end of an operation; this is the write that makes it durable.
+    /// Writes the end of an operation.
     async fn finish(
         &self,
         record: &Arc<SandboxRecord>,
@@ -339,7 +345,12 @@ impl Engine {
         change: impl Fn(&mut SandboxRecord) + Send + Sync,
     ) -> Result<Arc<SandboxRecord>, Cut> {
         let end = |_: &mut OperationRecord, ended: &mut bool| *ended = true;
-        self.change_own(id, operation, Durability::Power, end, change).await
+        let durability = match operation.kind {
+            // That it exists is on the disk already; if the loss of power takes its end, it is begun again.
+            OperationKind::Create => Durability::Process,
+            OperationKind::Start | OperationKind::Stop | OperationKind::Delete => Durability::Power,
+        };
+        self.change_own(id, operation, durability, end, change).await
     }
 
     /// Changes the record while this operation is still the one under way.

@@ -64,8 +64,8 @@ impl Records {
     }
 
     pub(crate) async fn insert(&self, record: &SandboxRecord) -> Result<Arc<SandboxRecord>, EngineError> {
-        // The death of serve must not lose it, the loss of power may: no sandbox survives that, and the create is
-        // acknowledged only after the write that ends its operation, which makes this one durable too.
+        // The death of serve must not lose it. For the loss of power it is flushed while the runtime starts, before the
+        // create is acknowledged.
         let stored = match self.store.sandbox_insert(record, Durability::Process).await {
             Ok(stored) => stored,
             // The answer may be what failed: the id is ours alone, so a record of it is this one.

@@ -191,6 +191,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<(SandboxId, ExecId)>, StoreError>;
 
+    /// Once it returns, everything that was written before survives the loss of power.
+    async fn flush(&self) -> Result<(), StoreError>;
     /// Whether the database answers, for `/health`.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -20,6 +20,7 @@ mod cursor;
 mod ends;
 mod entity;
 mod error;
+mod flush;
 mod migration;
 mod open;
 mod query;

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::connection::{OwnConnection, connect_error};
 use crate::ends::{Ends, OpenEndsError};
+use crate::flush::Flush;
 use crate::writer::{Writer, WriterHandle};
 use crate::{checkpoint, migration};
 
@@ -72,6 +73,7 @@ pub struct SqliteStore {
     pub(crate) read: DatabaseConnection,
     pub(crate) writer: WriterHandle,
     pub(crate) ends: Arc<Ends>,
+    pub(crate) flush: Flush,
     /// Ends with this value: it holds a way to the writer.
     ends_task: JoinSet<()>,
     writer_task: JoinHandle<()>,
@@ -134,7 +136,7 @@ impl SqliteStore {
         let writing = options.clone().pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
         let write = OwnConnection::open(&writing).await.map_err(failed("open"))?;
         let checkpointing = OwnConnection::open(&options).await.map_err(failed("open"))?;
-        Self::start(read, write, checkpointing, &path.with_extension(ENDS_EXTENSION)).await
+        Self::start(read, write, checkpointing, path).await
     }
 
     #[expect(
@@ -145,20 +147,30 @@ impl SqliteStore {
         read: DatabaseConnection,
         write: OwnConnection,
         checkpointing: OwnConnection,
-        journal: &Path,
+        path: &Path,
     ) -> Result<Self, OpenError> {
         let dirty = Arc::new(Notify::new());
         let (checkpoint_stop, stop) = oneshot::channel();
         let checkpoint_task = tokio::spawn(checkpoint::run(checkpointing, Arc::clone(&dirty), stop));
         let (task, writer) = Writer::new(write, dirty);
         let writer_task = tokio::spawn(task.run());
-        let ends = Ends::open(journal, &writer).await.map_err(|error| match error {
+        let journal = path.with_extension(ENDS_EXTENSION);
+        let ends = Ends::open(&journal, &writer).await.map_err(|error| match error {
             OpenEndsError::File(source) => OpenError::File { path: journal.display().to_string(), source },
             OpenEndsError::Store(source) => OpenError::Journal(source),
         })?;
         let mut ends_task = JoinSet::new();
         ends_task.spawn(Arc::clone(&ends).run(writer.clone()));
-        Ok(Self { read, writer, ends, ends_task, writer_task, checkpoint_task, checkpoint_stop })
+        Ok(Self {
+            read,
+            writer,
+            ends,
+            flush: Flush::of(path),
+            ends_task,
+            writer_task,
+            checkpoint_task,
+            checkpoint_stop,
+        })
     }
 
     /// Writes what is queued and closes. Dropping the store does the same, later; ends of execs then stay in the journal.
@@ -166,7 +178,16 @@ impl SqliteStore {
     /// # Errors
     /// When the read connections do not close, or the journal cannot be removed.
     pub async fn close(self) -> Result<(), OpenError> {
-        let Self { read, writer, ends, mut ends_task, writer_task, checkpoint_task, checkpoint_stop } = self;
+        let Self {
+            read,
+            writer,
+            ends,
+            flush: _,
+            mut ends_task,
+            writer_task,
+            checkpoint_task,
+            checkpoint_stop,
+        } = self;
         let emptied = ends.close().await;
         // It holds a way to the writer, which ends with the last of them.
         ends_task.shutdown().await;

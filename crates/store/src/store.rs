@@ -226,6 +226,11 @@ impl Store for SqliteStore {
         act.await
     }
 
+    async fn flush(&self) -> Result<(), StoreError> {
+        let flushed = self.flush.flush().await;
+        flushed.map_err(|source| StoreError::Database { action: "reach the disk", source: Box::new(source) })
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         if !self.writer.alive() {
             return Err(failed("write")(DbErr::Custom("the writer has ended".to_owned())));

@@ -217,6 +217,10 @@ impl Store for FakeStore {
         self.run("exec_sweep", |t| Ok(t.exec_sweep(finished_before, limit))).await
     }
 
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.run("flush", |_| Ok(())).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.run("check", |_| Ok(())).await
     }
