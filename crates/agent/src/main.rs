@@ -24,6 +24,7 @@ mod launch;
 mod listen;
 mod lock;
 mod memory;
+mod pause;
 mod pump;
 mod reaper;
 mod ring;
@@ -48,6 +49,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
+use crate::pause::Pause;
 use crate::reaper::Children;
 use crate::spares::Spares;
 
@@ -86,7 +88,8 @@ async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
     let ended = signal(SignalKind::child())?;
     let (reaping, refilling, trimming) = (Arc::clone(&agent), Arc::clone(&agent), Arc::clone(&agent));
     task::spawn(async move { reaping.children.reap(ended).await });
-    task::spawn(async move { refilling.spares.refill().await });
+    let pause = Pause::of(spares::REFILL_DELAY)?;
+    task::spawn(async move { refilling.spares.refill(pause).await });
     task::spawn(async move { trimming.trimmer.run().await });
     listen::accept(listener, agent).await
 }
