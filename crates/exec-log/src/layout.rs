@@ -89,6 +89,11 @@ impl Layout {
         path.file_stem()?.to_str()?.parse().ok()
     }
 
+    /// The folder that the files are in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes an empty segment that has no meaning until it is published.
     pub(crate) fn prepare(&self, header: SegmentHeader) -> io::Result<File> {
         let mut options = OpenOptions::new();

@@ -9,9 +9,10 @@
 //! which only a crash in the middle of that call leaves, is cut when a writer opens the log again. Readers take a
 //! record only when it is whole and its checksum is right, so they may read while it is written.
 //!
-//! No file exists before the first output. Nothing here waits for the disk: after a loss of power the output of about
-//! the last half minute may be missing (the kernel's write-back time), never anything before it.
+//! No file exists before the first output. No writer and no reader waits for the disk: [`DirExecLogs::keep_synced`]
+//! brings to it what was written, about a second later at most, so that a loss of power takes no more than that.
 
+mod flush;
 mod layout;
 mod logs;
 mod quota;

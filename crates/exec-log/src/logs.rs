@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs};
 use atoll_types::{ExecId, SandboxId};
 
+use crate::flush::{self, Flush, Note};
 use crate::layout::Layout;
 use crate::quota::Usages;
 use crate::reader::Reader;
@@ -48,6 +50,7 @@ struct Inner {
     root: PathBuf,
     options: Options,
     usages: Usages,
+    flush: Arc<Flush>,
 }
 
 /// Logs in a folder of their own.
@@ -98,7 +101,39 @@ impl DirExecLogs {
     /// The same with other bounds.
     #[must_use]
     pub fn with_options(dir: PathBuf, options: Options) -> Self {
-        Self(Arc::new(Inner { root: dir, options, usages: Usages::default() }))
+        Self(Arc::new(Inner { root: dir, options, usages: Usages::default(), flush: Arc::default() }))
+    }
+
+    /// Brings what is written to the disk within about a second, until `stop` resolves, and then once more. While nothing
+    /// is written it only waits. Without it logs are as safe against a loss of power as the kernel makes them: the last
+    /// half minute may be gone.
+    pub async fn keep_synced(self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut stopped = false;
+        while !stopped {
+            stopped = tokio::select! {
+                // Both only wait; a wake-up that is dropped is made good by the last pass.
+                () = self.0.flush.wanted() => false,
+                () = &mut stop => true,
+            };
+            stopped = stopped
+                || tokio::select! {
+                    // As above.
+                    () = tokio::time::sleep(flush::DELAY) => false,
+                    () = &mut stop => true,
+                };
+            if let Err(error) = self.sync().await {
+                tracing::error!("output of execs could not be brought to the disk: {}", error.source);
+            }
+        }
+    }
+
+    /// Brings to the disk what was written before this call.
+    ///
+    /// # Errors
+    /// When the disk fails for any of it: a loss of power may take that then.
+    pub async fn sync(&self) -> Result<(), ExecLogError> {
+        self.0.flush.pass(&self.0.root).await.map_err(failed("brought to the disk"))
     }
 
     fn layout(&self, sandbox: &SandboxId, exec: &ExecId) -> Layout {
@@ -113,15 +148,16 @@ impl ExecLogs for DirExecLogs {
         sandbox: &SandboxId,
         exec: &ExecId,
     ) -> Result<Box<dyn ExecLogWriter>, ExecLogError> {
-        let Inner { root, options, usages } = &*self.0;
+        let Inner { root, options, usages, flush } = &*self.0;
         let usage = usages.of(root, sandbox, options.sandbox_bytes);
         let (layout, exec, options) = (self.layout(sandbox, exec), exec.clone(), *options);
+        let note = Note::new(flush, layout.clone());
         let new = !layout.current.exists() && !layout.older.exists();
         // Finding the end of a log reads all of it; where there is none, as for nearly every exec, two looks suffice.
         let writer = if new {
-            Writer::open(layout, exec, options, usage).map_err(failed("read"))?
+            Writer::open(layout, exec, options, usage, note).map_err(failed("read"))?
         } else {
-            blocking("read", move || Writer::open(layout, exec, options, usage)).await?
+            blocking("read", move || Writer::open(layout, exec, options, usage, note)).await?
         };
         Ok(Box::new(writer))
     }

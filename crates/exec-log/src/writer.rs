@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use atoll_ports::{ExecLogError, ExecLogWriter};
 use atoll_types::{ExecEvent, ExecId};
 
+use crate::flush::Note;
 use crate::layout::{self, Layout, SegmentHeader};
 use crate::logs::{Options, failed};
 use crate::quota::Usage;
@@ -33,6 +34,7 @@ pub(crate) struct Writer {
     exec: ExecId,
     options: Options,
     usage: Arc<Usage>,
+    note: Note,
     /// None before the first output.
     current: Option<Current>,
     last_seq: u64,
@@ -52,9 +54,11 @@ impl Writer {
         exec: ExecId,
         options: Options,
         usage: Arc<Usage>,
+        note: Note,
     ) -> io::Result<Self> {
         usage.open(&exec);
-        let mut writer = Self { layout, exec, options, usage, current: None, last_seq: 0, truncated: false };
+        let mut writer =
+            Self { layout, exec, options, usage, note, current: None, last_seq: 0, truncated: false };
         let older = Segment::open(&writer.layout.older)?;
         let current = Segment::open(&writer.layout.current)?;
         let oldest = older.as_ref().or(current.as_ref()).map(|segment| segment.header.index);
@@ -125,6 +129,7 @@ impl Writer {
         }
         current.bytes += len;
         self.last_seq = last_seq;
+        self.note.written();
         self.usage.add(len)
     }
 

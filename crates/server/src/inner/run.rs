@@ -52,13 +52,17 @@ async fn serve(config: Config, descriptors: Descriptors) -> Result<(), InnerErro
     let mut signals = StopSignals::begin()?;
     let tasks = Tasks::new();
     // Groups stop in the order in which they are made: no new requests, then the engine's own, then the way to the
-    // launcher.
+    // launcher, then the logs.
     let connections = tasks.group("connections");
     let Descriptors { listener, run, agents, data } = descriptors;
     let folder = Folder::new(data);
-    let Parts { store, engine, launcher } = parts(&config, &folder, &run, agents, &tasks).await?;
+    let Parts { store, engine, exec_logs, launcher } = parts(&config, &folder, &run, agents, &tasks).await?;
     let launcher_client = tasks.group("launcher client");
     launcher_client.spawn("launcher client", LAUNCHER_CLIENT, |_| launcher.run())?;
+    // After the engine, so that its last pass brings to the disk what the engine wrote last.
+    tasks.group("exec logs").spawn("sync exec logs", Kind::WORK, |token| async move {
+        exec_logs.keep_synced(token.cancelled()).await;
+    })?;
     let stopping = CancellationToken::new();
 
     let up = async {

@@ -32,6 +32,8 @@ const SPOOL: &str = "spool";
 pub(super) struct Parts {
     pub(super) store: Arc<SqliteStore>,
     pub(super) engine: Engine,
+    /// To be kept synced.
+    pub(super) exec_logs: DirExecLogs,
     /// The launcher's client; nothing is answered before it runs.
     pub(super) launcher: Service,
 }
@@ -48,16 +50,17 @@ pub(super) async fn parts(
     let store = Arc::new(SqliteStore::open(&folder.path(DATABASE)).await.map_err(InnerError::Store)?);
     let (runtime, launcher) = NativeRuntime::new(Options { run_dir: path_of(run) });
     let runtime = Arc::new(runtime);
+    let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
     let ports = Ports {
         store: Arc::<SqliteStore>::clone(&store),
         runtime: Arc::<NativeRuntime>::clone(&runtime),
         images: runtime,
         agents: Arc::new(AgentClient::new(agents)),
-        exec_logs: Arc::new(DirExecLogs::new(folder.path(EXEC_LOGS))),
+        exec_logs: Arc::new(exec_logs.clone()),
         clock: Arc::new(SystemClock::new()?),
     };
     let engine = Engine::new(ports, settings(config, node), tasks);
-    Ok(Parts { store, engine, launcher })
+    Ok(Parts { store, engine, exec_logs, launcher })
 }
 
 fn settings(config: &Config, node: NodeId) -> Settings {

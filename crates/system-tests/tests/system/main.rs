@@ -10,5 +10,6 @@ mod hostile;
 mod images;
 mod lifetimes;
 mod newcomer;
+mod power;
 mod programs;
 mod restart;
