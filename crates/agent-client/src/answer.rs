@@ -1,6 +1,6 @@
 //! What an agent's refusals mean.
 
-use atoll_agent_protocol::FIRST_SEQ_METADATA;
+use atoll_agent_protocol::{FIRST_SEQ_METADATA, STDIN_OFFSET_METADATA};
 use atoll_ports::AgentError;
 use tonic::{Code, Status};
 
@@ -13,17 +13,24 @@ pub(crate) fn error_of(status: &Status) -> AgentError {
         Code::NotFound => AgentError::NotFound,
         Code::ResourceExhausted => AgentError::TooMany,
         Code::InvalidArgument => AgentError::Refused(bounded(status.message())),
-        Code::OutOfRange => first_seq(status).map_or_else(
-            || AgentError::Protocol(bounded(status.message())),
-            |first_seq| AgentError::EventsGone { first_seq },
-        ),
+        Code::OutOfRange => out_of_range(status),
         Code::Unimplemented | Code::DataLoss => AgentError::Protocol(bounded(status.message())),
         _ => AgentError::Unreachable(bounded(status.message())),
     }
 }
 
-fn first_seq(status: &Status) -> Option<u64> {
-    status.metadata().get(FIRST_SEQ_METADATA)?.to_str().ok()?.parse().ok()
+fn out_of_range(status: &Status) -> AgentError {
+    if let Some(first_seq) = number(status, FIRST_SEQ_METADATA) {
+        return AgentError::EventsGone { first_seq };
+    }
+    match number(status, STDIN_OFFSET_METADATA) {
+        Some(expected) => AgentError::StdinOffset { expected },
+        None => AgentError::Protocol(bounded(status.message())),
+    }
+}
+
+fn number(status: &Status, key: &'static str) -> Option<u64> {
+    status.metadata().get(key)?.to_str().ok()?.parse().ok()
 }
 
 /// Text from a sandbox, cut, and without what a terminal or a log would act on.

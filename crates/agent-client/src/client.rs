@@ -10,9 +10,8 @@ use atoll_agent_protocol::v1::{
     StdinRequest,
 };
 use atoll_agent_protocol::{ACKS_MAX, EXECS_MAX, STDIN_BYTES_MAX};
-use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
+use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
-use bytes::Bytes;
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
@@ -83,19 +82,13 @@ impl AgentLink for AgentClient {
         Ok(())
     }
 
-    async fn stdin(
-        &self,
-        sandbox: &SandboxId,
-        exec: &ExecId,
-        data: Bytes,
-        eof: bool,
-    ) -> Result<(), AgentError> {
+    async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, piece: StdinPiece) -> Result<(), AgentError> {
         let (mut calls, _lease) = self.pool.calls(sandbox).await?;
-        let mut rest = data;
+        let StdinPiece { mut offset, data: mut rest, eof } = piece;
         loop {
             let data = rest.split_to(rest.len().min(STDIN_BYTES_MAX));
-            let last = rest.is_empty();
-            let request = StdinRequest { exec_id: exec.to_string(), data, eof: eof && last };
+            let (last, length) = (rest.is_empty(), u64::try_from(data.len()).unwrap_or(u64::MAX));
+            let request = StdinRequest { exec_id: exec.to_string(), data, eof: eof && last, offset };
             // No limit: it waits for as long as the command does not read.
             calls.stdin(request).await.map_err(|status| match status.code() {
                 Code::FailedPrecondition => AgentError::StdinClosed,
@@ -104,6 +97,7 @@ impl AgentLink for AgentClient {
             if last {
                 return Ok(());
             }
+            offset = offset.map(|offset| offset.saturating_add(length));
         }
     }
 

@@ -11,7 +11,7 @@ use atoll_agent_protocol::v1::agent_server::{Agent, AgentServer};
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
 use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION};
-use atoll_ports::{AgentError, AgentLink, EventStream, StartExec};
+use atoll_ports::{AgentError, AgentLink, EventStream, StartExec, StdinPiece};
 use atoll_types::{ExecId, SandboxId};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -219,7 +219,8 @@ async fn another_version_is_refused_with_clean_text() {
 async fn refusals_are_told_apart() {
     let host = Host::with(Liar::default());
     let exec = ExecId::random();
-    let stdin = host.client.stdin(&host.sandbox, &exec, Bytes::new(), true).await;
+    let stdin =
+        host.client.stdin(&host.sandbox, &exec, StdinPiece { eof: true, ..StdinPiece::default() }).await;
     assert_eq!(stdin, Err(AgentError::StdinClosed));
     let signal = host.client.signal(&host.sandbox, &exec, atoll_types::Signal::Term).await;
     assert_eq!(signal, Err(AgentError::NotFound));

@@ -34,6 +34,9 @@ pub const EXEC_ID_BYTES_MAX: usize = 64;
 /// Metadata of an `OUT_OF_RANGE` answer: the first event still held, in decimal digits.
 pub const FIRST_SEQ_METADATA: &str = "atoll-first-seq";
 
+/// Metadata of an `OUT_OF_RANGE` answer to `Stdin`: the offset of the byte that it takes next, in decimal digits.
+pub const STDIN_OFFSET_METADATA: &str = "atoll-stdin-offset";
+
 /// Generated messages and services.
 #[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {

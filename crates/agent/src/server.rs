@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::activity::listening_ports;
 use crate::agent::Agent;
 use crate::exec::{Events, Exec};
-use crate::stdin::Closed;
+use crate::stdin::Piece;
 use crate::{start, status};
 
 /// What a serve of any release up to this one is told.
@@ -78,14 +78,13 @@ impl Calls for Server {
     }
 
     async fn stdin(&self, request: Request<StdinRequest>) -> Answer<StdinReply> {
-        let StdinRequest { exec_id, data, eof } = request.into_inner();
+        let StdinRequest { exec_id, data, eof, offset } = request.into_inner();
         if data.len() > STDIN_BYTES_MAX {
             return Err(Status::invalid_argument("too much input at once"));
         }
         let exec = self.0.find(&exec_id)?;
         self.0.activity.touch();
-        let closed = |Closed| Status::failed_precondition("standard input is closed");
-        exec.stdin.write(data, eof).await.map_err(closed)?;
+        exec.stdin.write(Piece { offset, data, eof }).await.map_err(status::input_refused)?;
         Ok(Response::new(StdinReply {}))
     }
 

@@ -142,8 +142,7 @@ fn give_first_input(exec: &Exec, data: Bytes, eof: bool, pending: Arc<Pending>) 
     let stdin = exec.stdin.clone();
     if let Some(turn) = stdin.first_turn() {
         task::spawn(async move {
-            // A command need not read its input.
-            let _ = stdin.write_in_turn(turn, data, eof).await;
+            stdin.write_first(turn, data, eof).await;
             drop(pending);
         });
     }

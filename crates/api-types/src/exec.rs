@@ -138,6 +138,12 @@ pub struct StdinBody {
     /// How `data` is written.
     #[serde(default)]
     pub encoding: Encoding,
+    /// Number of the first byte of `data` (after decoding), counted from 0 behind the exec's own `stdin`. Bytes that were
+    /// taken already are skipped, so a write whose answer was lost may be repeated; one that leaves a gap is refused
+    /// with `stdin_offset`. Without it `data` goes behind whatever was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0)]
+    pub offset: Option<u64>,
     /// Closes it afterwards.
     #[serde(default)]
     pub eof: bool,

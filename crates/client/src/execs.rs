@@ -51,18 +51,20 @@ impl Client {
     }
 
     /// `POST …/execs/:exec_id/stdin`: writes to its standard input, and closes it afterwards when `eof`. Answers when the
-    /// command took it, so that a slow reader slows its writer.
+    /// command took it, so that a slow reader slows its writer. With an `offset`, the number of the first byte, it may be
+    /// repeated whatever became of it before.
     ///
     /// # Errors
-    /// When the command has ended, or was started without an open standard input.
+    /// When the command has ended, was started without an open standard input, or has not taken what is before `offset`.
     pub async fn exec_stdin(
         &self,
         sandbox: &SandboxId,
         exec: &ExecId,
+        offset: Option<u64>,
         data: &[u8],
         eof: bool,
     ) -> Result<(), ClientError> {
-        let body = StdinBody { data: STANDARD.encode(data), encoding: Encoding::Base64, eof };
+        let body = StdinBody { data: STANDARD.encode(data), encoding: Encoding::Base64, offset, eof };
         self.post::<_, Value>(self.exec_url(sandbox, exec, Some("stdin")), &body, None).await.map(drop)
     }
 

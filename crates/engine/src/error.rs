@@ -24,6 +24,8 @@ pub struct EngineError {
     pub fields: Vec<FieldProblem>,
     /// First event that is still held, of `events_expired`.
     pub first_seq: Option<u64>,
+    /// Offset of the byte that comes next, of `stdin_offset`.
+    pub expected_offset: Option<u64>,
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -32,7 +34,14 @@ pub struct EngineError {
 impl EngineError {
     /// An error with a code and a sentence.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), fields: Vec::new(), first_seq: None, source: None }
+        Self {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            first_seq: None,
+            expected_offset: None,
+            source: None,
+        }
     }
 
     /// One wrong field.
@@ -85,13 +94,18 @@ impl From<atoll_ports::AgentError> for EngineError {
         let code = match &error {
             AgentError::NotFound => ErrorCode::ExecNotRunning,
             AgentError::StdinClosed => ErrorCode::StdinClosed,
+            AgentError::StdinOffset { .. } => ErrorCode::StdinOffset,
             AgentError::TooMany => ErrorCode::TooManyExecs,
             AgentError::Refused(_) => ErrorCode::RuntimeFailed,
             AgentError::Unreachable(_) | AgentError::Protocol(_) | AgentError::EventsGone { .. } => {
                 ErrorCode::AgentUnreachable
             }
         };
-        Self::new(code, error.to_string())
+        let expected_offset = match &error {
+            AgentError::StdinOffset { expected } => Some(*expected),
+            _ => None,
+        };
+        Self { expected_offset, ..Self::new(code, error.to_string()) }
     }
 }
 

@@ -33,6 +33,18 @@ pub struct StartExec {
     pub first_wait: Duration,
 }
 
+/// A piece of standard input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StdinPiece {
+    /// Number of its first byte, counted from 0 behind [`StartExec::stdin`]. What was taken already is skipped, so that a
+    /// piece may be sent again whose fate is not known. None: it goes behind whatever was taken.
+    pub offset: Option<u64>,
+    /// Its bytes.
+    pub data: Bytes,
+    /// Whether nothing comes after it.
+    pub eof: bool,
+}
+
 /// Numbered events without gaps, the exit last. The adapter has checked the numbers.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<ExecEvent, AgentError>> + Send>>;
 
@@ -80,6 +92,12 @@ pub enum AgentError {
     /// The command has no open standard input.
     #[error("standard input is closed")]
     StdinClosed,
+    /// A piece of standard input that is not the next one.
+    #[error("standard input has taken {expected} bytes: the next one has this offset")]
+    StdinOffset {
+        /// Offset of the byte that comes next.
+        expected: u64,
+    },
     /// It holds as many commands as it can.
     #[error("too many commands run at once")]
     TooMany,
@@ -105,14 +123,9 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     ) -> Result<EventStream, AgentError>;
     /// Events up to each number are safe.
     async fn ack(&self, sandbox: &SandboxId, acked: &[(ExecId, u64)]) -> Result<(), AgentError>;
-    /// Writes to standard input; waits while the pipe is full.
-    async fn stdin(
-        &self,
-        sandbox: &SandboxId,
-        exec: &ExecId,
-        data: Bytes,
-        eof: bool,
-    ) -> Result<(), AgentError>;
+    /// Writes to standard input; waits while the pipe is full. A piece that is known to have been taken whole, and the end
+    /// with it, is taken again without effect.
+    async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, piece: StdinPiece) -> Result<(), AgentError>;
     /// Sends a signal to the process group.
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError>;
     /// The commands that the agent still holds.

@@ -11,7 +11,7 @@ mod records;
 mod runtime;
 mod store;
 
-pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
+pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 pub use clock::Clock;
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
 pub use images::{Images, ImagesError, Imported};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use atoll_ports::{AgentError, AgentLink};
+use atoll_ports::{AgentError, AgentLink, StdinPiece};
 use atoll_types::{ExecExit, ExecId, ExecKind, Signal};
 use bytes::Bytes;
 
@@ -17,12 +17,60 @@ async fn open_input_takes_what_comes_until_its_end() {
     let id = start.exec.clone();
     let mut events = agent.exec(start).await;
     assert_eq!(next_output(&mut events).await, b"first ");
-    agent.client.stdin(&agent.sandbox, &id, Bytes::from_static(b"second"), false).await.unwrap();
+    agent.client.stdin(&agent.sandbox, &id, piece(None, b"second", false)).await.unwrap();
     assert_eq!(next_output(&mut events).await, b"second");
-    agent.client.stdin(&agent.sandbox, &id, Bytes::new(), true).await.unwrap();
+    agent.client.stdin(&agent.sandbox, &id, piece(None, b"", true)).await.unwrap();
     assert_eq!(soon(Ran::of(events)).await.code(), 0);
-    let late = agent.client.stdin(&agent.sandbox, &id, Bytes::from_static(b"x"), false).await;
+    let late = agent.client.stdin(&agent.sandbox, &id, piece(None, b"x", false)).await;
     assert_eq!(late, Err(AgentError::StdinClosed));
+}
+
+fn piece(offset: Option<u64>, data: &[u8], eof: bool) -> StdinPiece {
+    StdinPiece { offset, data: Bytes::copy_from_slice(data), eof }
+}
+
+#[tokio::test]
+async fn input_with_an_offset_arrives_once_however_often_it_is_sent() {
+    let agent = Agent::plain();
+    let mut start = argv(&["cat"]);
+    start.stdin = Bytes::from_static(b"first ");
+    start.stdin_open = true;
+    let id = start.exec.clone();
+    let events = agent.exec(start).await;
+    let send = async |offset, data: &[u8], eof| {
+        agent.client.stdin(&agent.sandbox, &id, piece(Some(offset), data, eof)).await
+    };
+    send(0, b"second ", false).await.unwrap();
+    send(0, b"second ", false).await.unwrap();
+    assert_eq!(send(8, b"x", false).await, Err(AgentError::StdinOffset { expected: 7 }), "a gap");
+    assert_eq!(send(0, b"sec", true).await, Err(AgentError::StdinOffset { expected: 7 }), "an end before it");
+    send(3, b"ond third", false).await.unwrap();
+    send(12, b"", true).await.unwrap();
+    send(12, b"", true).await.unwrap();
+    send(7, b"third", true).await.unwrap();
+    let ran = soon(Ran::of(events)).await;
+    assert_eq!((ran.out(), ran.code()), ("first second third", 0));
+}
+
+/// A call that is cut off while the pipe is full has written a part, and nobody was told how much.
+#[tokio::test]
+async fn input_that_was_cut_off_goes_on_where_it_was() {
+    let agent = Agent::plain();
+    let mut start = shell("sleep 0.5; exec sha256sum");
+    start.stdin_open = true;
+    let id = start.exec.clone();
+    let events = agent.exec(start).await;
+    let data: Vec<u8> = (0..700_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    for _ in 0..3 {
+        let send = agent.client.stdin(&agent.sandbox, &id, piece(Some(0), &data, true));
+        tokio::time::timeout(Duration::from_millis(50), send).await.unwrap_err();
+    }
+    soon(agent.client.stdin(&agent.sandbox, &id, piece(Some(0), &data, true))).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("-"), &data).unwrap();
+    let sum = std::process::Command::new("sha256sum").arg("./-").current_dir(&folder).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    assert_eq!(soon(Ran::of(events)).await.out().split(' ').next(), sum.split(' ').next());
 }
 
 #[tokio::test]
@@ -33,7 +81,7 @@ async fn input_waits_while_the_pipe_is_full() {
     let id = start.exec.clone();
     let events = agent.exec(start).await;
     let began = Instant::now();
-    soon(agent.client.stdin(&agent.sandbox, &id, vec![0; 700_000].into(), true)).await.unwrap();
+    soon(agent.client.stdin(&agent.sandbox, &id, piece(None, &[0; 700_000], true))).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
     assert_eq!(soon(Ran::of(events)).await.out(), "700000\n");
 }
@@ -46,7 +94,7 @@ async fn input_for_a_command_that_ends_without_reading_is_refused() {
     start.stdin_open = true;
     let id = start.exec.clone();
     let events = agent.exec(start).await;
-    let written = soon(agent.client.stdin(&agent.sandbox, &id, vec![0; 700_000].into(), true)).await;
+    let written = soon(agent.client.stdin(&agent.sandbox, &id, piece(None, &[0; 700_000], true))).await;
     assert_eq!(written, Err(AgentError::StdinClosed));
     assert_eq!(soon(Ran::of(events)).await.code(), 128 + 9);
 }

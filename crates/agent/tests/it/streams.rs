@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_ports::{AgentError, AgentLink};
+use atoll_ports::{AgentError, AgentLink, StdinPiece};
 use atoll_types::ExecId;
 use futures_util::StreamExt;
 use tokio::time::sleep;
@@ -67,7 +67,10 @@ async fn two_serves_read_the_same_events_each_at_its_own_place() {
     let mut first = agent.exec(start).await;
     assert_eq!(next_output(&mut first).await, b"one\n");
     let other = second.attach(&agent.sandbox, &id, 0).await.unwrap();
-    second.stdin(&agent.sandbox, &id, "go\n".into(), true).await.unwrap();
+    second
+        .stdin(&agent.sandbox, &id, StdinPiece { offset: None, data: "go\n".into(), eof: true })
+        .await
+        .unwrap();
     let (first, other) = tokio::join!(Ran::of(first), Ran::of(other));
     assert_eq!((first.out(), first.last_seq), ("go\n", other.last_seq));
     assert_eq!((other.out(), other.err(), other.code()), ("one\ngo\n", "two\n", 0));
@@ -93,7 +96,11 @@ async fn what_is_acknowledged_is_gone_and_then_forgotten() {
     let id = start.exec.clone();
     let mut events = agent.exec(start).await;
     assert_eq!(next_output(&mut events).await, b"a\n");
-    agent.client.stdin(&agent.sandbox, &id, "\n".into(), true).await.unwrap();
+    agent
+        .client
+        .stdin(&agent.sandbox, &id, StdinPiece { offset: None, data: "\n".into(), eof: true })
+        .await
+        .unwrap();
     let ran = Ran::of(events).await;
     assert_eq!(ran.last_seq, 4);
     agent.client.ack(&agent.sandbox, &[(id.clone(), 2)]).await.unwrap();

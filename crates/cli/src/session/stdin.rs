@@ -13,7 +13,7 @@ use crate::commands::Call;
 
 /// Piece that is read and sent at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
-/// Waits before a piece that cannot have arrived is sent again: a restart of the server fits.
+/// Waits before a piece is sent again: a restart of the server fits.
 const WAITS: [Duration; 6] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
@@ -53,13 +53,15 @@ fn is_null(input: &io::Stdin) -> bool {
 /// Passes standard input on to its end, or until the command takes no more.
 pub(super) async fn pass(call: &Call, sandbox: &SandboxId, exec: &ExecId) -> anyhow::Result<()> {
     let mut pieces = read();
+    let mut offset = 0;
     while let Some(piece) = pieces.recv().await {
         let piece = piece.context("cannot read standard input")?;
-        if !send(call, sandbox, exec, &piece, false).await? {
+        if !send(call, sandbox, exec, offset, &piece, false).await? {
             return Ok(());
         }
+        offset += u64::try_from(piece.len())?;
     }
-    send(call, sandbox, exec, &[], true).await.map(drop)
+    send(call, sandbox, exec, offset, &[], true).await.map(drop)
 }
 
 /// Reading blocks, so a thread does it: one piece ahead, so that a slow command slows whoever writes to us.
@@ -87,17 +89,19 @@ fn read() -> mpsc::Receiver<io::Result<Vec<u8>>> {
     receive
 }
 
-/// Sends one piece; answers with whether the command takes more.
+/// Sends one piece; answers with whether the command takes more. Its offset says which bytes they are, so that it is sent
+/// again whatever became of it when the server went away.
 async fn send(
     call: &Call,
     sandbox: &SandboxId,
     exec: &ExecId,
+    offset: u64,
     piece: &[u8],
     eof: bool,
 ) -> anyhow::Result<bool> {
     let mut waits = WAITS.iter();
     loop {
-        let error = match call.client.exec_stdin(sandbox, exec, piece, eof).await {
+        let error = match call.client.exec_stdin(sandbox, exec, Some(offset), piece, eof).await {
             Ok(()) => return Ok(true),
             Err(error) => error,
         };
@@ -105,8 +109,9 @@ async fn send(
             ClientError::Api(api) if matches!(api.code.as_str(), "exec_not_running" | "stdin_closed") => {
                 return Ok(false);
             }
-            // Nothing was asked yet, so nothing can arrive twice. After an interruption that is not known.
-            ClientError::Unreachable { .. } => {}
+            // A server that has just come back may not reach the agent at once.
+            ClientError::Api(api) if api.code == "agent_unreachable" => {}
+            error if error.is_transient() => {}
             _ => return Err(error).context("standard input could not be passed on"),
         }
         match waits.next() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::fake::{EXEC, Fake, Play, SANDBOX, failure, signal, text};
+use crate::fake::{CUT, EXEC, Fake, Play, SANDBOX, failure, signal, text};
 
 #[test]
 fn output_is_exact_on_both_streams_and_the_status_is_passed_through() {
@@ -65,6 +65,32 @@ fn standard_input_arrives_whole_and_in_order() {
         }
     }
     assert!(received == input, "{} of {} bytes", received.len(), input.len());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn input_is_sent_again_when_the_server_went_away() {
+    let fake = Fake::start_with(&[Play::Await("EOF")], |request, before| {
+        match (request.ends_with("/stdin"), before) {
+            (true, 0) => Some((503, failure("unavailable", "it stops"))),
+            (true, 1) => Some((502, failure("agent_unreachable", "not yet"))),
+            // The connection ends before the answer is whole.
+            (true, 2) => Some((CUT, String::new())),
+            _ => None,
+        }
+    });
+    let mut child = fake.spawn(&["exec", SANDBOX, "cat"]);
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"hello").unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !fake.asked("/stdin").iter().any(|line| line.contains(r#""eof":true"#)) {
+        assert!(std::time::Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it gave up");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = fake.asked("/stdin");
+    let of =
+        |offset: &str| asked.iter().filter(|line| line.contains(&format!(r#""offset":{offset},"#))).count();
+    assert_eq!((asked.len(), of("0"), of("5")), (5, 4, 1), "{asked:?}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -33,6 +33,9 @@ pub(crate) enum Play {
     Exit(Option<i32>),
 }
 
+/// In place of a status: the connection ends before the answer is whole.
+pub(crate) const CUT: u16 = 0;
+
 /// A request, and how often it was made before: what to answer instead of the usual.
 type Override = Box<dyn Fn(&str, usize) -> Option<(u16, String)> + Send + Sync>;
 
@@ -136,6 +139,10 @@ async fn answer(
         before
     };
     let (status, body) = (inner.instead)(&request, before).unwrap_or_else(|| inner.usual(&request));
+    if status == CUT {
+        let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+        return axum::body::Body::from_stream(broken).into_response();
+    }
     (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
 

@@ -1,26 +1,26 @@
 //! Standard input and signals.
 
+use atoll_ports::StdinPiece;
 use atoll_types::{ErrorCode, ExecId, SandboxId, Signal};
-use bytes::Bytes;
 
 use crate::{Caller, Engine, EngineError};
 
 impl Engine {
-    /// Writes to the open standard input of an exec, and closes it with `eof`. Waits while its pipe is full.
+    /// Writes to the open standard input of an exec, and closes it after its end. Waits while its pipe is full. A piece with
+    /// an offset may be repeated.
     ///
     /// # Errors
-    /// `exec_not_found`, `exec_not_running`, `stdin_closed`.
+    /// `exec_not_found`, `exec_not_running`, `stdin_closed`, `stdin_offset`.
     pub async fn exec_stdin(
         &self,
         caller: &Caller,
         sandbox: &SandboxId,
         exec: &ExecId,
-        data: Bytes,
-        eof: bool,
+        piece: StdinPiece,
     ) -> Result<(), EngineError> {
         self.running(caller, sandbox, exec).await?;
         self.inner.activity.touch(sandbox, self.inner.ports.clock.boot_time());
-        Ok(self.inner.ports.agents.stdin(sandbox, exec, data, eof).await?)
+        Ok(self.inner.ports.agents.stdin(sandbox, exec, piece).await?)
     }
 
     /// Sends a signal to the process group of an exec.
@@ -43,7 +43,12 @@ impl Engine {
         if self.inner.execs.get(sandbox, exec).is_some() {
             return Ok(());
         }
-        self.exec_record(sandbox, exec).await?;
+        let record = self.exec_record(sandbox, exec).await?;
+        if record.outcome.is_none() {
+            // After a restart its agent could not be asked yet: whoever takes this for its end would drop the rest.
+            let text = "the exec is not taken up again yet: try again in a moment";
+            return Err(EngineError::new(ErrorCode::Unavailable, text));
+        }
         Err(EngineError::new(ErrorCode::ExecNotRunning, "the exec has ended"))
     }
 }

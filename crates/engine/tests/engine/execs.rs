@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atoll_engine::NewExec;
-use atoll_ports::AgentError;
+use atoll_ports::{AgentError, StdinPiece};
 use atoll_testkit::{Fault, Script, samples};
 use atoll_types::{ErrorCode, ExecEventKind, ExecExit, ExecStatus, Signal, Timestamp};
 use bytes::Bytes;
@@ -248,7 +248,12 @@ fn standard_input_and_signals() {
     new.stdin = Bytes::from_static(b"one ");
     let run = serve.run(serve.engine.exec_start(&world.caller, &id, new)).unwrap().record.id;
     let write = |data: &'static [u8], eof| {
-        serve.run(serve.engine.exec_stdin(&world.caller, &id, &run, Bytes::from_static(data), eof))
+        serve.run(serve.engine.exec_stdin(
+            &world.caller,
+            &id,
+            &run,
+            StdinPiece { offset: None, data: Bytes::from_static(data), eof },
+        ))
     };
     write(b"two ", false).unwrap();
     write(b"three", true).unwrap();
@@ -261,7 +266,7 @@ fn standard_input_and_signals() {
     assert_eq!(signal(&run).unwrap_err().code, ErrorCode::ExecNotRunning);
     assert_eq!(signal(&atoll_types::ExecId::random()).unwrap_err().code, ErrorCode::ExecNotFound);
     let run = serve.exec_start(&world, &id, "sleep 100");
-    let closed = serve.engine.exec_stdin(&world.caller, &id, &run, Bytes::new(), false);
+    let closed = serve.engine.exec_stdin(&world.caller, &id, &run, StdinPiece::default());
     assert_eq!(serve.run(closed).unwrap_err().code, ErrorCode::StdinClosed);
     signal(&run).unwrap();
     let events = serve.events(&world, &id, &run, 0);

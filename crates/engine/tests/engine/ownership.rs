@@ -1,9 +1,8 @@
 //! What is another's answers exactly as what does not exist.
 
 use atoll_engine::{Caller, EngineError, LogQuery};
-use atoll_ports::Role;
+use atoll_ports::{Role, StdinPiece};
 use atoll_types::{ApiKeyId, ErrorCode, ExecId, SandboxId, Signal};
-use bytes::Bytes;
 
 use crate::world::{Serve, World, exec};
 
@@ -24,7 +23,7 @@ fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<
         failure(serve.run(engine.exec_start(caller, id, exec("true")))),
         failure(serve.run(engine.exec_get(caller, id, run))),
         failure(serve.run(engine.exec_list(caller, id, None, 10))),
-        failure(serve.run(engine.exec_stdin(caller, id, run, Bytes::new(), false))),
+        failure(serve.run(engine.exec_stdin(caller, id, run, StdinPiece::default()))),
         failure(serve.run(engine.exec_signal(caller, id, run, Signal::Winch))),
         failure(serve.run(async { engine.exec_events(caller, id, run, 0).await.map(|_| ()) })),
         failure(serve.run(engine.sandbox_start(caller, id))),
@@ -66,7 +65,7 @@ fn an_exec_of_another_sandbox_is_as_one_that_is_missing() {
         let engine = &serve.engine;
         for answer in [
             failure(serve.run(engine.exec_get(&world.caller, &two, other))),
-            failure(serve.run(engine.exec_stdin(&world.caller, &two, other, Bytes::new(), false))),
+            failure(serve.run(engine.exec_stdin(&world.caller, &two, other, StdinPiece::default()))),
             failure(serve.run(engine.exec_signal(&world.caller, &two, other, Signal::Kill))),
             failure(serve.run(async { engine.exec_events(&world.caller, &two, other, 0).await.map(|_| ()) })),
         ] {

@@ -137,6 +137,7 @@ impl ApiFailure {
             | ErrorCode::SandboxDeleting
             | ErrorCode::ExecNotRunning
             | ErrorCode::StdinClosed
+            | ErrorCode::StdinOffset
             | ErrorCode::EventsExpired
             | ErrorCode::BodyTooLarge
             | ErrorCode::UnsupportedMediaType
@@ -206,7 +207,8 @@ impl From<EngineError> for ApiFailure {
             return Self::internal(error);
         }
         let details = if error.fields.is_empty() {
-            error.first_seq.map(|first| json!({ "firstSeq": first }))
+            let first = error.first_seq.map(|first| json!({ "firstSeq": first }));
+            first.or_else(|| error.expected_offset.map(|offset| json!({ "expectedOffset": offset })))
         } else {
             let field = |problem: &atoll_engine::FieldProblem| FieldError {
                 field: problem.field.clone(),

@@ -60,9 +60,14 @@ async fn a_command_can_be_left_running_fed_and_signalled() {
     );
     let exec = format!("/sandboxes/{sandbox}/execs/{}", begun.data()["id"].as_str().unwrap());
     assert_eq!(user.post(&format!("{exec}/stdin"), json!({"data": "one "})).await.data()["accepted"], true);
-    user.post(&format!("{exec}/stdin"), json!({"data": "dHdv", "encoding": "base64", "eof": true}))
-        .await
-        .data();
+    let gap = user.post(&format!("{exec}/stdin"), json!({"data": "x", "offset": 5})).await;
+    assert_eq!(gap.body["error"]["details"], json!({"expectedOffset": 4}));
+    gap.is(409, "stdin_offset");
+    let wrong = user.post(&format!("{exec}/stdin"), json!({"data": "x", "offset": -1})).await;
+    wrong.is(400, "invalid_request");
+    // A repeat, of which only the end is new: "one two" in all.
+    let last = json!({"data": "bmUgdHdv", "encoding": "base64", "offset": 1, "eof": true});
+    user.post(&format!("{exec}/stdin"), last).await.data();
     let mut shown = json!(null);
     for _ in 0..100 {
         shown = user.get(&exec).await.data().clone();

@@ -1,5 +1,7 @@
 //! Upgrades and crashes as one sees them from outside: sandboxes go on.
 
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -55,6 +57,40 @@ async fn a_command_that_runs_during_the_death_of_any_part_loses_nothing() {
         assert_eq!(whole_output(&atoll, &id, &exec).await, (counted(), Some(3)), "{role:?}");
         assert_eq!(stdout(&atoll.client.exec_get(&id, &exec).await.unwrap()), counted());
     }
+    atoll.finish().await;
+}
+
+/// Bytes of a long standard input, whose every part differs from every other.
+const INPUT_BYTES: usize = 8 << 20;
+
+#[tokio::test]
+async fn standard_input_that_flows_during_the_death_of_serve_arrives_exactly() {
+    let mut atoll = Atoll::start().await;
+    let id = atoll.create().await.id.to_string();
+    let input: Vec<u8> = (0..INPUT_BYTES / 8).flat_map(|word| word.to_le_bytes()).collect();
+    // It reads slowly and in odd parts, so that at any time the pipe has taken a part of a piece.
+    let slowly = "for i in $(seq 300); do head -c 10007; sleep 0.01; done; cat";
+    let mut command = atoll.cli_command("atoll", &["exec", &id, "--", "bash", "-c", slowly]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut pipe, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let sent = input.clone();
+    let writer = std::thread::spawn(move || pipe.write_all(&sent));
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        out.read_to_end(&mut all).map(|_| all)
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let before = atoll.pid(Role::Serve);
+        atoll.kill(Role::Serve);
+        until("its return", BACK, async || atoll.pid(Role::Serve).filter(|pid| Some(*pid) != before)).await;
+        atoll.ready().await;
+    }
+    let status = until("the end", Duration::from_secs(60), async || child.try_wait().unwrap()).await;
+    writer.join().unwrap().unwrap();
+    let output = reader.join().unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(output == input, "{} of {} bytes, or others", output.len(), input.len());
     atoll.finish().await;
 }
 

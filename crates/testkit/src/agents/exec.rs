@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use atoll_ports::{HeldExec, StartExec};
+use atoll_ports::{AgentError, HeldExec, StartExec, StdinPiece};
 use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, Timestamp};
 
 use super::script::{Script, Step};
@@ -28,6 +28,9 @@ pub(super) struct Exec {
     next_seq: u64,
     stdin: VecDeque<u8>,
     stdin_open: bool,
+    /// Bytes taken of what calls brought, and whether its end was.
+    stdin_taken: u64,
+    stdin_ended: bool,
     pub(super) ended: bool,
     pub(super) signals: Vec<Signal>,
 }
@@ -53,6 +56,8 @@ impl Exec {
         let mut exec = Self {
             stdin: start.stdin.iter().copied().collect(),
             stdin_open: start.stdin_open,
+            stdin_taken: 0,
+            stdin_ended: false,
             start,
             script,
             ring: VecDeque::new(),
@@ -146,18 +151,29 @@ impl Exec {
         }
     }
 
-    /// `None`: closed. False: the pipe is full, try again later.
-    pub(super) fn stdin(&mut self, now: Timestamp, data: &[u8], eof: bool) -> Option<bool> {
+    /// False: the pipe is full, try again later.
+    pub(super) fn stdin(&mut self, now: Timestamp, piece: &StdinPiece) -> Result<bool, AgentError> {
+        let not_next = AgentError::StdinOffset { expected: self.stdin_taken };
+        let skipped = self.stdin_taken.checked_sub(piece.offset.unwrap_or(self.stdin_taken));
+        let skipped = skipped.and_then(|skipped| usize::try_from(skipped).ok()).ok_or_else(|| not_next.clone())?;
+        if piece.eof && skipped > piece.data.len() {
+            return Err(not_next);
+        }
+        let data = piece.data.get(skipped..).unwrap_or_default();
+        if piece.offset.is_some() && data.is_empty() && (self.stdin_ended || !piece.eof) {
+            return Ok(true);
+        }
         if !self.stdin_open {
-            return None;
+            return Err(AgentError::StdinClosed);
         }
         if !self.stdin.is_empty() && self.stdin.len() + data.len() > PIPE_BYTES {
-            return Some(false);
+            return Ok(false);
         }
         self.stdin.extend(data);
-        self.stdin_open = !eof;
+        self.stdin_taken += u64::try_from(data.len()).unwrap_or_default();
+        (self.stdin_open, self.stdin_ended) = (!piece.eof, piece.eof);
         self.advance(now);
-        Some(true)
+        Ok(true)
     }
 
     /// Drops what is acknowledged; true when the exit is, and the command can be forgotten.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec};
+use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
-use bytes::Bytes;
 use futures_util::stream;
 
 use super::FakeAgents;
@@ -110,22 +109,16 @@ impl AgentLink for FakeAgents {
         self.0.faults.around("ack", act).await
     }
 
-    async fn stdin(
-        &self,
-        sandbox: &SandboxId,
-        exec: &ExecId,
-        data: Bytes,
-        eof: bool,
-    ) -> Result<(), AgentError> {
+    async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, piece: StdinPiece) -> Result<(), AgentError> {
         let now = self.0.clock.now();
         let act = async || {
             let agent = self.reach(sandbox)?;
             let write = |state: &mut State| {
                 let Some(held) = state.execs.get_mut(exec) else { return Some(Err(AgentError::NotFound)) };
-                match held.stdin(now, &data, eof) {
-                    None => Some(Err(AgentError::StdinClosed)),
-                    Some(true) => Some(Ok(())),
-                    Some(false) => None,
+                match held.stdin(now, &piece) {
+                    Err(error) => Some(Err(error)),
+                    Ok(true) => Some(Ok(())),
+                    Ok(false) => None,
                 }
             };
             agent.wait(write).await?;

@@ -1,7 +1,7 @@
 //! What the engine relies on.
 
 use super::*;
-use atoll_ports::{AgentLink, EventStream};
+use atoll_ports::{AgentLink, EventStream, StdinPiece};
 use atoll_types::{ExecEvent, ExecEventKind, ExecKind, GuestUser};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -109,9 +109,14 @@ async fn standard_input_reaches_cat_and_closes() {
     request.stdin_open = true;
     let exec = request.exec.clone();
     let stream = agents.exec(&sandbox, request).await.unwrap();
-    agents.stdin(&sandbox, &exec, Bytes::from_static(b"bc"), true).await.unwrap();
+    let piece = |offset, data: &'static [u8], eof| StdinPiece { offset, data: Bytes::from_static(data), eof };
+    agents.stdin(&sandbox, &exec, piece(Some(0), b"b", false)).await.unwrap();
+    let gap = agents.stdin(&sandbox, &exec, piece(Some(2), b"x", false)).await;
+    assert_eq!(gap, Err(AgentError::StdinOffset { expected: 1 }));
+    agents.stdin(&sandbox, &exec, piece(Some(0), b"bc", true)).await.unwrap();
     assert_eq!(output(&collect(stream).await), b"abc");
-    let again = agents.stdin(&sandbox, &exec, Bytes::new(), true).await;
+    agents.stdin(&sandbox, &exec, piece(Some(0), b"bc", true)).await.unwrap();
+    let again = agents.stdin(&sandbox, &exec, piece(None, b"", true)).await;
     assert_eq!(again, Err(AgentError::StdinClosed));
 }
 

@@ -156,6 +156,11 @@ impl Atoll {
 
     /// The `atoll` command under another name.
     pub(crate) fn cli_as(&self, name: &str, words: &[&str]) -> Output {
+        self.cli_command(name, words).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same, to be started.
+    pub(crate) fn cli_command(&self, name: &str, words: &[&str]) -> Command {
         use std::os::unix::process::CommandExt as _;
 
         let mut command = Command::new(program());
@@ -164,7 +169,7 @@ impl Atoll {
             .env("HOME", self.place.path())
             .env("ATOLL_URL", self.client.base_url())
             .env("ATOLL_TOKEN", &self.token);
-        command.stdin(Stdio::null()).output().unwrap()
+        command
     }
 
     /// Process id of a part that lives.
