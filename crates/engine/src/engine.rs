@@ -13,7 +13,6 @@ use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
 use crate::quota::Reservations;
-use crate::reconcile::HostRestart;
 use crate::records::Records;
 use crate::timers::DueSandboxes;
 use crate::{EngineError, Settings};
@@ -55,7 +54,6 @@ pub(crate) struct Inner {
     pub(crate) records: Records,
     pub(crate) drivers: Drivers,
     pub(crate) reservations: Reservations,
-    pub(crate) host_restart: HostRestart,
     pub(crate) execs: LiveExecs,
     pub(crate) acks: Acks,
     pub(crate) activity: ActivityLog,
@@ -78,7 +76,6 @@ impl Engine {
             records: Records::new(Arc::clone(&ports.store)),
             drivers: Drivers::default(),
             reservations: Reservations::default(),
-            host_restart: HostRestart::default(),
             execs: LiveExecs::default(),
             acks: Acks::default(),
             activity: ActivityLog::default(),

@@ -264,12 +264,13 @@ impl Engine {
             OperationKind::Create | OperationKind::Start => Observed::Running,
             OperationKind::Stop | OperationKind::Delete => Observed::Stopped,
         };
-        let start = begin(OperationKind::Start, self);
+        let (start, boot_id) = (begin(OperationKind::Start, self), self.inner.ports.clock.boot_id());
         self.end_own(&record.id, operation, |record| {
             record.observed = observed;
             record.failure = None;
             if observed == Observed::Running {
                 record.started_at = Some(now);
+                record.boot_id = Some(boot_id.clone());
                 record.stop_reason = None;
             } else if record.desired == Desired::Running {
                 // A restart: its second half begins in the write that ends the first, so that a crash cuts it nowhere.

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use atoll_lifecycle::{Action, Found, plan};
 use atoll_ports::{Durability, SandboxRecord};
 use atoll_tasks::Kind;
-use atoll_types::{Desired, Observed, OperationKind, SandboxId, StopReason, Timestamp};
+use atoll_types::{Desired, Observed, OperationKind, SandboxId, StopReason};
 use futures_util::StreamExt;
-use parking_lot::Mutex;
 
 use crate::drivers::Driver;
 use crate::operation::Cut;
@@ -22,18 +21,6 @@ use crate::{Engine, EngineError};
 const ATTEMPTS_MAX: u32 = 5;
 /// Sandboxes that are settled at once: one that is slow must not keep the others.
 const SETTLE_PARALLEL: usize = 16;
-
-/// Sandboxes that went down with their host, as this serve found at its first look, and when each had come up. Later
-/// the host cannot have gone down without this serve, whatever the wall clock says.
-#[derive(Debug, Default)]
-pub(crate) struct HostRestart(Mutex<Option<HashMap<SandboxId, Option<Timestamp>>>>);
-
-impl HostRestart {
-    fn hit(&self, record: &SandboxRecord) -> bool {
-        let hit = self.0.lock();
-        hit.as_ref().is_some_and(|hit| hit.get(&record.id).is_some_and(|at| *at == record.started_at))
-    }
-}
 
 /// What the runtime said about a sandbox, and the generation that its record had before it was asked: while the record
 /// has it still, nothing was begun or ended since.
@@ -64,7 +51,6 @@ impl Engine {
             .map(|f| (f.sandbox, if f.running { Found::Running } else { Found::Files }))
             .collect();
         let records = self.inner.records.all();
-        self.look_for_host_restart(&records, &found);
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         for id in found.keys().filter(|id| !known.contains(id)) {
             self.remove_unowned(id).await;
@@ -96,20 +82,9 @@ impl Engine {
         Ok(())
     }
 
-    /// At the first look of this serve: a sandbox went down with its host if it had come up before the host booted, and
-    /// none runs, since a boot leaves none.
-    fn look_for_host_restart(&self, records: &[Arc<SandboxRecord>], found: &HashMap<SandboxId, Found>) {
-        let mut first = self.inner.host_restart.0.lock();
-        if first.is_some() {
-            return;
-        }
-        let clock = &self.inner.ports.clock;
-        let up_ms = i64::try_from(clock.boot_time().as_ms()).unwrap_or(i64::MAX);
-        let booted_ms = clock.now().as_unix_ms().saturating_sub(up_ms);
-        let any_runs = found.values().any(|f| *f == Found::Running);
-        let before = |r: &&Arc<SandboxRecord>| r.started_at.is_some_and(|at| at.as_unix_ms() < booted_ms);
-        let hit = records.iter().filter(before).filter(|_| !any_runs);
-        *first = Some(hit.map(|r| (r.id.clone(), r.started_at)).collect());
+    /// Whether the host has booted since the sandbox came up. By the boot's id: clocks jump.
+    fn host_restarted(&self, record: &SandboxRecord) -> bool {
+        record.boot_id.as_ref().is_some_and(|boot| *boot != self.inner.ports.clock.boot_id())
     }
 
     /// What memory has of sandboxes and operations that are no more.
@@ -139,7 +114,7 @@ impl Engine {
     }
 
     async fn settle_seen(&self, record: &Arc<SandboxRecord>, seen: Seen) -> Result<(), EngineError> {
-        if plan(state(record), seen.found, self.inner.host_restart.hit(record)) == Action::Nothing {
+        if plan(state(record), seen.found, self.host_restarted(record)) == Action::Nothing {
             return Ok(());
         }
         // Whoever acts on it now leaves it as it should be, or the next pass does.
@@ -161,7 +136,7 @@ impl Engine {
             Some(seen) if seen.generation == record.generation => seen.found,
             _ => self.look(id).await?,
         };
-        match plan(state(&record), found, self.inner.host_restart.hit(&record)) {
+        match plan(state(&record), found, self.host_restarted(&record)) {
             Action::Nothing => Ok(()),
             Action::Resume(kind) => self.resume_operation(driver, &record, kind).await,
             Action::Delete => settled(self.operate(driver, id, OperationKind::Delete, None).await),
@@ -223,8 +198,12 @@ impl Engine {
         observed: Observed,
         reason: Option<StopReason>,
     ) -> Result<(), EngineError> {
+        let boot_id = self.inner.ports.clock.boot_id();
         let noted = self.inner.records.change(id, Durability::Process, |record| {
             record.observed = observed;
+            if observed == Observed::Running {
+                record.boot_id = Some(boot_id.clone());
+            }
             if reason.is_some() {
                 record.stop_reason = reason;
             }

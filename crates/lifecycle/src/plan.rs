@@ -35,7 +35,7 @@ pub enum Action {
 }
 
 /// Compares a record with what was found. What happened to us is noted, never undone: a sandbox that died is not
-/// started again by itself. `host_restarted` says that the host has booted since the record was written: then a
+/// started again by itself. `host_restarted` says that the host has booted since the sandbox came up: then a
 /// running sandbox did not crash, its host went down.
 #[must_use]
 pub const fn plan(state: State, found: Found, host_restarted: bool) -> Action {

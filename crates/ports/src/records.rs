@@ -123,6 +123,8 @@ pub struct SandboxRecord {
     pub created_at: Timestamp,
     /// When it last came up.
     pub started_at: Option<Timestamp>,
+    /// In which boot of its host: in another one it cannot run any more.
+    pub boot_id: Option<String>,
 }
 
 /// An exec. Durable: its result is acknowledged to somebody.

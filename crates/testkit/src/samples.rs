@@ -123,6 +123,7 @@ pub fn sandbox(owner: &UserId, node: &NodeId) -> SandboxRecord {
         generation: 1,
         created_at: now(),
         started_at: None,
+        boot_id: None,
     }
 }
 

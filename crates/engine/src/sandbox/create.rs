@@ -126,6 +126,7 @@ impl Engine {
             generation: 1,
             created_at: clock.now(),
             started_at: None,
+            boot_id: None,
         }
     }
 

@@ -144,6 +144,38 @@ fn a_wall_clock_that_jumps_makes_no_crash_a_restart_of_the_host() {
     }
 }
 
+/// While no serve runs, an agent dies or the host restarts, and the wall clock jumps: the boot's id alone tells which it was.
+#[test]
+fn a_restart_of_the_host_and_a_crash_are_told_apart_whatever_the_clocks_say() {
+    for (years, rebooted) in [(-10_i64, true), (10, true), (0, true), (-10, false), (10, false), (0, false)] {
+        let world = World::new();
+        let (id, other) = {
+            let serve = world.serve();
+            (serve.sandbox(&world), serve.sandbox(&world))
+        };
+        world.clock.advance(Duration::from_secs(600));
+        let now = atoll_ports::Clock::now(&*world.clock).as_unix_ms();
+        if rebooted {
+            world.runtime.power_loss();
+            world.clock.reboot("boot-2");
+        } else {
+            world.runtime.crash(&id);
+            world.runtime.crash(&other);
+        }
+        world.clock.set_now(atoll_types::Timestamp::from_unix_ms(now + years * 365 * 86_400_000));
+        let serve = world.serve();
+        let expected = if rebooted { Status::Stopped } else { Status::Crashed };
+        assert_eq!(status(&world, &serve, &id), expected, "{years} years, rebooted: {rebooted}");
+        // One that is started in this boot can crash in it, also for the next serve.
+        serve.run(serve.engine.sandbox_start(&world.caller, &id)).unwrap();
+        drop(serve);
+        world.runtime.crash(&id);
+        let serve = world.serve();
+        assert_eq!(status(&world, &serve, &id), Status::Crashed, "{years} years, after {rebooted}");
+        assert_eq!(status(&world, &serve, &other), expected);
+    }
+}
+
 #[test]
 fn what_should_not_run_is_stopped() {
     let world = World::new();

@@ -34,6 +34,7 @@ pub struct Model {
     pub generation: i64,
     pub created_at: i64,
     pub started_at: Option<i64>,
+    pub boot_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -95,6 +96,7 @@ impl TryFrom<Model> for SandboxRecord {
             generation: COLUMNS.number("generation", row.generation)?,
             created_at: Timestamp::from_unix_ms(row.created_at),
             started_at: row.started_at.map(Timestamp::from_unix_ms),
+            boot_id: row.boot_id,
         })
     }
 }

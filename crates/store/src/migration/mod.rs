@@ -1,6 +1,7 @@
 //! Migrations of the tables: forward only, each in a transaction with the note that it was done.
 
 mod m0001_first;
+mod m0002_boot_id;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -12,7 +13,7 @@ struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First)]
+        vec![Box::new(m0001_first::First), Box::new(m0002_boot_id::BootId)]
     }
 }
 

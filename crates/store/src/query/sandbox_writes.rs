@@ -37,7 +37,7 @@ fn digest(source: &ImageSource) -> Option<String> {
 }
 
 /// The columns that `sandbox_update` writes, in the order of both statements.
-fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 13], StoreError> {
+fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 14], StoreError> {
     let operation = record.operation.as_ref();
     let lifetime = record.lifetime.as_ref();
     let deadline = lifetime.map(|l| sql_number(action, l.deadline.as_ms())).transpose()?;
@@ -56,6 +56,7 @@ fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 13],
         deadline.into(),
         left.into(),
         record.started_at.map(Timestamp::as_unix_ms).into(),
+        record.boot_id.clone().into(),
     ])
 }
 
@@ -71,8 +72,8 @@ fn insert_statement(record: &SandboxRecord, uid_slot: u32) -> Result<Statement, 
     ];
     let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, created_at, \
         desired, observed, operation_id, operation_kind, operation_step, operation_attempts, operation_started_at, \
-        stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at) \
-        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at, boot_id) \
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = fixed.into_iter().chain(changing(ADD, record)?);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
 }
@@ -108,8 +109,8 @@ pub(crate) async fn insert(
 pub(crate) fn update_statement(record: &SandboxRecord) -> Result<Statement, StoreError> {
     let sql = "UPDATE sandboxes SET generation = generation + 1, desired = ?, observed = ?, operation_id = ?, \
         operation_kind = ?, operation_step = ?, operation_attempts = ?, operation_started_at = ?, stop_reason = ?, \
-        failure = ?, lifetime_boot_id = ?, lifetime_deadline_boot_ms = ?, lifetime_left_ms = ?, started_at = ? \
-        WHERE id = ? AND generation = ? RETURNING *";
+        failure = ?, lifetime_boot_id = ?, lifetime_deadline_boot_ms = ?, lifetime_left_ms = ?, started_at = ?, \
+        boot_id = ? WHERE id = ? AND generation = ? RETURNING *";
     let which: [Value; 2] = [record.id.as_str().into(), sql_number(UPDATE, record.generation)?.into()];
     let values = changing(UPDATE, record)?.into_iter().chain(which);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))

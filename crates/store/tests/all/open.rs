@@ -35,6 +35,24 @@ async fn its_files_are_for_their_owner_alone() {
     assert_eq!(names.len(), 4, "the database, its log, the log's index and the journal of ends: {names:?}");
 }
 
+/// Takes the tables back to those of the first release, and opens them again.
+#[tokio::test]
+async fn a_database_of_the_first_release_is_brought_up_to_date() {
+    let (dir, store) = super::fresh().await;
+    let user = samples::user();
+    store.user_insert(&user).await.unwrap();
+    let sandbox = samples::sandbox(&user.id, &NodeId::random());
+    let sandbox = store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    store.close().await.unwrap();
+    let path = dir.path().join("atoll.db");
+    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    raw.execute("ALTER TABLE sandboxes DROP COLUMN boot_id").await.unwrap();
+    raw.execute("DELETE FROM seaql_migrations WHERE version <> 'm0001_first'").await.unwrap();
+    drop(raw);
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.sandbox_get(&sandbox.id).await.unwrap(), Some(sandbox));
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_release_is_refused_and_left_alone() {
     let (dir, store) = super::fresh().await;

@@ -155,7 +155,8 @@ impl Exec {
     pub(super) fn stdin(&mut self, now: Timestamp, piece: &StdinPiece) -> Result<bool, AgentError> {
         let not_next = AgentError::StdinOffset { expected: self.stdin_taken };
         let skipped = self.stdin_taken.checked_sub(piece.offset.unwrap_or(self.stdin_taken));
-        let skipped = skipped.and_then(|skipped| usize::try_from(skipped).ok()).ok_or_else(|| not_next.clone())?;
+        let skipped =
+            skipped.and_then(|skipped| usize::try_from(skipped).ok()).ok_or_else(|| not_next.clone())?;
         if piece.eof && skipped > piece.data.len() {
             return Err(not_next);
         }

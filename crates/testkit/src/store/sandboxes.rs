@@ -66,6 +66,7 @@ impl Tables {
         stored.failure.clone_from(&record.failure);
         stored.lifetime.clone_from(&record.lifetime);
         stored.started_at = record.started_at;
+        stored.boot_id.clone_from(&record.boot_id);
         stored.generation += 1;
         Ok(Cas::Updated(stored.clone()))
     }

@@ -27,6 +27,7 @@ fn changed(record: &SandboxRecord) -> SandboxRecord {
         failure: Some("it failed: \"quoted\", 'so', and \u{1f40b}".to_owned()),
         lifetime: Some(Lifetime { boot_id: "b".to_owned(), deadline: BootTime::from_ms(9), left_ms: 8 }),
         started_at: Some(Timestamp::from_unix_ms(66)),
+        boot_id: Some("a boot".to_owned()),
         ..record.clone()
     }
 }
