@@ -90,6 +90,7 @@ pub(crate) fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unp
         }
         unpack_entry(&mut entry, &mut root, &mut done)?;
     }
+    root.finish();
     if done.entries == 0 { Err(Refused::Empty) } else { Ok(done) }
 }
 
@@ -201,6 +202,7 @@ mod tests {
         header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o4711 });
         header.set_uid(33);
         header.set_gid(70_000);
+        header.set_mtime(1_000_000_000);
         // As a hostile archive would: without the library's own checks.
         header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
@@ -234,6 +236,23 @@ mod tests {
             (0o4711, 33, 65_534, 2)
         );
         assert_eq!(std::fs::read(dir.path().join("usr/bin/other")).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn times_of_folders_are_the_archives_also_after_what_was_put_into_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Directory, "./", "", b"");
+        entry(&mut builder, EntryType::Directory, "./usr/", "", b"");
+        entry(&mut builder, EntryType::Directory, "./usr/bin/", "", b"");
+        entry(&mut builder, EntryType::Directory, "./gone/", "", b"");
+        entry(&mut builder, EntryType::Regular, "./usr/bin/tool", "", b"#!");
+        entry(&mut builder, EntryType::Symlink, "./gone", "/usr", b"");
+        unpack_into(dir.path(), builder, 1 << 20).unwrap();
+        for path in ["", "usr", "usr/bin", "usr/bin/tool"] {
+            let found = std::fs::symlink_metadata(dir.path().join(path)).unwrap();
+            assert_eq!(found.mtime(), 1_000_000_000, "{path:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ use rustix::io::{Errno, Result};
 
 use crate::names::Name;
 
+/// Bytes of the names of folders whose times are remembered: a large distribution has a tenth of it. The times of more
+/// are those of the import.
+const FOLDER_NAMES_BYTES_MAX: usize = 16 << 20;
+
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 /// Who owns a file and how it may be used.
@@ -32,11 +36,14 @@ pub(crate) struct Root<'a> {
     fd: BorrowedFd<'a>,
     /// The folder of the last file: the next is mostly in it too.
     last: Option<(PathBuf, OwnedFd)>,
+    /// Times of folders, which every file in them changes: set at the end.
+    folders: Vec<(PathBuf, i64)>,
+    folder_names_bytes: usize,
 }
 
 impl<'a> Root<'a> {
     pub(crate) fn new(fd: BorrowedFd<'a>) -> Self {
-        Self { fd, last: None }
+        Self { fd, last: None, folders: Vec::new(), folder_names_bytes: 0 }
     }
 
     /// Opens the folder of a name, made where it is missing.
@@ -105,7 +112,30 @@ impl<'a> Root<'a> {
                 other => other?,
             }
         };
-        apply(&folder, attributes)
+        apply(&folder, attributes)?;
+        self.remember_time(name, attributes.modified);
+        Ok(())
+    }
+
+    fn remember_time(&mut self, name: &Name, modified: i64) {
+        let mut path = name.parent.clone();
+        path.push(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&name.last));
+        self.folder_names_bytes += path.as_os_str().len() + size_of::<(PathBuf, i64)>();
+        if self.folder_names_bytes <= FOLDER_NAMES_BYTES_MAX {
+            self.folders.push((path, modified));
+        }
+    }
+
+    /// Gives folders the times that the archive says, once nothing is put into them any more. In its order, so that of
+    /// two that say something about the same folder the last is right.
+    pub(crate) fn finish(self) {
+        for (path, modified) in &self.folders {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // What was a folder may have become something else; its time is then not this one.
+            let Ok(folder) = openat2(self.fd, path, flags, Mode::empty(), INSIDE) else { continue };
+            let _best_effort = futimens(&folder, &times(*modified));
+        }
     }
 
     fn open_for_change(&self, path: &[u8]) -> Result<OwnedFd> {
@@ -174,8 +204,12 @@ fn apply(file: impl std::os::fd::AsFd, attributes: Attributes) -> Result<()> {
     let (uid, gid) = owner(attributes);
     fchown(&file, uid, gid)?;
     fchmod(&file, Mode::from_raw_mode(RawMode::from(attributes.mode & 0o7777)))?;
-    let modified = Timespec { tv_sec: attributes.modified, tv_nsec: 0 };
-    futimens(&file, &Timestamps { last_access: modified, last_modification: modified })
+    futimens(&file, &times(attributes.modified))
+}
+
+fn times(modified: i64) -> Timestamps {
+    let modified = Timespec { tv_sec: modified, tv_nsec: 0 };
+    Timestamps { last_access: modified, last_modification: modified }
 }
 
 fn copy(content: &mut impl Read, file: &mut File) -> std::io::Result<u64> {
