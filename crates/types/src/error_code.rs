@@ -75,7 +75,7 @@ codes! {
     BodyTooLarge = "body_too_large", 413;
     /// The body is not of a type that this route takes.
     UnsupportedMediaType = "unsupported_media_type", 415;
-    /// A quota is used up.
+    /// A quota is used up: of sandboxes, or of API keys (100 for each user).
     QuotaExceeded = "quota_exceeded", 429;
     /// Too many requests; `Retry-After` says when to try again.
     RateLimited = "rate_limited", 429;

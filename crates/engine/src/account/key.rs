@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Caller, Engine, EngineError, NewApiKey};
 
+/// Keys of one user, those that have expired too: one for each machine and program of a person, and a list that stays
+/// readable.
+const API_KEYS_PER_USER_MAX: u32 = 100;
 /// Start of every key, so that people and scanners recognise it.
 const PREFIX: &str = "sk_";
 /// Characters of a key that are kept to recognise it: the prefix and 20 of its 160 bits.
@@ -28,7 +31,7 @@ impl Engine {
     /// Makes a key for the caller.
     ///
     /// # Errors
-    /// A name that is empty or too long.
+    /// A name that is empty or too long; `quota_exceeded` beyond 100 keys.
     pub async fn api_key_create(
         &self,
         caller: &Caller,
@@ -49,8 +52,17 @@ impl Engine {
             expires_at: expires_in.map(|d| later(now, d)),
             last_used_at: None,
         };
-        self.inner.ports.store.api_key_insert(&record).await?;
-        Ok(NewApiKey { record, key })
+        let store = &self.inner.ports.store;
+        // One after the other, so that of many who ask at once no more pass than may.
+        let _counting = self.inner.accounts.making_keys.lock().await;
+        let has = store.api_key_list(&caller.user, None, API_KEYS_PER_USER_MAX).await?.items.len();
+        if u32::try_from(has).is_ok_and(|has| has < API_KEYS_PER_USER_MAX) {
+            store.api_key_insert(&record).await?;
+            return Ok(NewApiKey { record, key });
+        }
+        let text =
+            format!("you have {has} of {API_KEYS_PER_USER_MAX} API keys: remove those that are not used");
+        Err(EngineError::new(ErrorCode::QuotaExceeded, text))
     }
 
     /// The caller's keys, newest first.

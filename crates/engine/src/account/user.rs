@@ -11,6 +11,8 @@ use crate::{Engine, EngineError};
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     adding: Mutex<()>,
+    /// The same for keys, so that their number has a bound.
+    pub(super) making_keys: Mutex<()>,
 }
 
 async fn hash_new(password: String) -> Result<String, EngineError> {

@@ -188,3 +188,22 @@ fn a_busy_key_costs_no_query_a_request() {
     }
     assert_eq!(world.store.faults().count("api_key_by_hash"), 1);
 }
+
+#[test]
+fn a_user_has_a_hundred_keys_at_most_also_when_many_are_asked_for_at_once() {
+    let world = World::new();
+    let serve = world.serve();
+    let other = world.user(Role::User);
+    let ask = |caller, count| {
+        let asked = (0..count).map(|n| serve.engine.api_key_create(caller, format!("key {n}"), None));
+        serve.run(futures_util::future::join_all(asked))
+    };
+    let answers = ask(&world.caller, 103);
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert_eq!(refused.len(), 3);
+    assert!(refused.iter().all(|error| error.code == ErrorCode::QuotaExceeded));
+    assert!(ask(&other, 1)[0].is_ok(), "another user's are his own");
+    let one = &answers.iter().find_map(|answer| answer.as_ref().ok()).unwrap().record.id;
+    serve.run(serve.engine.api_key_delete(&world.caller, one)).unwrap();
+    assert!(ask(&world.caller, 1)[0].is_ok());
+}
