@@ -151,8 +151,6 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     ) -> Result<Page<SandboxRecord>, StoreError>;
     /// Every sandbox of a node, for the reconciler.
     async fn sandbox_list_node(&self, node: &NodeId) -> Result<Vec<SandboxRecord>, StoreError>;
-    /// How many a user has that are not being deleted.
-    async fn sandbox_count(&self, owner: &UserId) -> Result<u64, StoreError>;
     /// Writes all that changes of a record (desired, observed, operation, stop_reason, failure, lifetime, started_at,
     /// boot_id) if its generation is still `record.generation`, and raises it by one.
     async fn sandbox_update(

@@ -133,10 +133,6 @@ impl Store for SqliteStore {
         sandboxes::list_node(&self.read, node).await
     }
 
-    async fn sandbox_count(&self, owner: &UserId) -> Result<u64, StoreError> {
-        sandboxes::count(&self.read, owner).await
-    }
-
     async fn sandbox_update(
         &self,
         record: &SandboxRecord,

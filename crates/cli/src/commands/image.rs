@@ -9,12 +9,11 @@ use anyhow::Context as _;
 use atoll_api_types::Image;
 use atoll_client::{Archive, Progress};
 use atoll_types::ImageName;
-use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Call, ls};
+use super::{Call, listing, ls};
 use crate::failure::advised;
-use crate::printer::{Printer, table};
+use crate::printer::Printer;
 use crate::units;
 
 /// Time between two reports of how far an upload is.
@@ -136,24 +135,12 @@ fn progress(printer: Printer, length: Option<u64>) -> Progress {
 }
 
 async fn list(call: &Call) -> anyhow::Result<()> {
-    let mut images: Vec<Image> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = call.client.image_list(cursor.as_deref()).await?;
-        images.extend(page.items);
-        if page.next_cursor.is_none() || page.next_cursor == cursor {
-            break;
-        }
-        cursor = page.next_cursor;
-    }
-    let now = OffsetDateTime::now_utc();
-    let row = |image: &Image| {
+    let row = |image: &Image, now| {
         let digest =
             image.digest.as_deref().map(|digest| digest.chars().take(12).collect()).unwrap_or_default();
         let created = image.created_at.as_deref().map(|time| ls::age(time, now)).unwrap_or_default();
         vec![image.name.clone(), digest, image.size_bytes.map(units::bytes).unwrap_or_default(), created]
     };
-    Ok(call
-        .printer
-        .data(&images, || table(&["NAME", "DIGEST", "SIZE", "IMPORTED"], images.iter().map(row).collect()))?)
+    let page = async |cursor: Option<&str>| call.client.image_list(cursor).await;
+    listing::show_all(call, &["NAME", "DIGEST", "SIZE", "IMPORTED"], page, row).await
 }

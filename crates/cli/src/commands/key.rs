@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use atoll_api_types::{ApiKey, CreateApiKey};
 use atoll_types::ApiKeyId;
-use time::OffsetDateTime;
 
-use super::{Call, ls};
-use crate::printer::table;
+use super::{Call, listing, ls};
 use crate::units;
 
 #[derive(Debug, clap::Args)]
@@ -60,19 +58,8 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(call: &Call) -> anyhow::Result<()> {
-    let mut keys: Vec<ApiKey> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = call.client.api_key_list(cursor.as_deref()).await?;
-        keys.extend(page.items);
-        if page.next_cursor.is_none() || page.next_cursor == cursor {
-            break;
-        }
-        cursor = page.next_cursor;
-    }
-    let now = OffsetDateTime::now_utc();
     let never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
-    let row = |key: &ApiKey| {
+    let row = |key: &ApiKey, now| {
         let used = key.last_used_at.as_deref().map_or_else(|| "never".to_owned(), |time| ls::age(time, now));
         vec![
             key.id.clone(),
@@ -83,7 +70,7 @@ async fn list(call: &Call) -> anyhow::Result<()> {
             used,
         ]
     };
-    Ok(call.printer.data(&keys, || {
-        table(&["ID", "NAME", "KEY", "CREATED", "EXPIRES", "LAST USED"], keys.iter().map(row).collect())
-    })?)
+    let headers = ["ID", "NAME", "KEY", "CREATED", "EXPIRES", "LAST USED"];
+    let page = async |cursor: Option<&str>| call.client.api_key_list(cursor).await;
+    listing::show_all(call, &headers, page, row).await
 }

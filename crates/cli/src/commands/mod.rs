@@ -10,6 +10,7 @@ pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod image;
 pub(crate) mod key;
+mod listing;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;

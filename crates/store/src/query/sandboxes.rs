@@ -1,7 +1,7 @@
 //! Reading sandboxes.
 
 use atoll_ports::{Page, SandboxFilter, SandboxRecord, StoreError};
-use atoll_types::{NodeId, SandboxId, UserId};
+use atoll_types::{NodeId, SandboxId};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Statement, Value};
 
 use super::statement;
@@ -75,14 +75,4 @@ pub(crate) async fn list_node(
     let rows = Model::find_by_statement(list_node_statement(node)).all(db).await;
     let rows = rows.map_err(failed("list the sandboxes of a node"))?;
     rows.into_iter().map(SandboxRecord::try_from).collect()
-}
-
-pub(crate) async fn count(db: &impl ConnectionTrait, owner: &UserId) -> Result<u64, StoreError> {
-    let query = statement(
-        "SELECT count(*) AS n FROM sandboxes WHERE owner_id = ? AND desired != 'deleted'",
-        [owner.as_str().into()],
-    );
-    let row = db.query_one_raw(query).await.and_then(|row| row.map(|row| row.try_get("", "n")).transpose());
-    let n: i64 = row.map_err(failed("count sandboxes"))?.unwrap_or(0);
-    Ok(n.unsigned_abs())
 }

@@ -163,10 +163,6 @@ impl Store for FakeStore {
         self.run("sandbox_list_node", |t| Ok(t.sandbox_list_node(node))).await
     }
 
-    async fn sandbox_count(&self, owner: &UserId) -> Result<u64, StoreError> {
-        self.run("sandbox_count", |t| Ok(t.sandbox_count(owner))).await
-    }
-
     async fn sandbox_update(
         &self,
         record: &SandboxRecord,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use atoll_ports::{Cas, Page, SandboxFilter, SandboxRecord, StoreError, UID_SLOTS};
-use atoll_types::{Desired, NodeId, SandboxId, UserId};
+use atoll_types::{Desired, NodeId, SandboxId};
 
 use super::Tables;
 use super::page::{page, read_newest, write_newest};
@@ -44,11 +44,6 @@ impl Tables {
 
     pub(super) fn sandbox_list_node(&self, node: &NodeId) -> Vec<SandboxRecord> {
         self.sandboxes.values().filter(|s| s.node == *node).cloned().collect()
-    }
-
-    pub(super) fn sandbox_count(&self, owner: &UserId) -> u64 {
-        let mine = |s: &&SandboxRecord| s.owner == *owner && s.desired != Desired::Deleted;
-        self.sandboxes.values().filter(mine).count() as u64
     }
 
     pub(super) fn sandbox_update(
