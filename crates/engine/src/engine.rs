@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use atoll_ports::{AgentLink, Clock, ExecLogs, Images, Runtime, RuntimeEvent, Store};
 use atoll_tasks::{Group, Kind, Tasks};
+use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,9 @@ pub(crate) struct Inner {
     pub(crate) due: DueSandboxes,
     pub(crate) keys: KeyCache,
     pub(crate) accounts: Accounts,
+    /// Shared by imports from before their content is there until their record is; whoever removes content that has no
+    /// record is alone.
+    pub(crate) image_content: RwLock<()>,
     /// Mutations that a request began; shutdown waits for them.
     pub(crate) operations: Group,
     /// Drains of execs; cut at shutdown, taken up again at the next start.
@@ -82,6 +86,7 @@ impl Engine {
             due: DueSandboxes::default(),
             keys: KeyCache::default(),
             accounts: Accounts::default(),
+            image_content: RwLock::default(),
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),

@@ -44,6 +44,7 @@ impl Engine {
                 "another user's image has this name: choose another",
             ));
         }
+        let _until_recorded = self.inner.image_content.read().await;
         let imported = self.inner.ports.images.import(archive, self.inner.settings.image_bytes_max).await;
         let imported = imported.map_err(image_error)?;
         let image = ImageRecord {
@@ -101,6 +102,24 @@ impl Engine {
         }
         store.image_delete(name).await?;
         self.drop_content(&image).await
+    }
+
+    /// Removes content without a record, as when serve died between the two. While an import is under way its own has none
+    /// yet: then the next pass looks.
+    pub(crate) async fn remove_unowned_images(&self) -> Result<(), EngineError> {
+        let Ok(_alone) = self.inner.image_content.try_write() else { return Ok(()) };
+        let images = &self.inner.ports.images;
+        for digest in images.list().await.map_err(image_error)? {
+            if self.inner.ports.store.image_digest_used(&digest).await? {
+                continue;
+            }
+            tracing::info!("removing the image content {digest}: no record owns it");
+            match images.remove(&digest).await {
+                Ok(()) | Err(ImagesError::InUse) => {}
+                Err(error) => return Err(image_error(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Removes content that neither a name nor a sandbox stands for.

@@ -36,8 +36,9 @@ impl Engine {
         let sandboxes = self.reconcile_sandboxes().await;
         let logs = self.remove_unowned_logs().await;
         let execs = self.recover_execs().await;
+        let images = self.remove_unowned_images().await;
         self.forget_the_gone();
-        sandboxes.and(logs).and(execs)
+        sandboxes.and(logs).and(execs).and(images)
     }
 
     async fn reconcile_sandboxes(&self) -> Result<(), EngineError> {

@@ -83,6 +83,11 @@ pub enum Call {
         /// Which.
         digest: ImageDigest,
     },
+    /// Images whose files are here.
+    ListImages {
+        /// Only digests greater than this one, in order: the page after it.
+        after: Option<ImageDigest>,
+    },
     /// Room and health of the storage.
     Storage,
     /// Everything of this installation that is on the host, id by id, for `doctor`.
@@ -168,6 +173,13 @@ pub enum Answer {
         digest: ImageDigest,
         /// Bytes of its files.
         bytes: u64,
+    },
+    /// To `ListImages`: a page in the order of digests.
+    Images {
+        /// At most a few hundred.
+        digests: Vec<ImageDigest>,
+        /// Whether there are more after the last.
+        more: bool,
     },
     /// To `Storage`.
     Storage {

@@ -35,6 +35,8 @@ pub enum ImagesError {
 pub trait Images: std::fmt::Debug + Send + Sync {
     /// Unpacks a root file system archive (tar, a regular file read from its start) of at most `max_bytes` unpacked.
     async fn import(&self, archive: File, max_bytes: u64) -> Result<Imported, ImagesError>;
+    /// The images whose files are on the node, whatever the records say.
+    async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError>;
     /// Removes the files of an image.
     async fn remove(&self, digest: &ImageDigest) -> Result<(), ImagesError>;
 }

@@ -27,7 +27,7 @@ const CALL_TIME: Duration = Duration::from_secs(15);
 pub(crate) const IMPORT_TIME: Duration = Duration::from_secs(630);
 
 /// Pages of a list that are asked for at most: more sandboxes than there are ranges of ids.
-const PAGES_MAX: usize = 64;
+pub(crate) const PAGES_MAX: usize = 64;
 
 /// Where the launcher is.
 #[derive(Debug, Clone)]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_launcher_protocol::{Answer, Call};
-use atoll_ports::{Images, ImagesError, Imported};
+use atoll_ports::{Images, ImagesError, Imported, RuntimeError};
 use atoll_types::ImageDigest;
 
 use crate::NativeRuntime;
 use crate::convert::{self, CallError};
-use crate::handle::IMPORT_TIME;
+use crate::handle::{IMPORT_TIME, PAGES_MAX};
 
 #[async_trait]
 impl Images for NativeRuntime {
@@ -22,6 +22,24 @@ impl Images for NativeRuntime {
             Answer::Imported { digest, bytes } => Ok(Imported { digest, size_bytes: bytes }),
             other => Err(convert::import(CallError::unexpected(&other))),
         }
+    }
+
+    async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {
+        let mut all: Vec<ImageDigest> = Vec::new();
+        for _page in 0..PAGES_MAX {
+            let call = Call::ListImages { after: all.last().cloned() };
+            match self.call(call).await.map_err(convert::import)? {
+                Answer::Images { digests, more } => {
+                    let ended = !more || digests.is_empty();
+                    all.extend(digests);
+                    if ended {
+                        return Ok(all);
+                    }
+                }
+                other => return Err(convert::import(CallError::unexpected(&other))),
+            }
+        }
+        Err(RuntimeError::Failed("the launcher's list of images has no end".to_owned()).into())
     }
 
     async fn remove(&self, digest: &ImageDigest) -> Result<(), ImagesError> {

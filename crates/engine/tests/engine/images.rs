@@ -1,9 +1,10 @@
 //! Images.
 
 use std::io::Write;
+use std::time::Duration;
 
 use atoll_ports::Role;
-use atoll_testkit::{Fault, StoreFault, samples};
+use atoll_testkit::{Fault, Gate, StoreFault, samples};
 use atoll_types::{ErrorCode, ImageName};
 
 use crate::world::{World, sandbox};
@@ -67,4 +68,27 @@ fn a_name_belongs_to_who_imported_it() {
     new.image = Some(samples::parse("nothing"));
     assert_eq!(serve.create(&world, new).unwrap_err().code, ErrorCode::ImageNotFound);
     serve.run(serve.engine.image_delete(&admin, &name)).unwrap();
+}
+
+/// serve dies when the content is there and its record is not: the next one removes it, and what has a record stays.
+#[test]
+fn content_of_an_import_that_died_before_its_record_is_removed() {
+    let world = World::new();
+    let kept = {
+        let serve = world.serve();
+        let import = serve.engine.image_import(&world.caller, samples::parse("kept"), archive(1));
+        let kept = serve.run(import).unwrap().digest;
+        world.store.faults().nth_of("image_put", 1, Fault::Wait(Gate::closed()));
+        let (engine, caller) = (serve.engine.clone(), world.caller.clone());
+        let _dies = serve
+            .start(async move { engine.image_import(&caller, samples::parse("lost"), archive(2)).await });
+        serve.pass(Duration::from_secs(1));
+        assert_eq!(world.images.kept.lock().len(), 2);
+        // While it goes on nobody takes its content away.
+        serve.pass(Duration::from_secs(120));
+        assert_eq!(world.images.kept.lock().len(), 2, "the content of an import under way");
+        kept
+    };
+    let _serve = world.serve();
+    assert_eq!(world.images.kept.lock().iter().collect::<Vec<_>>(), [&kept]);
 }

@@ -45,6 +45,10 @@ impl Images for FakeImages {
         Ok(Imported { digest, size_bytes })
     }
 
+    async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {
+        Ok(self.kept.lock().iter().cloned().collect())
+    }
+
     async fn remove(&self, digest: &ImageDigest) -> Result<(), ImagesError> {
         self.kept.lock().remove(digest);
         Ok(())

@@ -37,6 +37,10 @@ impl Images for MemoryImages {
         Ok(Imported { digest, size_bytes: bytes.len().try_into().unwrap() })
     }
 
+    async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {
+        Ok(Vec::new())
+    }
+
     async fn remove(&self, _: &ImageDigest) -> Result<(), ImagesError> {
         Ok(())
     }

@@ -1,16 +1,17 @@
 //! What there really is: from the table, the folders, the groups and the sockets, not from any record.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use atoll_launcher_protocol::{Answer, Found, Remains};
-use atoll_types::{ImageSource, SandboxId};
+use atoll_types::{ImageDigest, ImageSource, SandboxId};
 use rustix::fs::Dir;
 
 use super::Server;
 use super::table::Phase;
 use crate::sandbox::state;
 
-/// Sandboxes of one answer: well within a packet.
+/// Sandboxes or images of one answer: well within a packet.
 const PAGE: usize = 256;
 
 impl Server {
@@ -30,6 +31,15 @@ impl Server {
         let (remains, more) = page(self.look(), after);
         let trash = self.tools.cgroups.trash().saturating_add(self.tools.storage.trash_count());
         Answer::Audit { remains, more, trash }
+    }
+
+    /// A page of images after one. What is being unpacked has no digest for its name yet.
+    pub(super) fn images(&self, after: Option<&ImageDigest>) -> Answer {
+        let mut all: Vec<ImageDigest> = ids(&self.tools.storage.images, "");
+        all.sort();
+        let mut rest = all.into_iter().filter(|digest| after.is_none_or(|after| digest > after));
+        let digests: Vec<ImageDigest> = rest.by_ref().take(PAGE).collect();
+        Answer::Images { digests, more: rest.next().is_some() }
     }
 
     /// Whether any sandbox, running or not, is made of an image.
@@ -90,7 +100,7 @@ fn page(all: BTreeMap<SandboxId, Remains>, after: Option<&SandboxId>) -> (Vec<Re
     (page, rest.next().is_some())
 }
 
-fn ids(folder: &std::os::fd::OwnedFd, suffix: &str) -> Vec<SandboxId> {
+fn ids<T: FromStr>(folder: &std::os::fd::OwnedFd, suffix: &str) -> Vec<T> {
     let Ok(entries) = Dir::read_from(folder) else { return Vec::new() };
     let id = |name: &std::ffi::CStr| name.to_str().ok()?.strip_suffix(suffix)?.parse().ok();
     entries.filter_map(|entry| id(entry.ok()?.file_name())).collect()

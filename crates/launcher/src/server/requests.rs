@@ -34,6 +34,10 @@ impl Server {
                 self.answer(waiter, Ok(answer));
             }
             Call::ImportImage { max_bytes } => self.import(waiter, max_bytes, descriptors),
+            Call::ListImages { after } => {
+                let answer = self.images(after.as_ref());
+                self.answer(waiter, Ok(answer));
+            }
             Call::RemoveImage { digest } => {
                 let result = self.remove_image(&digest);
                 self.answer(waiter, result);

@@ -65,6 +65,12 @@ fn an_archive_becomes_an_image_that_runs() {
     assert!(String::from_utf8(sum.stdout).unwrap().starts_with(digest.as_str()));
     // The same again is the same image.
     assert_eq!(import(&mut client, &file).unwrap(), digest);
+    let mut listed = |after| match client.call(Call::ListImages { after }).unwrap() {
+        Answer::Images { digests, more: false } => digests,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(listed(None), std::slice::from_ref(&digest));
+    assert_eq!(listed(Some(digest.clone())), []);
 
     let mut request = host_sandbox(0);
     request.image = ImageSource::Unpacked(digest.clone());
