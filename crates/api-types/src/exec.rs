@@ -39,7 +39,7 @@ pub struct ExecBody {
     #[serde(default, rename = "async", skip_serializing_if = "Option::is_none")]
     pub run_async: Option<bool>,
     /// Variables added to the sandbox's.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "crate::unique::map", skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Where; absolute. The user's home when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

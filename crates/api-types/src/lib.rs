@@ -10,6 +10,7 @@ mod health;
 mod image;
 mod log;
 mod sandbox;
+mod unique;
 
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};

@@ -139,6 +139,8 @@ mod tests {
     #[case(r#"{"command":"a","command":"b"}"#, "command: is given twice")]
     #[case(r#"{"command":"a","comand":"b"}"#, "comand: is not known here; known: command, async")]
     #[case(r#"{"command":"a","env":{"A":1}}"#, "env.A: invalid type: integer `1`, expected a string")]
+    #[case(r#"{"command":"a","env":{"A":"1","B":"2","A":"1"}}"#, "env.A: is given twice")]
+    #[case(r#"{"command":"a","env":{"env":"1","env":"2"}}"#, "env.env: is given twice")]
     #[case(r#"{"command":"a","env":[]}"#, "env: invalid type: sequence")]
     #[case(r#"{"command":"a","async":"yes"}"#, "async: invalid type: string")]
     #[case(r#"{"command":"a","timeoutSeconds":-1}"#, "timeoutSeconds: invalid value: integer `-1`")]
@@ -148,6 +150,12 @@ mod tests {
     fn the_field_is_named(#[case] body: &str, #[case] expected: &str) {
         let message = refusal::<ExecBody>(body);
         assert!(message.starts_with(expected), "{message}");
+    }
+
+    #[test]
+    fn a_label_that_is_given_twice_is_named() {
+        let twice = r#"{"labels":{"team":"a","team":"b"}}"#;
+        assert_eq!(refusal::<CreateSandbox>(twice), "labels.team: is given twice");
     }
 
     #[test]

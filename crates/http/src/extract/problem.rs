@@ -88,6 +88,9 @@ pub(crate) fn from_serde(prefix: &str, path: &str, said: &str) -> ApiFailure {
             path.to_owned(),
             format!("is not known here; known: {}", known.replace('`', "").trim_start_matches("one of ")),
         )
+    } else if said.starts_with("duplicate key `") {
+        // The path ends with the map.
+        (join(path, &quoted(said).unwrap_or_default()), "is given twice".to_owned())
     } else if said.starts_with("duplicate field `") {
         let field = quoted(said).unwrap_or_default();
         let path = if path == field || path.ends_with(&format!(".{field}")) {
