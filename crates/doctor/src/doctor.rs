@@ -167,6 +167,9 @@ fn notes(world: &World, alive: usize) -> Vec<String> {
             notes.push(format!("{name} is down; the supervisor starts it again"));
         }
     }
+    if world.plain_pool {
+        notes.push("disk limits do not hold: the storage is plain folders".to_owned());
+    }
     notes.push(match alive {
         1 => "1 sandbox is alive".to_owned(),
         n => format!("{n} sandboxes are alive"),

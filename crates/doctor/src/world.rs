@@ -100,6 +100,8 @@ pub struct World {
     pub stray_mounts: Vec<PathBuf>,
     /// Where the pool is mounted, if it is.
     pub pool_mount: Option<PathBuf>,
+    /// Whether the pool is plain folders, in which nothing can be limited.
+    pub plain_pool: bool,
     /// Loop devices of the pool's image.
     pub loop_devices: Vec<LoopDevice>,
     /// Unpacked images.

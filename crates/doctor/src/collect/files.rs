@@ -17,6 +17,9 @@ use crate::world::{Process, World};
 /// Longest state file of a sandbox, in bytes.
 const STATE_BYTES_MAX: u64 = 4 << 10;
 
+/// `f_type` of btrfs.
+const BTRFS_MAGIC: u64 = 0x9123_683E;
+
 /// A folder below the data folder; none where there is none.
 pub(crate) fn open(parent: impl AsFd, path: &str) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -77,7 +80,16 @@ pub(crate) fn collect(place: &Place, world: &mut World) -> io::Result<()> {
         }
     }
     world.trash = names(place, "native/pool/trash")?;
+    world.plain_pool = is_plain(place)?;
     Ok(())
+}
+
+/// Whether the pool is there, and not btrfs. The folder under a pool that is not mounted holds nothing.
+fn is_plain(place: &Place) -> io::Result<bool> {
+    let Some(pool) = open(&place.root, "native/pool")? else { return Ok(false) };
+    let used = !names(place, "native/pool")?.is_empty();
+    let kind = rustix::fs::fstatfs(&pool)?.f_type;
+    Ok(used && u64::try_from(kind).is_ok_and(|kind| kind != BTRFS_MAGIC))
 }
 
 fn collect_sandbox(place: &Place, id: SandboxId, world: &mut World) -> io::Result<()> {

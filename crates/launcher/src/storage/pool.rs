@@ -36,12 +36,12 @@ pub(super) fn open(native: &OwnedFd, data_dir: &Path) -> Result<(Kind, OwnedFd),
     let plain = make_dir(native, "pool", 0o700)?;
     if is_btrfs(&plain) && !is_mounted(native, &plain)? {
         // The host's own file system is btrfs: its subvolumes serve, and its quotas where they can be had.
-        let limits = ioctl::enable_quota(&plain).is_ok();
+        let limits = enable_limits(&plain);
         return Ok((Kind::Btrfs { limits, image: None }, plain));
     }
     match open_image(native, data_dir) {
         Ok(Some((image, pool))) => {
-            let limits = ioctl::enable_quota(&pool).is_ok();
+            let limits = enable_limits(&pool);
             Ok((Kind::Btrfs { limits, image: Some(image) }, pool))
         }
         Ok(None) => Ok((Kind::Plain, plain)),
@@ -52,6 +52,15 @@ pub(super) fn open(native: &OwnedFd, data_dir: &Path) -> Result<(Kind, OwnedFd),
             Ok((Kind::Plain, plain))
         }
     }
+}
+
+/// Turns quotas on; whether limits hold from here on.
+fn enable_limits(pool: &OwnedFd) -> bool {
+    let enabled = ioctl::enable_quota(pool);
+    if let Err(errno) = enabled {
+        log(&format!("no quotas in btrfs, so no disk limits: {errno}"));
+    }
+    enabled.is_ok()
 }
 
 fn is_btrfs(dir: &OwnedFd) -> bool {
