@@ -68,6 +68,7 @@ impl From<atoll_ports::StoreError> for EngineError {
             StoreError::Conflict { .. } | StoreError::Absent { .. } => {
                 Self::new(ErrorCode::Internal, "the records do not agree").because(error)
             }
+            StoreError::Full => Self::new(ErrorCode::DiskFull, error.to_string()),
             StoreError::Database { .. } => {
                 Self::new(ErrorCode::Unavailable, "the database does not answer: try again").because(error)
             }

@@ -82,6 +82,9 @@ pub enum StoreError {
     /// The cursor of a list is malformed.
     #[error("the cursor is not one that a list gave out")]
     BadCursor,
+    /// The disk below the database is full: nothing was written.
+    #[error("the disk of the records is full")]
+    Full,
     /// The database failed.
     #[error("the database failed to {action}")]
     Database {

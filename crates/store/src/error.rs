@@ -1,11 +1,24 @@
 //! Failures of the database, as the port names them.
 
 use atoll_ports::StoreError;
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// The database failed to do this.
 pub(crate) fn failed(action: &'static str) -> impl FnOnce(DbErr) -> StoreError {
-    move |source| StoreError::Database { action, source: Box::new(source) }
+    move |source| match is_full(&source) {
+        true => StoreError::Full,
+        false => StoreError::Database { action, source: Box::new(source) },
+    }
+}
+
+/// `SQLITE_FULL`, as sqlx writes it.
+const FULL: &str = "13";
+
+/// Whether the disk had no room for it.
+pub(crate) fn is_full(error: &DbErr) -> bool {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else { return false };
+    let RuntimeErr::SqlxError(error) = error else { return false };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == FULL)
 }
 
 /// What a refused insert means.

@@ -25,6 +25,7 @@ mod migration;
 mod open;
 mod query;
 mod reader;
+mod reserve;
 mod store;
 mod words;
 mod writer;

@@ -17,7 +17,7 @@ use crate::connection::{OwnConnection, connect_error};
 use crate::ends::{Ends, OpenEndsError};
 use crate::flush::Flush;
 use crate::writer::{Writer, WriterHandle};
-use crate::{checkpoint, migration};
+use crate::{checkpoint, migration, reserve};
 
 /// Connections that read: reads are short, and two cores run no more of them at once.
 const READ_CONNECTIONS: u32 = 3;
@@ -127,14 +127,18 @@ impl SqliteStore {
         create_private(path)?;
         let options = options(path);
         let first = open_pool(options.clone(), 1).await.map_err(failed("open"))?;
-        let migrated = migration::run(&first).await;
-        first.close().await.map_err(failed("close"))?;
-        migrated?;
+        if let Err(error) = migration::run(&first).await {
+            first.close().await.map_err(failed("close"))?;
+            return Err(error);
+        }
 
         let read = open_pool(options.clone().pragma("query_only", "ON"), READ_CONNECTIONS);
         let read = read.await.map_err(failed("open"))?;
         let writing = options.clone().pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
         let write = OwnConnection::open(&writing).await.map_err(failed("open"))?;
+        // Not before: the last connection that closes gives the log's room back, which a full disk may not have again.
+        first.close().await.map_err(failed("close"))?;
+        reserve::take(&write, path).await;
         let checkpointing = OwnConnection::open(&options).await.map_err(failed("open"))?;
         Self::start(read, write, checkpointing, path).await
     }

@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::connection::OwnConnection;
-use crate::error::failed;
+use crate::error::{failed, is_full};
 
 /// Writes that wait for the task; beyond it callers wait. About what a hundred sandboxes have under way.
 const QUEUE_WRITES_MAX: usize = 1_024;
@@ -78,6 +78,7 @@ where
         let result = match (self.result, committed) {
             (Some(Err(own)), _) => Err(own),
             (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) if is_full(&error) => Err(StoreError::Full),
             (_, Err(error)) => Err(StoreError::Database { action: "commit", source: Box::new(error) }),
             (None, Ok(())) => Err(closed()),
         };

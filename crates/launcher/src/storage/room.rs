@@ -14,6 +14,10 @@ pub(super) const RESERVE_BYTES: u64 = 2 << 30;
 /// Below this much free room creates are refused, in bytes: what runs already needs it.
 const FULL_BYTES: u64 = 256 << 20;
 
+/// Below this much free room on the host creates are refused too, in bytes, however much is free in the image: the
+/// records and logs of what runs already are on the host, and each exec may log 64 MiB.
+const HOST_FULL_BYTES: u64 = 256 << 20;
+
 /// The image grows when less than this is free in it, in bytes: more than sandboxes write between two looks.
 const GROW_BELOW_BYTES: u64 = 2 << 30;
 
@@ -43,13 +47,14 @@ impl Storage {
         let stat = fstatvfs(&self.pool).at(Step::OpenLayer)?;
         let (free, total) =
             (stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize));
-        let growth = match &self.kind {
-            Kind::Btrfs { image: Some(_), .. } => host_free_bytes(&self.host)?.saturating_sub(RESERVE_BYTES),
-            Kind::Btrfs { image: None, .. } | Kind::Plain => 0,
+        let host_free = host_free_bytes(&self.host)?;
+        let (growth, reserve) = match &self.kind {
+            Kind::Btrfs { image: Some(_), .. } => (host_free.saturating_sub(RESERVE_BYTES), 0),
+            Kind::Btrfs { image: None, .. } | Kind::Plain => (0, RESERVE_BYTES),
         };
-        let reserve = if matches!(self.kind, Kind::Btrfs { image: Some(_), .. }) { 0 } else { RESERVE_BYTES };
         let free_bytes = free.saturating_add(growth).saturating_sub(reserve);
-        Ok(Room { free_bytes, total_bytes: total.saturating_add(growth), full: free_bytes < FULL_BYTES })
+        let full = free_bytes < FULL_BYTES || host_free < HOST_FULL_BYTES;
+        Ok(Room { free_bytes, total_bytes: total.saturating_add(growth), full })
     }
 
     /// Grows the image where its free room runs short and the host has some to give. Room is taken from the host

@@ -13,7 +13,10 @@ const ADDRESS: &str = "address";
 /// Says it on standard error and in the file `address` of serve's folder.
 pub(super) fn announce(folder: &Folder, config: &Config, bound: SocketAddr) -> Result<(), InnerError> {
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(bound)));
-    folder.write(ADDRESS, &url)?;
+    // As it mostly is: a disk that is full must not keep serve from starting again.
+    if folder.read(ADDRESS)?.as_ref() != Some(&url) {
+        folder.write(ADDRESS, &url)?;
+    }
     report::line(&format!("listening on {url}"));
     if config.auth == AuthMode::None {
         report::line("authentication is off: whoever can connect from this machine is the one user");

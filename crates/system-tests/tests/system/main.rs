@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what it expects")]
 
 mod delete;
+mod disk;
 mod faults;
 mod harness;
 mod hostile;

@@ -3,6 +3,7 @@
 //! The programs are looked for in `ATOLL_BIN_DIR`, else in the target folder that this test was built into; the small
 //! ones as `atoll` itself finds them. `make build` makes all of them.
 
+mod disk;
 mod inside;
 mod place;
 
@@ -18,6 +19,7 @@ use atoll_doctor::{Doctor, Records};
 use atoll_types::SandboxId;
 use rustix::process::{Pid, Signal, kill_process};
 
+pub(crate) use disk::{Disk, Format};
 pub(crate) use inside::Inside;
 use place::Place;
 
@@ -81,8 +83,17 @@ impl Atoll {
 
     /// Starts with more flags of `atoll serve`.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        Self::start_at(flags, None).await
+    }
+
+    /// Starts on a disk of its own.
+    pub(crate) async fn start_on(format: Format, bytes: u64) -> Self {
+        Self::start_at(&[], Some((format, bytes))).await
+    }
+
+    async fn start_at(flags: &[&str], disk: Option<(Format, u64)>) -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests need root: make test-system");
-        let place = Place::new(flags);
+        let place = Place::new(flags, disk);
         // Free at this moment, and the kernel gives it to nobody else who asks for any.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let supervisor = spawn(&place, port);
@@ -143,6 +154,16 @@ impl Atoll {
         let credentials = Credentials { email: EMAIL.to_owned(), password: PASSWORD.to_owned() };
         self.token = self.client.log_in(&credentials).await.unwrap().token;
         self.client = Client::new(self.client.base_url(), Some(&self.token)).unwrap();
+    }
+
+    /// The disk that it was started on.
+    pub(crate) fn disk(&self) -> &Disk {
+        self.place.disk.as_ref().unwrap()
+    }
+
+    /// What its programs have logged.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.place.log()).unwrap()).into_owned()
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -239,6 +260,8 @@ impl Atoll {
         }
         let report = look();
         assert_eq!(report.findings, [], "something cannot be removed");
+        // It holds the data folder open.
+        drop(doctor);
         self.place.is_clean();
     }
 }

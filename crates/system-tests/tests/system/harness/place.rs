@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use atoll_doctor::{Doctor, Records};
 
+use super::disk::{Disk, Format};
+
 /// Bytes of the log that a failed test shows.
 const LOG_TAIL_BYTES: usize = 8 << 10;
 
@@ -12,17 +14,25 @@ const LOG_TAIL_BYTES: usize = 8 << 10;
 #[derive(Debug)]
 pub(super) struct Place {
     folder: Option<tempfile::TempDir>,
+    pub(super) disk: Option<Disk>,
     pub(super) data: PathBuf,
     pub(super) flags: Vec<String>,
 }
 
 impl Place {
-    pub(super) fn new(flags: &[&str]) -> Self {
+    /// On a disk of its own where one is asked for: its format and its bytes.
+    pub(super) fn new(flags: &[&str], disk: Option<(Format, u64)>) -> Self {
         let folder = tempfile::Builder::new().prefix("atoll-system-").tempdir_in("/tmp").unwrap();
         // The unprivileged server must be able to pass.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let data = folder.path().join("data");
-        Self { folder: Some(folder), data, flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
+        let disk = disk.map(|(format, bytes)| Disk::new(folder.path(), format, bytes));
+        let data = disk.as_ref().map_or_else(|| folder.path(), |disk| &disk.point).join("data");
+        Self {
+            folder: Some(folder),
+            disk,
+            data,
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -35,6 +45,9 @@ impl Place {
 
     /// Nothing is left on the host: the folder goes, and must be able to.
     pub(super) fn is_clean(&mut self) {
+        if let Some(disk) = self.disk.take() {
+            disk.unmount();
+        }
         self.folder.take().unwrap().close().unwrap();
     }
 
@@ -63,6 +76,7 @@ impl Drop for Place {
             String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..])
         );
         self.remove_by_force();
+        drop(self.disk.take());
         // `TempDir` removes the rest; a mount that is left makes it fail, and was told above.
     }
 }
