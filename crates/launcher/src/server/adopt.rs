@@ -52,9 +52,16 @@ impl Server {
     /// start says so.
     fn is_remainder(&self, sandbox: &SandboxId) -> bool {
         let Ok(Some(folder)) = self.tools.storage.open_folder(sandbox) else { return true };
-        let this_boot = self.state(sandbox).is_some_and(|state| state.process.boot_id == self.tools.boot_id);
         let groups = self.tools.cgroups.list().iter().any(|(id, _)| id == sandbox);
-        groups || self.sockets().contains(sandbox) || (this_boot && storage::is_dirty(&folder))
+        groups
+            || self.sockets().contains(sandbox)
+            || (storage::is_dirty(&folder) && self.ran_in_this_boot(sandbox))
+    }
+
+    /// Whether a sandbox was started last in this boot: then what is not on disk yet is in the kernel's memory. A mark of
+    /// an earlier one must stay for the next start to see, though a socket is left and makes an end of it.
+    pub(super) fn ran_in_this_boot(&self, sandbox: &SandboxId) -> bool {
+        self.state(sandbox).is_some_and(|state| state.process.boot_id == self.tools.boot_id)
     }
 
     /// Images that were being unpacked when the launcher died: their helpers died with it.

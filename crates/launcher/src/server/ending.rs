@@ -154,6 +154,7 @@ impl Server {
             self.tools.storage.discard_sandbox(sandbox)?;
         } else if let Some(folder) = self.tools.storage.open_folder(sandbox)?
             && storage::is_dirty(&folder)
+            && self.ran_in_this_boot(sandbox)
         {
             self.set_stage(sandbox, Stage::Closing);
             self.close_later(sandbox.clone(), folder);

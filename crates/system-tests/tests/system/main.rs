@@ -12,5 +12,6 @@ mod images;
 mod lifetimes;
 mod newcomer;
 mod power;
+mod power_output;
 mod programs;
 mod restart;

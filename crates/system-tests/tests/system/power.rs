@@ -1,94 +1,51 @@
-//! What a loss of power leaves of the output of execs.
-//!
-//! The logs are put on a file system in an image file. What that file holds at a moment is what the disk would hold had
-//! the power gone then: what the kernel keeps in memory above it is missing.
+//! The host loses its power: its disk keeps what it had been told to keep, and nothing that ran goes on.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use atoll_types::SandboxId;
 
-use rustix::mount::{UnmountFlags, unmount};
+use crate::harness::{Atoll, Format, Inside};
 
-use crate::harness::{Atoll, until};
+const DISK_BYTES: u64 = 7 << 30;
 
-/// Bytes of the image, most of which are never written.
-const IMAGE_BYTES: u64 = 64 << 20;
-/// The promise is about a second; the kernel by itself takes five and more.
-const PROMISE: Duration = Duration::from_secs(2);
-
-fn run(program: &str, arguments: &[&Path]) {
-    let done = Command::new(program).args(arguments).output().unwrap();
-    assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// A mounted image, unmounted when dropped.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn new(image: &Path, place: &Path) -> Self {
-        run("mount", &["-o".as_ref(), "loop".as_ref(), image, place]);
-        Self(place.to_owned())
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        unmount(&self.0, UnmountFlags::DETACH).unwrap();
-    }
-}
-
-/// What the logs under `folder` hold, as it lies there.
-fn held(folder: &Path) -> String {
-    let mut bytes = Vec::new();
-    for sandbox in std::fs::read_dir(folder).unwrap() {
-        let path = sandbox.unwrap().path();
-        if path.file_name().unwrap() == "lost+found" {
-            continue;
-        }
-        for log in std::fs::read_dir(path).unwrap() {
-            bytes.extend(std::fs::read(log.unwrap().path()).unwrap());
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn inside<'a>(atoll: &'a Atoll, id: &SandboxId) -> Inside<'a> {
+    Inside { atoll, id: id.clone() }
 }
 
 #[tokio::test]
-async fn output_is_on_the_disk_about_a_second_after_it_was_written() {
-    let mut atoll = Atoll::start().await;
-    let scratch = tempfile::tempdir().unwrap();
-    let (image, copy) = (scratch.path().join("disk"), scratch.path().join("copy"));
-    std::fs::File::create(&image).unwrap().set_len(IMAGE_BYTES).unwrap();
-    run("mkfs.ext4", &["-q".as_ref(), &image]);
-    let logs = atoll.data().join("serve/exec-logs");
-    atoll.stop().await;
-    std::fs::create_dir_all(&logs).unwrap();
-    let mounted = Mounted::new(&image, &logs);
-    let owner = std::fs::metadata(atoll.data().join("serve")).unwrap();
-    std::os::unix::fs::chown(&logs, Some(owner.uid()), Some(owner.gid())).unwrap();
-    atoll.start_again().await;
+async fn a_loss_of_power_keeps_records_and_synchronised_files_and_is_said() {
+    let mut atoll = Atoll::start_on(Format::Ext4, DISK_BYTES).await;
+    let (running, stopped, removed) = (atoll.create().await, atoll.create().await, atoll.create().await);
+    let (running, stopped) = (running.id.clone(), {
+        stopped.ok("echo closed > ~/file").await;
+        atoll.client.sandbox_stop(&stopped.id).await.unwrap();
+        stopped.id.clone()
+    });
+    let removed = removed.id.clone();
+    atoll.client.sandbox_delete(&removed).await.unwrap();
+    let before = inside(&atoll, &running);
+    before.ok("seq 1 100000 > ~/synchronised; sync; echo lost > ~/late; dd if=/dev/zero of=$HOME/fsynced bs=4k count=1 conv=fsync 2> /dev/null").await;
+    before.begin("echo unfinished; sleep 100").await;
+    atoll.lose_power_and_start_again(std::slice::from_ref(&running)).await;
 
-    let inside = atoll.create().await;
-    inside.ok("echo an exec that has ended").await;
-    let running = inside.begin("echo an exec that goes on; sleep 1000").await;
-    until("its output", PROMISE, async || {
-        let exec = atoll.client.exec_get(&inside.id, &running).await.unwrap();
-        (crate::harness::stdout(&exec) == "an exec that goes on\n").then_some(())
-    })
-    .await;
-    tokio::time::sleep(PROMISE).await;
-    std::fs::copy(&image, &copy).unwrap();
-
-    let after = scratch.path().join("after");
-    std::fs::create_dir(&after).unwrap();
-    let found = {
-        let _mounted = Mounted::new(&copy, &after);
-        held(&after)
-    };
-    for line in ["an exec that has ended\n", "an exec that goes on\n"] {
-        assert!(found.contains(line), "{line:?} was lost: {found:?}");
+    let (running, stopped) = (inside(&atoll, &running), inside(&atoll, &stopped));
+    let seen = running.get().await;
+    assert_eq!((seen.state.as_str(), seen.state_reason.as_deref()), ("stopped", Some("host_restarted")));
+    assert_eq!(stopped.get().await.state, "stopped");
+    let gone = atoll.client.sandbox_get(&removed).await.unwrap_err();
+    assert_eq!(gone.code(), Some("sandbox_not_found"));
+    atoll.assert_healthy();
+    let said = |id: &SandboxId| atoll.log().contains(&format!("sandbox {id} was not closed properly"));
+    for sandbox in [&running, &stopped] {
+        atoll.client.sandbox_start(&sandbox.id).await.unwrap();
     }
-    atoll.delete_all().await;
-    drop(mounted);
+    assert!(said(&running.id) && !said(&stopped.id), "{}", atoll.log());
+    assert_eq!(running.ok("seq 1 100000 | cmp - ~/synchronised && echo same").await, "same\n");
+    assert_eq!(stopped.ok("cat ~/file").await, "closed\n");
+    // The power was really cut: what nobody had put on the disk is gone, and a file's own fsync puts nothing there.
+    assert_eq!(running.ok("ls ~").await, "synchronised\n");
+    // Said once: it is closed properly from here on.
+    atoll.client.sandbox_stop(&running.id).await.unwrap();
+    let log = atoll.log().len();
+    atoll.client.sandbox_start(&running.id).await.unwrap();
+    assert!(!atoll.log()[log..].contains("was not closed properly"));
     atoll.finish().await;
 }

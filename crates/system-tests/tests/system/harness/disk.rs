@@ -65,6 +65,14 @@ impl Disk {
         unmount(&self.point, UnmountFlags::NOFOLLOW).unwrap();
     }
 
+    /// From here on nothing reaches the disk, not even what its journal holds; everybody who writes is told of an error.
+    pub(crate) fn cut_power(&self) {
+        // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
+        let script = "import fcntl, os, struct, sys\n\
+                      fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+        run("python3", &["-c", script, self.point.to_str().unwrap()]);
+    }
+
     /// Free bytes for whoever is not root.
     pub(crate) fn free_bytes(&self) -> u64 {
         let stat = statvfs(&self.point).unwrap();

@@ -64,6 +64,24 @@ impl Inside<'_> {
         }
     }
 
+    /// Every control group folder that is its own, inner ones first.
+    pub(crate) fn groups(&self) -> Vec<PathBuf> {
+        let installation = std::fs::read_to_string(self.atoll.data().join("installation")).unwrap();
+        let base = format!("atoll-{}", installation.trim());
+        let roots = std::fs::read_dir("/sys/fs/cgroup").unwrap().map(|entry| entry.unwrap().path());
+        let bases: Vec<PathBuf> =
+            roots.chain([PathBuf::from("/sys/fs/cgroup")]).map(|root| root.join(&base)).collect();
+        let mut found = Vec::new();
+        for name in [format!("sandbox-{}", self.id), format!("agent-{}", self.id)] {
+            for group in bases.iter().map(|base| base.join(&name)).filter(|group| group.is_dir()) {
+                let inner = std::fs::read_dir(&group).unwrap().map(|entry| entry.unwrap().path());
+                found.extend(inner.filter(|path| path.is_dir()));
+                found.push(group);
+            }
+        }
+        found
+    }
+
     /// Freezes all of its workload from below.
     pub(crate) fn freeze(&self) {
         let group = self.group("freezer");

@@ -28,6 +28,9 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 /// An orderly stop: serve has ten seconds, the launcher five.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a host without power is off: its new boot begins at a whole second of the old one.
+const OFF_TIME: Duration = Duration::from_secs(1);
+
 const EMAIL: &str = "admin@example.com";
 const PASSWORD: &str = "correct horse battery";
 
@@ -45,6 +48,8 @@ pub(crate) struct Atoll {
     place: Place,
     port: u16,
     supervisor: Child,
+    /// Holds the id of a boot that its programs see instead of the host's.
+    boot_id: Option<PathBuf>,
     token: String,
     pub(crate) client: Client,
 }
@@ -96,9 +101,9 @@ impl Atoll {
         let place = Place::new(flags, disk);
         // Free at this moment, and the kernel gives it to nobody else who asks for any.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let supervisor = spawn(&place, port);
+        let supervisor = spawn(&place, port, None);
         let client = Client::new(&format!("http://127.0.0.1:{port}"), None).unwrap();
-        let mut this = Self { place, port, supervisor, token: String::new(), client };
+        let mut this = Self { place, port, supervisor, boot_id: None, token: String::new(), client };
         this.ready().await;
         this.log_in().await;
         this
@@ -109,7 +114,7 @@ impl Atoll {
         self.supervisor.wait().unwrap();
         let end = Instant::now() + START_PATIENCE;
         loop {
-            self.supervisor = spawn(&self.place, self.port);
+            self.supervisor = spawn(&self.place, self.port, self.boot_id.as_deref());
             tokio::time::sleep(Duration::from_millis(100)).await;
             if self.supervisor.try_wait().unwrap().is_none() {
                 break;
@@ -117,6 +122,34 @@ impl Atoll {
             assert!(Instant::now() < end, "it does not start again");
         }
         self.ready().await;
+    }
+
+    /// The host loses its power, and boots again. Needs a disk of its own, and names everything that had a process.
+    pub(crate) async fn lose_power_and_start_again(&mut self, sandboxes: &[SandboxId]) {
+        let inside = |id: &SandboxId| Inside { atoll: self, id: id.clone() };
+        let agents: Vec<Pid> = sandboxes.iter().map(|id| inside(id).agent()).collect();
+        let groups: Vec<PathBuf> = sandboxes.iter().flat_map(|id| inside(id).groups()).collect();
+        self.disk().cut_power();
+        for role in [Role::Supervisor, Role::Launcher, Role::Serve] {
+            self.kill(role);
+        }
+        for agent in agents {
+            kill_process(agent, Signal::KILL).unwrap();
+        }
+        for group in groups {
+            until("the groups", STOP_PATIENCE, async || {
+                let gone = std::fs::remove_dir(&group);
+                gone.map_or_else(|e| (e.kind() == std::io::ErrorKind::NotFound).then_some(()), Some)
+            })
+            .await;
+        }
+        self.supervisor.wait().unwrap();
+        self.place.mount_again().await;
+        let boot_id = self.place.path().join("boot_id");
+        std::fs::write(&boot_id, "11111111-2222-4333-8444-555555555555\n").unwrap();
+        self.boot_id = Some(boot_id);
+        tokio::time::sleep(OFF_TIME).await;
+        self.start_again().await;
     }
 
     /// Waits until it answers and has found its sandboxes again.
@@ -274,9 +307,13 @@ impl Drop for Atoll {
     }
 }
 
-fn spawn(place: &Place, port: u16) -> Child {
+fn spawn(place: &Place, port: u16, boot_id: Option<&Path>) -> Child {
     let log = File::options().create(true).append(true).open(place.log()).unwrap();
-    Command::new(program())
+    let mut command = match boot_id {
+        None => Command::new(program()),
+        Some(file) => with_boot_id(file),
+    };
+    command
         .args(["serve", "--data-dir", place.data.to_str().unwrap()])
         .args(["--port", &port.to_string()])
         .args(&place.flags)
@@ -289,6 +326,16 @@ fn spawn(place: &Place, port: u16) -> Child {
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// The program in namespaces of its own, where the kernel says another id of this boot, and that it began just now.
+fn with_boot_id(file: &Path) -> Command {
+    let script = "mount --make-private /proc && mount --bind $0 /proc/sys/kernel/random/boot_id && exec $@";
+    let mut command = Command::new("unshare");
+    let up = std::fs::read_to_string("/proc/uptime").unwrap();
+    command.args(["--time", "--boottime", &format!("-{}", up.split('.').next().unwrap())]);
+    command.args(["--mount", "--propagation", "unchanged", "sh", "-c", script]).arg(file).arg(program());
+    command
 }
 
 /// A line for the shell.

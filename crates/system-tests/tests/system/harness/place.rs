@@ -2,13 +2,20 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use atoll_doctor::{Doctor, Records};
 
+use rustix::mount::{UnmountFlags, unmount};
+
 use super::disk::{Disk, Format};
+use super::until;
 
 /// Bytes of the log that a failed test shows.
 const LOG_TAIL_BYTES: usize = 8 << 10;
+
+/// A mount is free when the last process that used it is gone.
+const UNMOUNT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A folder under `/tmp`. Dropped before `is_clean`, it shows the log and removes everything by force.
 #[derive(Debug)]
@@ -41,6 +48,17 @@ impl Place {
 
     pub(super) fn log(&self) -> PathBuf {
         self.path().join("log")
+    }
+
+    /// Takes the disk with the storage on it away, and mounts it again.
+    pub(super) async fn mount_again(&self) {
+        let pool = self.data.join("native/pool");
+        for point in [&pool, &self.disk.as_ref().unwrap().point] {
+            // The last process that uses it may still be ending.
+            until("the unmount", UNMOUNT_PATIENCE, async || unmount(point, UnmountFlags::NOFOLLOW).ok())
+                .await;
+        }
+        self.disk.as_ref().unwrap().mount();
     }
 
     /// Nothing is left on the host: the folder goes, and must be able to.
