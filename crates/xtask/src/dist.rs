@@ -41,17 +41,17 @@ pub(crate) fn programs(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds `atoll` with the small programs inside.
+/// Builds `atoll` with the small programs inside: in the workspace's own target folder, where most of it is built already.
 pub(crate) fn embedded(workspace: &Workspace, profile: &str, output: Option<&Path>) -> anyhow::Result<()> {
     let mut build = Command::new(cargo::program());
     build
         .args(["build", "--package", "atoll-cli", "--features", "embed", "--profile", profile])
         .arg("--target-dir")
-        .arg(workspace.target_directory.join("dist-build"))
+        .arg(&workspace.target_directory)
         .env(EMBED_DIR, workspace.dist_dir());
     run(&mut build)?;
 
-    let built = workspace.target_directory.join("dist-build").join(profile_folder(profile)).join("atoll");
+    let built = workspace.target_directory.join(profile_folder(profile)).join("atoll");
     let target: PathBuf = output.map_or_else(|| workspace.dist_dir().join("atoll"), Path::to_path_buf);
     let bytes = install(&built, &target)?;
     println!("dist: {} {} KiB", target.display(), bytes / 1024);
