@@ -7,7 +7,7 @@ use atoll_types::SandboxId;
 
 use crate::finding::{Finding, Kind, Severity, Target};
 use crate::records::{Recorded, Records};
-use crate::world::{GroupOwner, Process, Program, Traces, World};
+use crate::world::{GroupOwner, Process, Program, Root, Traces, World};
 
 /// Everything that is not as the records say, worst first.
 #[must_use]
@@ -25,6 +25,7 @@ pub fn examine(world: &World, records: &Records) -> Vec<Finding> {
     findings.extend(shared_slots(world));
     findings.extend(parts(world));
     findings.extend(storage(world, records));
+    findings.extend(roots(world));
     findings.extend(groups(world));
     findings.extend(odds(world));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -214,6 +215,23 @@ fn storage(world: &World, records: &Records) -> Vec<Finding> {
     findings
 }
 
+/// Roots of the host image that nothing is made of any more.
+fn roots(world: &World) -> Vec<Finding> {
+    let alive = || world.sandboxes.values().filter(|traces| !traces.processes.is_empty());
+    if alive().any(|traces| traces.root == Root::SomeHost) {
+        return Vec::new();
+    }
+    let used = |name: &str| alive().any(|traces| traces.root == Root::Host(name.to_owned()));
+    let stale = world.stale_roots.iter().filter(|name| !used(name));
+    let problem = "a root of the host image that no sandbox runs on, and that none will get";
+    stale
+        .map(|name| {
+            let path = PathBuf::from("native/pool").join(name);
+            leak(Kind::HostRoot, show(&path), problem, Target::Tree(path.clone()))
+        })
+        .collect()
+}
+
 fn groups(world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
     let idle = world.supervisor.is_none() && !world.any_alive();
@@ -239,6 +257,10 @@ fn odds(world: &World) -> Vec<Finding> {
     for path in &world.stray_mounts {
         let problem = "mounted in the data folder, and not by us";
         findings.push(leak(Kind::Mount, show(path), problem, Target::Mount(path.clone())));
+    }
+    for path in &world.network_namespaces {
+        let problem = "a namespace of this installation that lives by its name alone";
+        findings.push(leak(Kind::NetworkNamespace, show(path), problem, Target::NamedMount(path.clone())));
     }
     for path in &world.unknown {
         let target = Target::Tree(PathBuf::from(path));

@@ -31,6 +31,10 @@ pub enum Kind {
     Record,
     /// A range of user ids.
     UidSlot,
+    /// A root of the host image.
+    HostRoot,
+    /// A network namespace.
+    NetworkNamespace,
 }
 
 /// Whether it is wrong.
@@ -90,6 +94,8 @@ pub enum Target {
     Mount(PathBuf),
     /// A loop device, such as `/dev/loop0`.
     LoopDevice(PathBuf),
+    /// A name that is mounted on a namespace: both go.
+    NamedMount(PathBuf),
     /// A file or a tree, by its path below the data folder.
     Tree(PathBuf),
 }

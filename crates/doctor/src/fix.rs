@@ -60,6 +60,9 @@ pub(crate) fn fix(place: &Place, target: &Target) -> Result<(), FixError> {
         }),
         Target::Cgroup(path) => remove_group(path).map_err(at(path.display().to_string())),
         Target::Mount(path) => unmount_all(path).map_err(at(path.display().to_string())),
+        Target::NamedMount(path) => {
+            unmount_all(path).and_then(|()| remove_name(path)).map_err(at(path.display().to_string()))
+        }
         Target::LoopDevice(path) => detach(path).map_err(at(path.display().to_string())),
         Target::Tree(path) => remove_below(place, path).map_err(at(path.display().to_string())),
     }
@@ -129,6 +132,16 @@ fn unmount_all(path: &Path) -> io::Result<()> {
             Err(rustix::io::Errno::BUSY) if Instant::now() < until => std::thread::sleep(PAUSE),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// The empty file that a namespace was mounted on.
+fn remove_name(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() && meta.len() == 0 => std::fs::remove_file(path),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -27,4 +27,4 @@ pub use examine::examine;
 pub use finding::{Finding, Kind, Severity, Target};
 pub use fix::FixError;
 pub use records::{Recorded, Records};
-pub use world::{Group, GroupOwner, LoopDevice, Part, Process, Program, Traces, World};
+pub use world::{Group, GroupOwner, LoopDevice, Part, Process, Program, Root, Traces, World};

@@ -72,6 +72,20 @@ pub struct Traces {
     pub unpacker: bool,
     /// Its range of host uids, as it was started last.
     pub uid_slot: Option<u32>,
+    /// The root of the host image that it was started on last.
+    pub root: Root,
+}
+
+/// What a sandbox's root is made of, as far as it matters to the roots of the host image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Root {
+    /// Of an unpacked image, or not known.
+    #[default]
+    Other,
+    /// Of the host image, and nobody has written down which.
+    SomeHost,
+    /// Of the host image, by its name in the pool.
+    Host(String),
 }
 
 /// A loop device that is backed by our storage image.
@@ -98,6 +112,10 @@ pub struct World {
     pub stray_processes: BTreeSet<Process>,
     /// Mounts below the data folder, except the pool's.
     pub stray_mounts: Vec<PathBuf>,
+    /// Names of the host image's roots in the pool that new sandboxes do not get any more.
+    pub stale_roots: BTreeSet<String>,
+    /// Mounts elsewhere that keep a network namespace of ours alive.
+    pub network_namespaces: Vec<PathBuf>,
     /// Where the pool is mounted, if it is.
     pub pool_mount: Option<PathBuf>,
     /// Whether the pool is plain folders, in which nothing can be limited.

@@ -224,3 +224,54 @@ fn a_folder_that_is_no_installation_is_said_to_be_none() {
         assert!(error.contains("is no data folder of Atoll"), "{error}");
     }
 }
+
+#[test]
+fn a_stale_root_goes_and_the_one_in_use_stays() {
+    let Some(house) = House::new() else { return };
+    house.mount_pool();
+    let pool = house.path().join("native/pool");
+    for name in ["host-1/etc", "host-2/etc", "host-3/etc"] {
+        std::fs::create_dir_all(pool.join(name)).unwrap();
+    }
+    assert!(kinds(&house.examine(&house.known()), Severity::Leak).is_empty(), "nobody says which is in use");
+    std::os::unix::fs::symlink("host-3", pool.join("host")).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", house.process.id())).unwrap();
+    let start_time = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().to_owned();
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let state = format!(
+        r#"{{"image":"host","uid_slot":1,"root":"host-1","process":{{"pid":{},"start_time":{start_time},"boot_id":"{}"}}}}"#,
+        house.process.id(),
+        boot_id.trim(),
+    );
+    std::fs::write(pool.join(format!("sandboxes/{}/state.json", house.sandbox)), state).unwrap();
+    let report = house.examine(&house.known());
+    assert_eq!(kinds(&report, Severity::Leak), [Kind::HostRoot], "{report:#?}");
+    house.fix(&report);
+    let left = |name: &str| pool.join(name).exists();
+    assert!(left("host-1") && !left("host-2") && left("host-3") && left("host"));
+    assert!(house.examine(&house.known()).is_healthy());
+}
+
+/// A network namespace that lives by its name alone, as `ip netns add` makes one.
+fn name_namespace(name: &str) -> PathBuf {
+    let folder = Path::new("/run/netns");
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join(name);
+    std::fs::File::create_new(&path).unwrap();
+    run("unshare", &[Path::new(&format!("--net={}", path.display())), Path::new("true")]);
+    path
+}
+
+#[test]
+fn a_network_namespace_of_ours_goes_and_one_of_others_stays() {
+    let (Some(house), Some(neighbour)) = (House::new(), House::new()) else { return };
+    let ours = name_namespace(&format!("atoll-{}-bridge", house.installation));
+    let theirs = name_namespace(&format!("atoll-{}-bridge", neighbour.installation));
+    let report = house.examine(&house.known());
+    assert_eq!(kinds(&report, Severity::Leak), [Kind::NetworkNamespace], "{report:#?}");
+    house.fix(&report);
+    assert!(!ours.exists() && theirs.exists());
+    assert!(house.examine(&house.known()).is_healthy());
+    neighbour.fix(&neighbour.examine(&neighbour.known()));
+    assert!(!theirs.exists());
+}

@@ -17,6 +17,12 @@ use crate::report::{At, Step, StepError};
 /// Version of what this file makes; a change of it makes a new root.
 const VERSION: u32 = 1;
 
+/// What the names of roots begin with.
+const ROOT_PREFIX: &str = "host-";
+
+/// Name of the link to the root that new sandboxes get.
+const CURRENT: &str = "host";
+
 /// Folders of the host that may be links into `/usr`, or real on hosts that have not merged them.
 const USR_FOLDERS: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
@@ -147,7 +153,7 @@ pub(crate) fn prepare(pool: &OwnedFd) -> Result<HostImage, StepError> {
             .map(|name| format!("/{name}"))
             .filter(|path| fs::symlink_metadata(path).is_ok_and(|m| m.is_dir())),
     );
-    let name = format!("host-{:016x}", key());
+    let name = format!("{ROOT_PREFIX}{:016x}", key());
     let pool = PathBuf::from(format!("/proc/self/fd/{}", pool.as_raw_fd()));
     if !pool.join(&name).exists() {
         let new = pool.join("host.new");
@@ -157,7 +163,29 @@ pub(crate) fn prepare(pool: &OwnedFd) -> Result<HostImage, StepError> {
         build(&new).at(Step::BuildHostImage)?;
         fs::rename(&new, pool.join(&name)).at(Step::BuildHostImage)?;
     }
+    point(&pool, &name).at(Step::BuildHostImage)?;
     Ok(HostImage { name, binds: binds.collect() })
+}
+
+/// Says by a link which root new sandboxes get: to whoever looks at the pool from outside.
+fn point(pool: &Path, name: &str) -> io::Result<()> {
+    let link = pool.join(CURRENT);
+    if fs::read_link(&link).is_ok_and(|target| target == Path::new(name)) {
+        return Ok(());
+    }
+    let new = pool.join("host.link.new");
+    if fs::symlink_metadata(&new).is_ok() {
+        fs::remove_file(&new)?;
+    }
+    symlink(name, &new)?;
+    fs::rename(&new, &link)
+}
+
+/// Names of the roots in the pool that new sandboxes do not get any more.
+pub(crate) fn stale(pool: &OwnedFd, current: &str) -> Vec<String> {
+    let Ok(entries) = rustix::fs::Dir::read_from(pool) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
+    names.filter(|name| name.starts_with(ROOT_PREFIX) && name != current).collect()
 }
 
 /// Changes when what is taken of the host changes.

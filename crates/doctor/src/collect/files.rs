@@ -12,7 +12,7 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::collect::{Place, processes};
-use crate::world::{Process, World};
+use crate::world::{Process, Root, World};
 
 /// Longest state file of a sandbox, in bytes.
 const STATE_BYTES_MAX: u64 = 4 << 10;
@@ -81,6 +81,20 @@ pub(crate) fn collect(place: &Place, world: &mut World) -> io::Result<()> {
     }
     world.trash = names(place, "native/pool/trash")?;
     world.plain_pool = is_plain(place)?;
+    collect_roots(place, world)?;
+    Ok(())
+}
+
+/// Roots of the host image. Without the link that an older launcher did not make, none is known to be stale.
+fn collect_roots(place: &Place, world: &mut World) -> io::Result<()> {
+    let Some(pool) = open(&place.root, "native/pool")? else { return Ok(()) };
+    let Ok(current) = rustix::fs::readlinkat(&pool, "host", Vec::new()) else { return Ok(()) };
+    for path in names(place, "native/pool")? {
+        let name = file_name(&path);
+        if name.starts_with("host-") && name.as_bytes() != current.to_bytes() {
+            world.stale_roots.insert(name.to_owned());
+        }
+    }
     Ok(())
 }
 
@@ -96,23 +110,29 @@ fn collect_sandbox(place: &Place, id: SandboxId, world: &mut World) -> io::Resul
     let folder = open(&place.root, &format!("native/pool/sandboxes/{id}"))?;
     let traces = world.sandboxes.entry(id).or_default();
     traces.files = true;
-    if let Some((slot, process)) = folder.and_then(|folder| read_state(&folder)) {
+    if let Some((slot, root, process)) = folder.and_then(|folder| read_state(&folder)) {
         traces.uid_slot = Some(slot);
+        traces.root = root;
         // It is in no group of ours for a moment after its birth.
         traces.processes.extend(process);
     }
     Ok(())
 }
 
-/// The slot, and the first process if it is still there.
-fn read_state(folder: &OwnedFd) -> Option<(u32, Option<Process>)> {
+/// The slot, the root, and the first process if it is still there.
+fn read_state(folder: &OwnedFd) -> Option<(u32, Root, Option<Process>)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(folder, "state.json", flags, Mode::empty()).ok()?;
     let mut text = Vec::new();
     File::from(file).take(STATE_BYTES_MAX).read_to_end(&mut text).ok()?;
     let state: serde_json::Value = serde_json::from_slice(&text).ok()?;
     let slot = u32::try_from(state.get("uid_slot")?.as_u64()?).ok()?;
-    Some((slot, state.get("process").and_then(first_process)))
+    let root = match state.get("root").and_then(serde_json::Value::as_str) {
+        Some(name) => Root::Host(name.to_owned()),
+        None if state.get("image").is_some_and(|image| image == "host") => Root::SomeHost,
+        None => Root::Other,
+    };
+    Some((slot, root, state.get("process").and_then(first_process)))
 }
 
 fn first_process(process: &serde_json::Value) -> Option<Process> {

@@ -1,9 +1,9 @@
 //! Mounts below the data folder.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::collect::Place;
 use crate::world::World;
@@ -65,13 +65,31 @@ pub(crate) fn collect(place: &Place, mounts: &[Mount], world: &mut World) {
             world.stray_mounts.push(mount.point.clone());
         }
     }
+    // Named after the installation, as `ip netns` names them; without a process they live by the mount alone.
+    let ours = place.group_name();
+    let named = mounts.iter().filter(|mount| mount.kind == "nsfs" && !mount.point.starts_with(&place.path));
+    world.network_namespaces =
+        named.filter(|mount| is_named_after(&mount.point, &ours)).map(|mount| mount.point.clone()).collect();
     // Inner ones first, as they must be removed.
     world.stray_mounts.reverse();
+}
+
+/// Whether the name is the installation's own, alone or with more behind a hyphen.
+fn is_named_after(point: &Path, ours: &str) -> bool {
+    let rest = point.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_prefix(ours));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_ours_alone_or_before_a_hyphen() {
+        let ours = |point: &str| is_named_after(Path::new(point), "atoll-x");
+        assert!(ours("/run/netns/atoll-x") && ours("/run/netns/atoll-x-1"));
+        assert!(!ours("/run/netns/atoll-xy") && !ours("/run/netns/other") && !ours("/atoll-x/net"));
+    }
 
     #[test]
     fn odd_names_and_optional_fields_are_read() {

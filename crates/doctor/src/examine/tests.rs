@@ -24,6 +24,7 @@ fn live(slot: u32) -> Traces {
         exec_logs: true,
         unpacker: false,
         uid_slot: Some(slot),
+        root: Root::Host("host-new".to_owned()),
     }
 }
 
@@ -169,4 +170,18 @@ fn trash_is_the_launchers_while_it_runs() {
     assert_eq!(found, [Kind::Cgroup, Kind::Files, Kind::Files].map(|kind| (Severity::Idle, kind, true)));
     let World { supervisor, parts, .. } = up();
     assert_eq!(examine(&World { supervisor, parts, ..trash }, &Records::default()), []);
+}
+
+#[test]
+fn a_root_is_stale_when_nothing_alive_may_run_on_it() {
+    let id = SandboxId::random();
+    let look = |root: Root| {
+        let stale_roots = ["host-old".to_owned()].into();
+        let sandboxes = [(id.clone(), Traces { root, ..live(3) })].into();
+        told(&examine(&World { stale_roots, sandboxes, ..up() }, &known(&id, 3, true)))
+    };
+    assert_eq!(look(Root::Host("host-new".to_owned())), [(Severity::Leak, Kind::HostRoot, true)]);
+    assert_eq!(look(Root::Other), [(Severity::Leak, Kind::HostRoot, true)]);
+    assert_eq!(look(Root::Host("host-old".to_owned())), []);
+    assert_eq!(look(Root::SomeHost), []);
 }

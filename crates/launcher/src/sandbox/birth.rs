@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use atoll_launcher_protocol::StartSandbox;
-use atoll_types::SandboxId;
+use atoll_types::{ImageSource, SandboxId};
 use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -73,7 +73,9 @@ pub(crate) fn start(
     let start_time = state::start_time(pid).at(Step::WriteState)?;
     let process =
         ProcessIdentity { pid: pid.as_raw_nonzero().get(), start_time, boot_id: tools.boot_id.clone() };
-    state::write(&folder, &State { image: request.image.clone(), uid_slot: request.uid_slot, process })?;
+    let image = request.image.clone();
+    let root = (image == ImageSource::Host).then(|| tools.host_image.clone());
+    state::write(&folder, &State { image, uid_slot: request.uid_slot, process, root })?;
     // From here on the next launcher would find it. A child that failed already has closed the pipe.
     match rustix::io::write(&go, b"1") {
         Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),

@@ -23,6 +23,9 @@ pub(crate) struct State {
     pub(crate) uid_slot: u32,
     /// Its first process.
     pub(crate) process: ProcessIdentity,
+    /// Name of the host image's root in the pool, where it runs on one. Launchers before this field did not say.
+    #[serde(default)]
+    pub(crate) root: Option<String>,
 }
 
 /// A process, told apart from every other that will ever have its number.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
-use atoll_types::SandboxId;
+use atoll_types::{ImageSource, SandboxId};
 
 use super::table::{Entry, Phase, Process};
 use super::{Server, Source};
+use crate::host_image;
 use crate::report::log;
 use crate::sandbox::state::State;
 use crate::storage;
@@ -62,6 +63,27 @@ impl Server {
     /// an earlier one must stay for the next start to see, though a socket is left and makes an end of it.
     pub(super) fn ran_in_this_boot(&self, sandbox: &SandboxId) -> bool {
         self.state(sandbox).is_some_and(|state| state.process.boot_id == self.tools.boot_id)
+    }
+
+    /// Discards the roots of the host image that new sandboxes do not get any more and that none runs on.
+    pub(super) fn discard_stale_roots(&self) {
+        let mut stale = host_image::stale(&self.tools.storage.pool, &self.tools.host_image);
+        if stale.is_empty() {
+            return;
+        }
+        for state in self.table.keys().filter_map(|sandbox| self.state(sandbox)) {
+            match state.root {
+                Some(root) => stale.retain(|name| *name != root),
+                // A launcher started it that did not say on which: it may be any.
+                None if state.image == ImageSource::Host => return,
+                None => {}
+            }
+        }
+        for name in stale {
+            if let Err(error) = self.tools.storage.discard(&self.tools.storage.pool, &name) {
+                log(&error.to_string());
+            }
+        }
     }
 
     /// Images that were being unpacked when the launcher died: their helpers died with it.

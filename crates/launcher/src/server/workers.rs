@@ -113,6 +113,7 @@ impl Server {
             self.start_worker(Task::Collect, |server| {
                 let _politeness = rustix::process::nice(10);
                 server.tools.cgroups.collect();
+                server.discard_stale_roots();
                 server.tools.storage.collect();
             });
         }

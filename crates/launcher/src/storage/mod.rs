@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pool/images/<digest>/            an unpacked image: its root is `rootfs`
+//! pool/host                        a link to the root of the host image that new sandboxes get
 //! pool/host-<key>/                 the root of the host image, without /usr
 //! pool/sandboxes/<id>/state.json   what it was last started with
 //! pool/sandboxes/<id>/layer/       its writable layer: `upper` and `work` of the overlay

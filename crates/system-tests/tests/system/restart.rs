@@ -133,3 +133,33 @@ async fn the_death_of_an_agent_is_a_crash_of_its_sandbox_alone() {
     victim.delete_in_time().await;
     atoll.finish().await;
 }
+
+/// The next launcher makes another root when the host's configuration has changed. The sandboxes that run on the old one keep
+/// it, and it goes with the last of them.
+#[tokio::test]
+async fn an_old_root_of_the_host_image_goes_with_its_last_sandbox() {
+    let mut atoll = Atoll::start().await;
+    let id = atoll.create().await.id;
+    let pool = atoll.data().join("native/pool");
+    let current = std::fs::read_link(pool.join("host")).unwrap();
+    atoll.stop().await;
+    // As if there had been two configurations before this one.
+    for name in ["host-used", "host-unused"] {
+        std::fs::create_dir_all(pool.join(name).join("etc")).unwrap();
+    }
+    let state = pool.join(format!("sandboxes/{id}/state.json"));
+    let text = std::fs::read_to_string(&state).unwrap();
+    assert!(text.contains(current.to_str().unwrap()), "{text}");
+    std::fs::write(&state, text.replace(current.to_str().unwrap(), "host-used")).unwrap();
+    let said = atoll.doctor()["findings"].to_string();
+    assert!(said.contains("host-unused") && !said.contains("host-used"), "{said}");
+    atoll.start_again().await;
+    let gone = async |name: &str| (!pool.join(name).exists()).then_some(());
+    until("the root that nobody uses", BACK, async || gone("host-unused").await).await;
+    atoll.assert_healthy();
+    assert!(pool.join("host-used").exists() && pool.join(&current).exists());
+    crate::harness::Inside { atoll: &atoll, id }.delete_in_time().await;
+    until("the root that was used", BACK, async || gone("host-used").await).await;
+    assert!(pool.join(&current).exists());
+    atoll.finish().await;
+}
