@@ -155,7 +155,6 @@ fn request_of(start: StartExec) -> ExecRequest {
         timeout_ms,
         stdin: start.stdin,
         stdin_open: start.stdin_open,
-        first_wait_ms: u32::try_from(start.first_wait.as_millis()).unwrap_or(u32::MAX),
     }
 }
 

@@ -153,7 +153,6 @@ impl Host {
             timeout: None,
             stdin: Bytes::new(),
             stdin_open: false,
-            first_wait: Duration::ZERO,
         };
         self.client.exec(&self.sandbox, start).await
     }

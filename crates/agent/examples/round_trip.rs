@@ -36,7 +36,6 @@ async fn exec(client: &AgentClient, sandbox: &SandboxId, argv: &[&str]) -> Durat
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
-        first_wait: Duration::ZERO,
     };
     let id = start.exec.clone();
     let mut events = client.exec(sandbox, start).await.unwrap();

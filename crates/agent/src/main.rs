@@ -24,7 +24,6 @@ mod launch;
 mod listen;
 mod lock;
 mod memory;
-mod pause;
 mod pump;
 mod reaper;
 mod ring;
@@ -49,7 +48,6 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
-use crate::pause::Pause;
 use crate::reaper::Children;
 use crate::spares::Spares;
 
@@ -88,8 +86,7 @@ async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
     let ended = signal(SignalKind::child())?;
     let (reaping, refilling, trimming) = (Arc::clone(&agent), Arc::clone(&agent), Arc::clone(&agent));
     task::spawn(async move { reaping.children.reap(ended).await });
-    let pause = Pause::of(spares::REFILL_DELAY)?;
-    task::spawn(async move { refilling.spares.refill(pause).await });
+    task::spawn(async move { refilling.spares.refill().await });
     task::spawn(async move { trimming.trimmer.run().await });
     listen::accept(listener, agent).await
 }

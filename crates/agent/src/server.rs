@@ -10,7 +10,6 @@ use atoll_agent_protocol::v1::{
 };
 use atoll_agent_protocol::{EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX};
 use rustix::process::Signal;
-use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status};
 
 use crate::activity::listening_ports;
@@ -34,11 +33,6 @@ impl Server {
     }
 }
 
-/// Longest wait of a first answer: whoever started a command must not wait much longer to hear that it runs.
-const FIRST_WAIT_MAX: Duration = Duration::from_millis(100);
-/// Number of the event that tells the start: the first.
-const START_SEQ: u64 = 1;
-
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
@@ -55,12 +49,7 @@ impl Calls for Server {
     }
 
     async fn exec(&self, request: Request<ExecRequest>) -> Answer<Events> {
-        let request = request.into_inner();
-        let first_wait = Duration::from_millis(request.first_wait_ms.into()).min(FIRST_WAIT_MAX);
-        let exec = start::start(&self.0, request)?;
-        if !first_wait.is_zero() {
-            first_news(&exec, first_wait).await;
-        }
+        let exec = start::start(&self.0, request.into_inner())?;
         Events::after(exec, 0).map(Response::new).map_err(status::gone)
     }
 
@@ -112,14 +101,6 @@ impl Calls for Server {
             execs_running: u32::try_from(running).unwrap_or(u32::MAX),
             ports: listening_ports(),
         }))
-    }
-}
-
-/// Waits for what follows the start.
-async fn first_news(exec: &Arc<Exec>, limit: Duration) {
-    if let Ok(mut events) = Events::after(Arc::clone(exec), START_SEQ) {
-        // A timer that is over is no failure: then the start is told alone.
-        drop(tokio::time::timeout(limit, events.next()).await);
     }
 }
 

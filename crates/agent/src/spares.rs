@@ -1,27 +1,21 @@
 //! One child ahead: forked, inside the workload's cgroup, waiting for what to run. Why: see `sys::child`.
 //!
-//! A spare is made when the agent starts and again at each use, [`REFILL_DELAY`] after the command was handed over: while
-//! it runs the agent has nothing else to do. Made at once, the fork and its child (0.2 ms) would keep the processor from the
-//! command, which the kernel puts where its pipe was written; made at the command's end, from serve, which that end wakes
-//! there (both measured). The workload sees it as a process named `atoll-spare`
+//! A spare is made when the agent starts and again at each use, as soon as the command is handed over: the agent has
+//! nothing else to do while it runs. Made at its end, the fork (0.1 ms) would keep the processor from serve, which
+//! the end has just woken there (measured). The workload sees it as a process named `atoll-spare`
 //! and can kill it; then the next exec makes its own. It is not made again before, so that a workload that kills
 //! everything in a loop makes the agent fork no more often than somebody asks for a command.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use tokio::sync::{Notify, oneshot};
 
 use crate::lock::lock;
-use crate::pause::Pause;
 use crate::reaper::Children;
 use crate::sys::{self, RawSpare};
-
-/// From the use of a spare to the next one: time enough for a command to get its program going.
-pub(crate) const REFILL_DELAY: Duration = Duration::from_micros(200);
 
 /// A child that waits for its request.
 #[derive(Debug)]
@@ -61,10 +55,12 @@ impl Spares {
     }
 
     /// Keeps one ready, for ever.
-    pub(crate) async fn refill(&self, pause: Pause) {
+    pub(crate) async fn refill(&self) {
         loop {
             self.used.notified().await;
-            pause.wait().await;
+            // What the start made ready to be sent goes out first.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
             self.fill();
         }
     }

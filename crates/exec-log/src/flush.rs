@@ -20,6 +20,11 @@ use crate::layout::Layout;
 
 /// Time from a write to its pass, less the time that the disk takes: the promise is about a second.
 pub(crate) const DELAY: Duration = Duration::from_millis(500);
+/// Rest after a pass, as a multiple of what it took: execs wait where a pass makes the disk commit, so most of the time
+/// there is none.
+pub(crate) const REST_PER_PASS: u32 = 4;
+/// Longest rest, for a disk that drowns.
+pub(crate) const DELAY_MAX: Duration = Duration::from_secs(2);
 /// Threads that wait for the disk at once: their journal commits become one, and more would be taken from those who
 /// read.
 const THREADS: usize = 4;

@@ -110,6 +110,7 @@ impl DirExecLogs {
     pub async fn keep_synced(self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut stopped = false;
+        let mut rest = flush::DELAY;
         while !stopped {
             stopped = tokio::select! {
                 // Both only wait; a wake-up that is dropped is made good by the last pass.
@@ -119,12 +120,15 @@ impl DirExecLogs {
             stopped = stopped
                 || tokio::select! {
                     // As above.
-                    () = tokio::time::sleep(flush::DELAY) => false,
+                    () = tokio::time::sleep(rest) => false,
                     () = &mut stop => true,
                 };
+            let began = tokio::time::Instant::now();
             if let Err(error) = self.sync().await {
                 tracing::error!("output of execs could not be brought to the disk: {}", error.source);
             }
+            let took = began.elapsed();
+            rest = (took * flush::REST_PER_PASS).clamp(flush::DELAY, flush::DELAY_MAX);
         }
     }
 

@@ -29,8 +29,6 @@ pub struct StartExec {
     pub stdin: Bytes,
     /// Whether it stays open after that.
     pub stdin_open: bool,
-    /// How long the start may be told together with what follows it; zero: at once.
-    pub first_wait: Duration,
 }
 
 /// A piece of standard input.

@@ -152,7 +152,6 @@ pub(crate) fn argv(argv: &[&str]) -> StartExec {
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
-        first_wait: Duration::ZERO,
     }
 }
 

@@ -13,6 +13,7 @@
 mod acks;
 mod capture;
 mod drain;
+mod end;
 mod events;
 mod input;
 mod live;

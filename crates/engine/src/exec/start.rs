@@ -21,10 +21,6 @@ const BASE_ENV: [(&str, &str); 3] = [
     ("TZ", "UTC"),
 ];
 
-/// Where somebody waits for the end, nobody asks when it started: most short commands end within this, and then cost one
-/// answer of their agent, and wake this program once. Well below the time after which the exec is written down.
-const FIRST_WAIT: Duration = Duration::from_millis(2);
-
 impl Engine {
     /// Runs a command and waits for its end.
     ///
@@ -109,10 +105,7 @@ impl Engine {
         capture: bool,
     ) -> Result<Arc<LiveExec>, EngineError> {
         let clock = &self.inner.ports.clock;
-        let mut start = start_request(sandbox, &id, kind, &new);
-        if capture {
-            start.first_wait = FIRST_WAIT;
-        }
+        let start = start_request(sandbox, &id, kind, &new);
         let record = ExecRecord {
             id,
             sandbox: sandbox.id.clone(),
@@ -147,7 +140,6 @@ fn start_request(sandbox: &SandboxRecord, id: &ExecId, kind: ExecKind, new: &New
         timeout: new.spec.timeout_seconds.map(|s| Duration::from_secs(s.into())),
         stdin: new.stdin.clone(),
         stdin_open: new.spec.stdin_open,
-        first_wait: Duration::ZERO,
     }
 }
 

@@ -17,7 +17,6 @@ fn start(argv: &[&str]) -> StartExec {
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
-        first_wait: Duration::ZERO,
     }
 }
 
