@@ -30,6 +30,7 @@ const DOCKER_CREATE: &str = "docker run to first byte";
 const DOCKER_CREATE_NONE: &str = "docker run --network=none to first byte";
 const DOCKER_EXEC: &str = "docker exec of true";
 const ATOLL_CREATE: &str = "atoll: create through HTTP to first output";
+const ATOLL_EXEC_ALONE: &str = "atoll: exec of true through HTTP, one alive";
 const ATOLL_EXEC: &str = "atoll: exec of true through HTTP, 100 alive";
 
 /// Measures everything that is asked for. What is absent is said, and does not stop the rest.
@@ -103,6 +104,10 @@ fn atoll(args: &Args, server: &Server, report: &mut Report) -> anyhow::Result<()
     let first = creates(&mut client, args.count)?;
     report.series(Series::new("atoll: create alone, none alive", first));
     report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
+    // As the peers have it: one container for docker exec, nothing else for a local process.
+    let alone = [client.create()?];
+    report.series(Series::new(ATOLL_EXEC_ALONE, exec_in_all(&mut client, &alone, args.count * 5)?));
+    client.delete(&alone[0])?;
 
     std::thread::sleep(REST);
     let (pss, available) = (memory::pss_of_tree(server.pid())?, memory::available()?);
@@ -205,9 +210,11 @@ fn remove_idle(scratch: &Path) {
 fn judge(report: &mut Report) {
     report.at_most(Goal::Ratio(2.0), "cold create: Atoll to floor", ATOLL_CREATE, FLOOR_CREATE);
     report.at_least(50.0, "cold create: docker run to Atoll", DOCKER_CREATE, ATOLL_CREATE);
-    report.at_most(Goal::More(0.5), "exec: ms more than a local fork and exec", ATOLL_EXEC, LOCAL_EXEC);
+    let more = "exec: ms more than a local fork and exec";
+    report.at_most(Goal::More(0.5), more, ATOLL_EXEC_ALONE, LOCAL_EXEC);
+    report.at_most(Goal::More(0.5), "the same with 100 alive", ATOLL_EXEC, LOCAL_EXEC);
     report.tail_at_most(3.0, "exec: p99 in ms with 100 alive", ATOLL_EXEC);
-    report.at_least(50.0, "exec: docker exec to Atoll", DOCKER_EXEC, ATOLL_EXEC);
+    report.at_least(50.0, "exec: docker exec to Atoll", DOCKER_EXEC, ATOLL_EXEC_ALONE);
     report.at_most(
         Goal::Ratio(2.0),
         "100 at once: Atoll to floor",
