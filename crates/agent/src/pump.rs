@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::agent::Agent;
 use crate::clock::{Instant, now};
 use crate::exec::Exec;
+use crate::sys::OutputPipe;
 use crate::utf8::{HELD_MAX, incomplete_tail};
 
 /// How long after the leader's end nothing must come before the output counts as complete.
@@ -36,11 +37,16 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 const READ_BYTES_MIN: usize = 4 << 10;
 /// Exit code where the kernel's answer got lost; never seen.
 const CODE_UNKNOWN: i32 = 255;
+/// Reads from each pipe at once when the leader has ended: what a full pipe holds, and its end.
+const READS_AT_END: usize = 2;
 
 /// One of the two pipes.
 #[derive(Debug)]
 struct Source {
     pipe: Option<Receiver>,
+    /// A copy of the command's end, until the leader has ended: the pipe would tell its closing a moment before, and wake
+    /// this process for nothing, where the leader is just ending.
+    write: Option<OwnedFd>,
     stream: Stream,
     /// The beginning of a character whose rest has not come.
     held: Vec<u8>,
@@ -49,8 +55,10 @@ struct Source {
 }
 
 impl Source {
-    fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
-        Ok(Self { pipe: Some(Receiver::from_owned_fd_unchecked(fd)?), stream, held: Vec::new(), owed: 0 })
+    fn new(pipe: OutputPipe, stream: Stream) -> io::Result<Self> {
+        let OutputPipe { read, write } = pipe;
+        let (pipe, write) = (Some(Receiver::from_owned_fd_unchecked(read)?), Some(write));
+        Ok(Self { pipe, write, stream, held: Vec::new(), owed: 0 })
     }
 
     async fn readable(&self) {
@@ -88,8 +96,8 @@ impl Pump {
     pub(crate) fn new(
         agent: Arc<Agent>,
         exec: Arc<Exec>,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
+        stdout: OutputPipe,
+        stderr: OutputPipe,
         timeout: Option<Duration>,
     ) -> io::Result<Self> {
         let sources = [Source::new(stdout, Stream::Stdout)?, Source::new(stderr, Stream::Stderr)?];
@@ -120,7 +128,7 @@ impl Pump {
                 () = &mut room, if !may_read => Woken::Room,
             };
             match woken {
-                Woken::Readable(index) => self.read(index),
+                Woken::Readable(index) => drop(self.read(index, |pipe, buffer| pipe.try_read(buffer))),
                 Woken::Ended(code) => self.leader_ended(code),
                 Woken::Deadline => self.deadline_passed(),
                 Woken::Room => {}
@@ -175,27 +183,32 @@ impl Pump {
 
     fn leader_ended(&mut self, code: i32) {
         for source in &mut self.sources {
+            source.write = None;
             let waiting = source.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());
             source.owed = waiting.unwrap_or(0);
         }
         let at = now();
         self.phase = Phase::Draining { code, quiet: at + QUIET, end: at + DRAIN_MAX };
+        // Past the event loop, which need not be asked: mostly nobody else writes, and this is all.
+        let read = |pipe: &Receiver, buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
+        for index in 0..self.sources.len() {
+            let _more = (0..READS_AT_END).all(|_| self.read(index, read));
+        }
     }
 
-    /// Reads once from a pipe.
-    fn read(&mut self, index: usize) {
+    /// Reads once from a pipe; whether anything came.
+    fn read(&mut self, index: usize, how: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) -> bool {
         let room = self.room();
         // The others may have filled what was free when this one began to wait.
         if room < READ_BYTES_MIN {
-            return;
+            return false;
         }
-        let Some(source) = self.sources.get_mut(index) else { return };
-        let Some(pipe) = &source.pipe else { return };
+        let Some(source) = self.sources.get_mut(index) else { return false };
+        let Some(pipe) = &source.pipe else { return false };
         let wanted = room.min(OUTPUT_BYTES_MAX - HELD_MAX);
         let read = self.agent.with_scratch(|scratch| {
             let scratch = scratch.get_mut(..wanted).unwrap_or_default();
-            pipe.try_read(scratch)
-                .map(|n| join(&mut source.held, scratch.get(..n).unwrap_or_default(), n == 0))
+            how(pipe, scratch).map(|n| join(&mut source.held, scratch.get(..n).unwrap_or_default(), n == 0))
         });
         match read {
             Ok((0, last)) => {
@@ -208,10 +221,12 @@ impl Pump {
                     *quiet = now() + QUIET;
                 }
                 self.output(index, data);
+                return true;
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => source.pipe = None,
         }
+        false
     }
 
     fn output(&self, index: usize, data: Bytes) {

@@ -14,7 +14,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
 
-pub(crate) use spare::{RawSpare, fork_spare, note_heap_floor};
+pub(crate) use spare::{OutputPipe, RawSpare, fork_spare, note_heap_floor};
 
 /// The listening socket, as the launcher leaves it.
 const LISTENER_FD: RawFd = 3;

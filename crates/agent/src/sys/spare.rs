@@ -30,23 +30,29 @@ pub(crate) struct RawSpare {
     /// Takes one request, once; see [`crate::launch`].
     pub(crate) request: Option<OwnedFd>,
     pub(crate) stdin: OwnedFd,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    pub(crate) stdout: OutputPipe,
+    pub(crate) stderr: OutputPipe,
+}
+
+/// A pipe that a child writes to, with a copy of the child's end.
+#[derive(Debug)]
+pub(crate) struct OutputPipe {
+    pub(crate) read: OwnedFd,
+    pub(crate) write: OwnedFd,
 }
 
 /// Forks a child that enters the workload's cgroup and waits for a request.
 pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
     let (request_read, request) = pipe()?;
     let (stdin_read, stdin) = pipe()?;
-    let (stdout, stdout_write) = pipe()?;
-    let (stderr, stderr_write) = pipe()?;
+    let [stdout, stderr] = [pipe()?, pipe()?].map(|(read, write)| OutputPipe { read, write });
     // The agent's ends never make it wait. Done here, ahead of the exec.
-    for end in [&request, &stdin, &stdout, &stderr] {
+    for end in [&request, &stdin, &stdout.read, &stderr.read] {
         rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
     }
     let fds = ChildFds {
         request: request_read.as_raw_fd(),
-        stdio: [stdin_read.as_raw_fd(), stdout_write.as_raw_fd(), stderr_write.as_raw_fd()],
+        stdio: [stdin_read.as_raw_fd(), stdout.write.as_raw_fd(), stderr.write.as_raw_fd()],
         cgroups: (CGROUP_FD_FIRST, cgroups.len().min(CGROUP_FDS_MAX)),
         heap: heap_to_drop(),
     };
