@@ -9,7 +9,7 @@ UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist run stop test test-system test-docs test-dist test-guest bench lint deny fmt clean
+.PHONY: help setup build dist dist-small run stop test test-system test-docs test-dist test-guest bench lint deny fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +20,10 @@ setup: ## install what is missing on Debian or Ubuntu
 dist: ## one file with everything inside: target/dist/atoll
 	cargo xtask dist --embed
 
-build: ## the programs, as `make run` starts them
+dist-small:
 	cargo xtask dist
+
+build: dist-small ## the programs, as `make run` starts them
 	cargo build --package atoll-cli
 
 run: setup build ## install what is missing, build, start, log in
@@ -30,7 +32,7 @@ run: setup build ## install what is missing, build, start, log in
 stop: ## stop what `make run` started; sandboxes that are up go on
 	@scripts/stop.sh
 
-test: ## unit and integration tests; no root needed
+test: dist-small ## unit and integration tests; no root needed
 	scripts/nextest.sh default $(UNIT)
 
 test-system: build ## tests of the real programs; they need root

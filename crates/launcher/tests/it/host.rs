@@ -22,12 +22,22 @@ use rustix::net::{
 /// Group and user of serve in tests.
 const SERVE: u32 = 64_321;
 
-/// The tests' stand-in for the agent, compiled once.
+/// Whether a file was made after another was changed.
+fn is_newer(file: &Path, than: &Path) -> bool {
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    changed(file) > changed(than)
+}
+
+/// The tests' stand-in for the agent, compiled once into the target folder.
 pub fn agent_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/agent.rs.txt");
-        let program = std::env::temp_dir().join(format!("atoll-test-agent-{}", std::process::id()));
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("test-agent");
+        if is_newer(&program, &source) {
+            return program;
+        }
+        let new = program.with_extension(std::process::id().to_string());
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         let status = Command::new(rustc)
             .args([
@@ -43,25 +53,28 @@ pub fn agent_program() -> &'static Path {
             ])
             .arg(&source)
             .arg("-o")
-            .arg(&program)
+            .arg(&new)
             .stderr(Stdio::null())
             .status()
             .unwrap();
         assert!(status.success());
+        // Tests are processes of their own and may all be here at once: each sees a whole program.
+        std::fs::rename(&new, &program).unwrap();
         program
     })
 }
 
-/// The unpacker, built static as it ships, once.
+/// The unpacker, static as it ships: from the programs that `make build` made, or built here, once.
 pub fn unpack_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let target = Path::new(env!("CARGO_BIN_EXE_atoll-launcher"))
-            .parent()
-            .unwrap()
-            .parent()
-            .unwrap()
-            .join("static");
+        let target = Path::new(env!("CARGO_BIN_EXE_atoll-launcher")).ancestors().nth(2).unwrap();
+        let built = target.join("dist/atoll-unpack");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../unpack/src");
+        if std::fs::read_dir(sources).unwrap().all(|source| is_newer(&built, &source.unwrap().path())) {
+            return built;
+        }
+        let target = target.join("static");
         let triple = "x86_64-unknown-linux-gnu";
         let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
             .args(["build", "--quiet", "--package", "atoll-unpack", "--target", triple])
