@@ -59,10 +59,10 @@ async fn a_host_whose_disk_is_nearly_full_stops_creates_and_nothing_else() {
     atoll.disk().fill(100 * MIB);
     refused(&atoll).await;
     all_else_goes_on(&atoll, &kept).await;
-    deleted.delete_in_time().await;
+    deleted.delete().await;
     assert_eq!(atoll.cli(&["ls", "--output", "json"]).status.code(), Some(0));
     atoll.disk().empty();
-    atoll.create().await.delete_in_time().await;
+    atoll.create().await.delete().await;
     assert_eq!(kept.ok("cat ~/file").await, "on disk\n");
     atoll.finish().await;
 }
@@ -75,7 +75,7 @@ async fn a_disk_without_a_free_byte_stops_creates_and_lets_output_wait() {
     atoll.disk().fill(0);
     refused(&atoll).await;
     assert_eq!(kept.get().await.state, "running");
-    deleted.delete_in_time().await;
+    deleted.delete().await;
     // Its output waits in its agent until there is room.
     let waiting = kept.begin("cat ~/file; seq 1 30000").await;
     // The records that the first pages of room are kept for are there for the next serve too.
@@ -86,7 +86,7 @@ async fn a_disk_without_a_free_byte_stops_creates_and_lets_output_wait() {
     refused(&atoll).await;
     atoll.client.sandbox_stop(&late.id).await.unwrap();
     assert_eq!(late.get().await.state, "stopped");
-    late.delete_in_time().await;
+    late.delete().await;
     atoll.disk().empty();
     let ended = until("the end of the exec", SOON, async || {
         Some(atoll.client.exec_get(&kept.id, &waiting).await.unwrap()).filter(|exec| exec.exit_code.is_some())
@@ -94,7 +94,7 @@ async fn a_disk_without_a_free_byte_stops_creates_and_lets_output_wait() {
     let expected: String =
         std::iter::once("on disk\n".to_owned()).chain((1..=30_000).map(|i| format!("{i}\n"))).collect();
     assert_eq!(stdout(&ended.await), expected);
-    atoll.create().await.delete_in_time().await;
+    atoll.create().await.delete().await;
     atoll.finish().await;
 }
 
@@ -115,7 +115,7 @@ async fn the_storage_grows_before_its_sandboxes_fill_it() {
     let [piped, read, used] = *written.lines().collect::<Vec<_>>() else { panic!("{written}") };
     assert_eq!(piped, read);
     assert!(used.parse::<u64>().unwrap() > first / MIB, "{used} MiB");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -124,14 +124,14 @@ async fn limit_holds(atoll: &Atoll) -> bool {
     let sandbox = atoll.create_with(&CreateSandbox { disk: Some(128), ..CreateSandbox::default() }).await;
     let filled = sandbox.sh("fallocate -l 200M ~/fill").await;
     assert_eq!(sandbox.ok("echo alive").await, "alive\n");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     filled.exit_code != Some(0)
 }
 
 async fn survives_a_stop(atoll: &Atoll) {
     let sandbox = atoll.create().await;
     all_else_goes_on(atoll, &sandbox).await;
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
 }
 
 fn says_no_limits(atoll: &Atoll) -> bool {

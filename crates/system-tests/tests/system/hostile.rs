@@ -14,7 +14,7 @@ async fn neighbour_is_well(atoll: &Atoll) {
     let began = Instant::now();
     assert_eq!(neighbour.ok("echo well").await, "well\n");
     assert!(began.elapsed() < NEIGHBOUR_TIME, "{:?}", began.elapsed());
-    neighbour.delete_in_time().await;
+    neighbour.delete().await;
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_fork_bomb_is_held_by_its_limit() {
     sandbox.begin("bomb() { bomb | bomb & }; bomb; sleep 100").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     neighbour_is_well(&atoll).await;
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -37,7 +37,7 @@ async fn memory_is_the_sandboxs_own() {
     // Its agent has memory of its own, and the sandbox is still of use.
     assert_eq!(sandbox.ok("echo alive").await, "alive\n");
     neighbour_is_well(&atoll).await;
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -50,7 +50,7 @@ async fn a_flood_of_output_is_bounded_and_says_so() {
     assert!(stdout(&flood).len() <= 2 << 20, "{}", stdout(&flood).len());
     sandbox.begin("yes").await;
     neighbour_is_well(&atoll).await;
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -67,7 +67,7 @@ async fn the_agent_is_out_of_reach() {
         assert_eq!(stdout(&tried), "", "as {user}");
         assert_eq!(sandbox.ok("echo alive").await, "alive\n", "as {user}");
     }
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -120,7 +120,7 @@ async fn the_agents_memory_and_descriptors_are_out_of_reach() {
         assert_eq!((stdout(&tried), tried.exit_code), ("", Some(0)), "as {user}: {tried:#?}");
         assert_eq!(sandbox.ok("echo alive").await, "alive\n", "as {user}");
     }
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -148,7 +148,7 @@ async fn harm_to_its_own_agent_is_nobody_elses() {
         let state = sandbox.get().await.state;
         assert!(["running", "crashed"].contains(&state.as_str()), "{harm:?}: {state}");
         atoll.assert_healthy();
-        sandbox.delete_in_time().await;
+        sandbox.delete().await;
     }
     atoll.finish().await;
 }
@@ -163,7 +163,7 @@ async fn a_full_disk_is_its_owners_own() {
     assert_eq!(full.exit_code, Some(0), "the limit does not hold: {full:#?}");
     assert_eq!(other.ok("head -c 200m /dev/zero > ~/file; sync; stat -c %s ~/file").await, "209715200\n");
     neighbour_is_well(&atoll).await;
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -195,6 +195,6 @@ async fn there_is_no_way_out() {
         }
     }
     assert_eq!(sandbox.ok("ls /sys/class/net | tr -d '\\n'; id -u").await, "lo1000\n");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }

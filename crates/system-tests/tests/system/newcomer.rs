@@ -59,6 +59,6 @@ async fn files_outlive_a_stop_and_start() {
     atoll.assert_healthy();
     atoll.client.sandbox_start(&sandbox.id).await.unwrap();
     assert_eq!(sandbox.ok("cat ~/file").await, "kept\n");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }

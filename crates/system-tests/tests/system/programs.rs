@@ -47,7 +47,7 @@ printf 'CFLAGS = -O2 -Wall -Werror\nsum: main.o sum.o\n\t$(CC) -o $@ $^\nmain.o 
 make -j2 >&2 && ./sum 1 20 300
 "#;
     assert_eq!(sandbox.ok(project).await, "321\n");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -78,7 +78,7 @@ END
     let said: serde_json::Value = serde_json::from_str(&sandbox.ok(script).await).unwrap();
     assert_eq!((&said["total"], &said["squares"]), (&499_500.into(), &2_470.into()));
     assert_eq!(said["echoed"], "through a pipe");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }
 
@@ -102,6 +102,6 @@ END
 /usr/bin/node ~/server.js
 ";
     assert_eq!(sandbox.ok(script).await, "200 hello /atoll\n");
-    sandbox.delete_in_time().await;
+    sandbox.delete().await;
     atoll.finish().await;
 }

@@ -130,7 +130,7 @@ async fn the_death_of_an_agent_is_a_crash_of_its_sandbox_alone() {
     // It can be started again.
     atoll.client.sandbox_start(&victim.id).await.unwrap();
     assert_eq!(victim.ok("echo back").await, "back\n");
-    victim.delete_in_time().await;
+    victim.delete().await;
     atoll.finish().await;
 }
 
@@ -158,7 +158,7 @@ async fn an_old_root_of_the_host_image_goes_with_its_last_sandbox() {
     until("the root that nobody uses", BACK, async || gone("host-unused").await).await;
     atoll.assert_healthy();
     assert!(pool.join("host-used").exists() && pool.join(&current).exists());
-    crate::harness::Inside { atoll: &atoll, id }.delete_in_time().await;
+    crate::harness::Inside { atoll: &atoll, id }.delete().await;
     until("the root that was used", BACK, async || gone("host-used").await).await;
     assert!(pool.join(&current).exists());
     atoll.finish().await;

@@ -41,12 +41,22 @@ impl Inside<'_> {
         self.atoll.client.sandbox_get(&self.id).await.unwrap()
     }
 
-    /// Deletes it; it must be gone in time, and nothing of it may be left.
+    /// Deletes it; nothing of it may be left.
+    pub(crate) async fn delete(self) {
+        self.atoll.client.sandbox_delete(&self.id).await.unwrap();
+        self.assert_gone().await;
+    }
+
+    /// The same, and it must be gone in time.
     pub(crate) async fn delete_in_time(self) {
         let began = Instant::now();
         self.atoll.client.sandbox_delete(&self.id).await.unwrap();
         let taken = began.elapsed();
         assert!(taken < DELETE_TIME, "the delete took {taken:?}");
+        self.assert_gone().await;
+    }
+
+    async fn assert_gone(&self) {
         let error = self.atoll.client.sandbox_get(&self.id).await.unwrap_err();
         assert_eq!(error.code(), Some("sandbox_not_found"), "{error}");
         self.atoll.assert_healthy();
