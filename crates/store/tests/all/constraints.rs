@@ -94,10 +94,7 @@ async fn impossible_rows_are_refused() {
 #[tokio::test]
 async fn a_row_that_is_no_record_is_an_error_and_no_panic() {
     let (dir, store) = super::fresh().await;
-    let user = samples::user();
-    store.user_insert(&user).await.unwrap();
-    let sandbox = samples::sandbox(&user.id, &NodeId::random());
-    store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    let (user, sandbox) = super::owned_sandbox(&store).await;
     let exec = samples::exec(&sandbox.id);
     store.exec_insert(&exec).await.unwrap();
     let mut db = raw(&dir).await;

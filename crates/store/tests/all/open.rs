@@ -10,10 +10,7 @@ use sea_orm::sqlx::{ConnectOptions, Executor};
 #[tokio::test]
 async fn what_was_written_is_there_after_closing_and_opening() {
     let (dir, store) = super::fresh().await;
-    let user = samples::user();
-    store.user_insert(&user).await.unwrap();
-    let sandbox = samples::sandbox(&user.id, &NodeId::random());
-    let sandbox = store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    let (user, sandbox) = super::owned_sandbox(&store).await;
     store.close().await.unwrap();
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(left, ["atoll.db"], "a closed store leaves no log behind");
@@ -39,10 +36,7 @@ async fn its_files_are_for_their_owner_alone() {
 #[tokio::test]
 async fn a_database_of_the_first_release_is_brought_up_to_date() {
     let (dir, store) = super::fresh().await;
-    let user = samples::user();
-    store.user_insert(&user).await.unwrap();
-    let sandbox = samples::sandbox(&user.id, &NodeId::random());
-    let sandbox = store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    let (_, sandbox) = super::owned_sandbox(&store).await;
     store.close().await.unwrap();
     let path = dir.path().join("atoll.db");
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
@@ -109,10 +103,7 @@ async fn one_bad_write_fails_alone() {
 async fn ends_that_only_the_journal_has_are_in_the_tables_after_the_next_start() {
     let (dir, store) = super::fresh().await;
     let path = dir.path().join("atoll.db");
-    let user = samples::user();
-    store.user_insert(&user).await.unwrap();
-    let sandbox = samples::sandbox(&user.id, &NodeId::random());
-    store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    let (_, sandbox) = super::owned_sandbox(&store).await;
     let ended = samples::finished(&samples::exec(&sandbox.id), samples::exited(4));
     let foreign = samples::finished(&samples::exec(&SandboxId::random()), samples::exited(4));
     for exec in [&foreign, &ended] {
@@ -136,10 +127,7 @@ async fn ends_that_only_the_journal_has_are_in_the_tables_after_the_next_start()
 #[tokio::test]
 async fn while_the_tables_take_nothing_ends_are_acknowledged_and_reads_go_on() {
     let (dir, store) = super::fresh().await;
-    let user = samples::user();
-    store.user_insert(&user).await.unwrap();
-    let sandbox = samples::sandbox(&user.id, &NodeId::random());
-    store.sandbox_insert(&sandbox, Durability::Process).await.unwrap();
+    let (_, sandbox) = super::owned_sandbox(&store).await;
     let path = dir.path().join("atoll.db");
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     raw.execute("ALTER TABLE execs RENAME TO hidden; CREATE TABLE execs (id TEXT)").await.unwrap();
