@@ -9,8 +9,9 @@ macro_rules! carried {
 }
 
 /// What `cargo xtask dist --embed` built.
-pub(crate) static PROGRAMS: [Embedded; 4] = [
+pub(crate) static PROGRAMS: [Embedded; 5] = [
     carried!("atoll-agent"),
+    carried!("atoll-egress"),
     carried!("atoll-launcher"),
     carried!("atoll-supervisor"),
     carried!("atoll-unpack"),

@@ -5,11 +5,13 @@
 //! fields are only ever added, unknown fields are ignored, an unknown request is answered with [`Failure`].
 //! The launcher trusts nothing it is sent: every field is a validated type or is checked against its own bounds.
 
+mod egress;
 mod socket;
 
 use atoll_types::{Capabilities, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId};
 use serde::{Deserialize, Serialize};
 
+pub use egress::{FromEgress, ToEgress};
 pub use socket::{Packet, PacketError, receive, send};
 
 /// Version of the protocol that this release speaks.

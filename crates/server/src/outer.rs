@@ -16,7 +16,9 @@ use crate::programs::{self, ProgramError};
 const SERVE_USER: &str = "atoll";
 /// Its uid and gid where he has not: in Debian's range that is free for local use, beyond what `adduser` gives out.
 const SERVE_ID: u32 = 64_321;
-/// First number of a descriptor that the handed ones (3 to 7) cannot overwrite.
+/// Uid and gid of the egress program, which is handed what sandboxes send: not serve's, whose files hold secrets.
+const EGRESS_ID: u32 = 64_322;
+/// First number of a descriptor that the handed ones (3 to 8) cannot overwrite.
 const BEYOND_HANDED: i32 = 16;
 /// Bytes of the list of users that are looked through.
 const PASSWD_BYTES_MAX: u64 = 1 << 20;
@@ -67,11 +69,13 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
         programs::find("atoll-launcher")?,
         programs::find("atoll-agent")?,
         programs::find("atoll-unpack")?,
+        programs::find("atoll-egress")?,
     ];
     let (uid, gid) = serve_ids();
     let mut command = Command::new(path_of(&supervisor));
     command.arg0("atoll-supervisor").arg("--data-dir").arg(&config.data_dir);
-    command.args(["--serve-uid", &uid.to_string(), "--serve-gid", &gid.to_string(), "--", "atoll"]);
+    command.args(["--serve-uid", &uid.to_string(), "--serve-gid", &gid.to_string()]);
+    command.args(["--egress-id", &EGRESS_ID.to_string(), "--", "atoll"]);
     command.args(std::env::args_os().skip(1));
     command.env_remove(CONTENT_VARIABLE);
     if let Some(file) = file {
@@ -83,8 +87,8 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
     Ok(command)
 }
 
-/// The supervisor looks for these at 3, 4, 5, 6 and 7.
-fn hand_over(command: &mut Command, handed: [OwnedFd; 5]) -> Result<(), OuterError> {
+/// The supervisor looks for these at 3 to 8.
+fn hand_over(command: &mut Command, handed: [OwnedFd; 6]) -> Result<(), OuterError> {
     let mappings = (3..).zip(handed).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
     command.fd_mappings(mappings.collect())?;
     Ok(())
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn descriptors_arrive_at_their_numbers_whatever_theirs_were() {
-        let files: Vec<_> = ["a", "b", "c", "d", "e"]
+        let files: Vec<_> = ["a", "b", "c", "d", "e", "f"]
             .iter()
             .map(|text| {
                 let mut file = tempfile::tempfile().unwrap();
@@ -155,8 +159,8 @@ mod tests {
             })
             .collect();
         let mut command = Command::new("cat");
-        command.args((3..=7).map(|fd| format!("/proc/self/fd/{fd}")));
+        command.args((3..=8).map(|fd| format!("/proc/self/fd/{fd}")));
         hand_over(&mut command, files.try_into().unwrap()).unwrap();
-        assert_eq!(command.output().unwrap().stdout, b"abcde");
+        assert_eq!(command.output().unwrap().stdout, b"abcdef");
     }
 }

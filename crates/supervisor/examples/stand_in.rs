@@ -1,4 +1,4 @@
-//! Stands in for both parts in the tests of the supervisor: notes what it was given, then does what it is told.
+//! Stands in for the parts in the tests of the supervisor: notes what it was given, then does what it is told.
 //!
 //! The folder `record` beside the data folder holds `ROLE.does` (`stay`, `deaf`, `orphan` or `exit N`), and gets one file
 //! `ROLE.PID` for each start.
@@ -18,9 +18,12 @@ use std::time::Duration;
 
 fn main() {
     let argv: Vec<String> = std::env::args().collect();
-    let role = if argv[0] == "atoll-launcher" { "launcher" } else { "serve" };
-    let option = argv.iter().position(|word| word == "--data-dir").unwrap();
-    let record = Path::new(&argv[option + 1]).parent().unwrap().join("record");
+    let role = match &*argv[0] {
+        "atoll-launcher" => "launcher",
+        "atoll-egress" => "egress",
+        _ => "serve",
+    };
+    let record = data_dir(&argv).parent().unwrap().join("record");
     let does = std::fs::read_to_string(record.join(format!("{role}.does"))).unwrap_or_default();
     if does.trim() == "deaf" {
         // SAFETY: ignoring a signal needs no code.
@@ -36,6 +39,15 @@ fn main() {
         _ => {}
     }
     std::thread::sleep(Duration::from_secs(300));
+}
+
+/// From its own command line, or from the supervisor's where it is not told.
+fn data_dir(argv: &[String]) -> PathBuf {
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/cmdline", std::os::unix::process::parent_id())).unwrap();
+    let all: Vec<&str> = argv.iter().map(String::as_str).chain(text.split('\0')).collect();
+    let option = all.iter().position(|word| *word == "--data-dir").unwrap();
+    all[option + 1].into()
 }
 
 fn note(record: &Path, role: &str, argv: &[String]) {

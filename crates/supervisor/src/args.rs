@@ -1,4 +1,4 @@
-//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G -- atoll serve …`.
+//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E -- atoll serve …`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,19 +12,23 @@ pub(crate) struct Args {
     pub(crate) serve_uid: u32,
     /// Its group.
     pub(crate) serve_gid: u32,
+    /// The user, and its group, that the egress program runs as: nobody else's.
+    pub(crate) egress_id: u32,
     /// The inner serve's whole command line, with its name.
     pub(crate) serve: Vec<OsString>,
 }
 
 /// A command line that is none of ours.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G -- atoll serve …")]
+#[error(
+    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E -- atoll serve …"
+)]
 pub(crate) struct ArgsError(&'static str);
 
 /// Reads the command line, without the program's name.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
     let mut words = words;
-    let (mut data_dir, mut uid, mut gid) = (None, None, None);
+    let (mut data_dir, mut uid, mut gid, mut egress) = (None, None, None, None);
     while let Some(option) = words.next() {
         if option == "--" {
             let args = Args {
@@ -33,6 +37,9 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
                     .ok_or(ArgsError("--data-dir must be an absolute path"))?,
                 serve_uid: uid.ok_or(ArgsError("--serve-uid is missing"))?,
                 serve_gid: gid.ok_or(ArgsError("--serve-gid is missing"))?,
+                egress_id: egress
+                    .filter(|id| Some(*id) != uid)
+                    .ok_or(ArgsError("--egress-id is missing, or serve's"))?,
                 serve: words.collect(),
             };
             return if args.serve.is_empty() { Err(ArgsError("nothing after --")) } else { Ok(args) };
@@ -42,6 +49,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
             Some("--data-dir") => data_dir = Some(PathBuf::from(value)),
             Some("--serve-uid") => uid = Some(unprivileged(&value)?),
             Some("--serve-gid") => gid = Some(unprivileged(&value)?),
+            Some("--egress-id") => egress = Some(unprivileged(&value)?),
             _ => return Err(ArgsError("unknown option")),
         }
     }
@@ -52,7 +60,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
 fn unprivileged(text: &OsString) -> Result<u32, ArgsError> {
     let id = text.to_str().and_then(|text| text.parse::<u32>().ok());
     id.filter(|id| *id != 0 && *id != u32::MAX)
-        .ok_or(ArgsError("serve's uid and gid must be numbers other than 0"))
+        .ok_or(ArgsError("the uids and gids must be numbers other than 0"))
 }
 
 #[cfg(test)]
@@ -65,9 +73,11 @@ mod tests {
 
     #[test]
     fn everything_after_the_dashes_is_the_inner_command() {
-        let args =
-            parse_text("--data-dir /d --serve-uid 5 --serve-gid 6 -- atoll serve --data-dir /d").unwrap();
-        assert_eq!((args.serve_uid, args.serve_gid), (5, 6));
+        let args = parse_text(
+            "--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 7 -- atoll serve --data-dir /d",
+        )
+        .unwrap();
+        assert_eq!((args.serve_uid, args.serve_gid, args.egress_id), (5, 6, 7));
         assert_eq!(args.serve, ["atoll", "serve", "--data-dir", "/d"]);
     }
 
@@ -75,13 +85,15 @@ mod tests {
     fn a_wrong_command_line_is_refused() {
         for text in [
             "",
-            "--data-dir d --serve-uid 5 --serve-gid 6 -- atoll",
-            "--data-dir /d --serve-uid 0 --serve-gid 6 -- atoll",
-            "--data-dir /d --serve-uid 5 --serve-gid 4294967295 -- atoll",
+            "--data-dir d --serve-uid 5 --serve-gid 6 --egress-id 7 -- atoll",
+            "--data-dir /d --serve-uid 0 --serve-gid 6 --egress-id 7 -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 4294967295 --egress-id 7 -- atoll",
             "--data-dir /d --serve-uid 5 -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 6 -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 5 -- atoll",
             "--data-dir /d --serve-uid 5 --serve-gid 6 --",
             "--data-dir /d --serve-uid 5 --serve-gid 6",
-            "--data-dir /d --serve-uid 5 --serve-gid 6 --evil x -- atoll",
+            "--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 7 --evil x -- atoll",
         ] {
             assert!(parse_text(text).is_err(), "{text}");
         }

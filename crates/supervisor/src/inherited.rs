@@ -13,6 +13,7 @@ const SERVE: RawFd = 4;
 const LAUNCHER: RawFd = 5;
 const AGENT: RawFd = 6;
 const UNPACK: RawFd = 7;
+const EGRESS: RawFd = 8;
 
 /// Descriptors that were inherited, now close-on-exec.
 #[derive(Debug)]
@@ -27,11 +28,13 @@ pub(crate) struct Inherited {
     pub(crate) agent: OwnedFd,
     /// The unpacker's.
     pub(crate) unpack: OwnedFd,
+    /// The egress program's.
+    pub(crate) egress: OwnedFd,
 }
 
 /// Takes them over, and closes everything else, so that no part inherits what nobody meant it to have.
 pub(crate) fn take() -> anyhow::Result<Inherited> {
-    sys::close_from(UNPACK + 1).context("cannot close what else was inherited")?;
+    sys::close_from(EGRESS + 1).context("cannot close what else was inherited")?;
     let listener = adopt(LISTENER, "the TCP listener")?;
     let listens = rustix::net::sockopt::socket_acceptconn(&listener);
     anyhow::ensure!(matches!(listens, Ok(true)), "descriptor {LISTENER} is no listening socket");
@@ -41,6 +44,7 @@ pub(crate) fn take() -> anyhow::Result<Inherited> {
         launcher: adopt_program(LAUNCHER, "atoll-launcher")?,
         agent: adopt_program(AGENT, "atoll-agent")?,
         unpack: adopt_program(UNPACK, "atoll-unpack")?,
+        egress: adopt_program(EGRESS, "atoll-egress")?,
     })
 }
 

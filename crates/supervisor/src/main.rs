@@ -1,15 +1,15 @@
 //! Starts and restarts the other programs; parses no input.
 //!
 //! ```text
-//! atoll serve (root) ──exec──► supervisor ──┬──► launcher  root, fds 3 = its socket, 4 = agent, 5 = unpack
-//!   binds TCP, finds programs   holds the   └──► serve     dropped, fds 3 = TCP, 4 = DIR/run, 5 = DIR/serve
-//!                               lock and both
-//!                               listening sockets
+//! atoll serve (root) ──exec──► supervisor ──┬──► launcher  root, fds 3 = its socket, 4 = agent, 5 = unpack, 6 = egress
+//!   binds TCP, finds programs   holds the   ├──► serve     dropped, fds 3 = TCP, 4 = DIR/run, 5 = DIR/serve
+//!                               lock and the └──► egress    dropped, fd 3 = the way to the launcher
+//!                               sockets
 //! ```
 //!
 //! The listening sockets live here, so a restart of a part refuses no connection. A part that ends is started again with
-//! back-off. SIGTERM ends serve, then the launcher, then this program; sandboxes go on, since their agents belong to
-//! nobody who ends: that is how an upgrade is done. When this program dies by `kill -9`, the kernel ends both parts
+//! back-off. SIGTERM ends serve, the launcher, egress, then this program; sandboxes go on, since their agents belong to
+//! nobody who ends: that is how an upgrade is done. When this program dies by `kill -9`, the kernel ends the parts
 //! (parent-death signal) and frees the lock; the next start finds the sandboxes alive.
 //!
 //! It is the subreaper: agents whose launcher died become its children, and are reaped here.

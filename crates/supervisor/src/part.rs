@@ -1,4 +1,4 @@
-//! The two parts: what each is given, and where it is in its life.
+//! The parts: what each is given, and where it is in its life.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -15,6 +15,7 @@ use crate::child::{self, Program};
 use crate::folder::Folders;
 use crate::inherited::Inherited;
 use crate::report;
+use crate::sockets;
 
 /// Where the launcher finds helpers such as mkfs.btrfs; root's own PATH is not trusted for that.
 const LAUNCHER_PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
@@ -89,11 +90,12 @@ impl Part {
     }
 }
 
-/// Both parts.
+/// All parts.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) launcher: Part,
     pub(crate) serve: Part,
+    pub(crate) egress: Part,
 }
 
 impl Parts {
@@ -105,6 +107,8 @@ impl Parts {
         installation: &InstallationId,
     ) -> io::Result<Self> {
         let dup = |fd: &OwnedFd| fd.as_fd().try_clone_to_owned();
+        // Kept here, so that neither end is closed when who has the other dies.
+        let (launcher_end, egress_end) = sockets::pair()?;
         let (uid, gid) = (args.serve_uid.to_string(), args.serve_gid.to_string());
         let launcher_argv: [&OsStr; 7] = [
             "atoll-launcher".as_ref(),
@@ -119,7 +123,12 @@ impl Parts {
             file: dup(&inherited.launcher)?,
             argv: words(launcher_argv.map(OsString::from))?,
             envp: words([LAUNCHER_PATH.into()])?,
-            descriptors: vec![dup(launcher_socket)?, dup(&inherited.agent)?, dup(&inherited.unpack)?],
+            descriptors: vec![
+                dup(launcher_socket)?,
+                dup(&inherited.agent)?,
+                dup(&inherited.unpack)?,
+                launcher_end,
+            ],
             user: None,
             umask: 0o022,
         };
@@ -131,12 +140,24 @@ impl Parts {
             user: Some((args.serve_uid, args.serve_gid)),
             umask: 0o077,
         };
-        Ok(Self { launcher: Part::new("launcher", launcher), serve: Part::new("serve", serve) })
+        let egress = Program {
+            file: dup(&inherited.egress)?,
+            argv: words(["atoll-egress".into()])?,
+            envp: Vec::new(),
+            descriptors: vec![egress_end],
+            user: Some((args.egress_id, args.egress_id)),
+            umask: 0o077,
+        };
+        Ok(Self {
+            launcher: Part::new("launcher", launcher),
+            serve: Part::new("serve", serve),
+            egress: Part::new("egress", egress),
+        })
     }
 
-    pub(crate) fn each(&mut self) -> [&mut Part; 2] {
+    pub(crate) fn each(&mut self) -> [&mut Part; 3] {
         // The launcher first: serve asks it something at once.
-        [&mut self.launcher, &mut self.serve]
+        [&mut self.launcher, &mut self.serve, &mut self.egress]
     }
 }
 

@@ -1,10 +1,12 @@
-//! The launcher's listening socket, kept here so that it outlives the launcher.
+//! Sockets that outlive the parts that use them.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, socketpair,
+};
 
 const NAME: &str = "launcher.sock";
 /// Connections that wait to be accepted: serve makes one, doctor another.
@@ -25,4 +27,9 @@ pub(crate) fn listen_for_serve(run: &OwnedFd, serve_gid: u32) -> rustix::io::Res
     // Last: nobody can connect before the owner and the mode are right.
     listen(&socket, BACKLOG)?;
     Ok(socket)
+}
+
+/// The way between the launcher and the egress program: the launcher's end first.
+pub(crate) fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }

@@ -17,6 +17,8 @@ use crate::sys;
 const SERVE_GRACE: Duration = Duration::from_secs(10);
 /// Time for the launcher to end a request; one is milliseconds, an import longer, and that is repeated.
 const LAUNCHER_GRACE: Duration = Duration::from_secs(5);
+/// It keeps nothing.
+const EGRESS_GRACE: Duration = Duration::from_secs(2);
 /// A part that is being killed ends at once unless the kernel is stuck; then it is left behind.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 /// The loop looks at the clock at least this often.
@@ -38,7 +40,7 @@ pub(crate) enum Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     No,
-    /// Serve, then the launcher, has been asked and may use the time until then.
+    /// A part has been asked and may use the time until then.
     Asked {
         until: Instant,
     },
@@ -84,7 +86,8 @@ pub(crate) fn run(parts: Parts, run: &OwnedFd) -> anyhow::Result<Ended> {
 
 impl Loop<'_> {
     fn is_over(&self) -> bool {
-        self.parts.serve.state == State::Stopped && self.parts.launcher.state == State::Stopped
+        let Parts { launcher, serve, egress } = &self.parts;
+        [launcher, serve, egress].iter().all(|part| part.state == State::Stopped)
     }
 
     fn sleep(&mut self, signals: &OwnedFd) -> anyhow::Result<()> {
@@ -129,13 +132,15 @@ impl Loop<'_> {
         self.ask_next();
     }
 
-    /// Asks whoever is next to end: serve, then the launcher.
+    /// Who is next to end, with its time for it: serve, then the launcher, then the egress program.
+    fn next_to_end(&self) -> Option<(&Part, Duration)> {
+        let Parts { launcher, serve, egress } = &self.parts;
+        let all = [(serve, SERVE_GRACE), (launcher, LAUNCHER_GRACE), (egress, EGRESS_GRACE)];
+        all.into_iter().find(|(part, _)| part.pid().is_some())
+    }
+
     fn ask_next(&mut self) {
-        let (part, grace) = match (self.parts.serve.pid(), self.parts.launcher.pid()) {
-            (Some(_), _) => (&self.parts.serve, SERVE_GRACE),
-            (None, Some(_)) => (&self.parts.launcher, LAUNCHER_GRACE),
-            (None, None) => return,
-        };
+        let Some((part, grace)) = self.next_to_end() else { return };
         part.signal(Signal::TERM);
         self.stop = Stop::Asked { until: Instant::now() + grace };
     }
@@ -161,10 +166,10 @@ impl Loop<'_> {
         }
         match self.stop {
             Stop::Asked { until } if now >= until => {
-                let late =
-                    if self.parts.serve.pid().is_some() { &self.parts.serve } else { &self.parts.launcher };
-                report::line(&format!("{} did not stop in time, killing it", late.name));
-                late.signal(Signal::KILL);
+                if let Some((late, _)) = self.next_to_end() {
+                    report::line(&format!("{} did not stop in time, killing it", late.name));
+                    late.signal(Signal::KILL);
+                }
                 self.stop = Stop::Killed { until: now + KILL_GRACE };
             }
             Stop::Killed { until } if now >= until => {
@@ -228,11 +233,8 @@ impl Loop<'_> {
             }
         };
         self.parts.each().into_iter().for_each(&mut is);
-        // Serve was late and has been killed: now it is the launcher's turn. (When all were killed, asking does no harm.)
-        let killed_alone = matches!(self.stop, Stop::Killed { .. }) && self.parts.launcher.pid().is_some();
-        if matches!(self.stop, Stop::Asked { .. }) || killed_alone {
-            self.ask_next();
-        }
+        // One that was late and has been killed gives its turn to the next, too. (When all were killed, asking does no harm.)
+        self.ask_next();
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::time::{Duration, Instant};
 
-use rig::{GID, Rig, UID, alive, chmod, signal, until};
+use rig::{EGRESS, GID, Rig, UID, alive, chmod, signal, until};
 use rustix::process::Signal;
 
 fn has(text: &str, line: &str) {
@@ -68,7 +68,10 @@ fn the_launcher_is_root_with_its_socket_and_programs_and_nothing_of_the_environm
     has(&note, "status Uid: 0 0 0 0");
     has(&note, "env PATH=/usr/sbin:/usr/bin:/sbin:/bin");
     assert_eq!(note.lines().filter(|line| line.starts_with("env ")).count(), 1, "{note}");
-    assert!(note.contains("fd 3 socket:") && note.contains("fd 5 ") && !note.contains("fd 6 "), "{note}");
+    assert!(
+        note.contains("fd 3 socket:") && note.contains("fd 6 socket:") && !note.contains("fd 7 "),
+        "{note}"
+    );
     assert_eq!(note.matches("examples/stand_in").count(), 2, "{note}");
     // Its socket takes connections before anybody accepts them.
     let run = std::fs::File::open(rig.data().join("run")).unwrap();
@@ -101,6 +104,24 @@ fn the_data_folder_has_its_owners_and_modes() {
     };
     assert_eq!(noted("lock"), running.child.id());
     assert_eq!((noted("run/serve.pid"), noted("run/launcher.pid")), (serve, launcher));
+}
+
+#[test]
+fn egress_is_a_user_of_its_own_with_one_descriptor_that_outlives_it() {
+    let Some(rig) = Rig::new() else { return };
+    let running = rig.start();
+    let (pid, note) = running.started("egress", 1);
+    has(&note, &format!("status Uid: {EGRESS} {EGRESS} {EGRESS} {EGRESS}"));
+    has(&note, &format!("status Gid: {EGRESS} {EGRESS} {EGRESS} {EGRESS}"));
+    has(&note, "status CapBnd: 0000000000000000");
+    has(&note, "status NoNewPrivs: 1");
+    assert_eq!(note.lines().filter(|line| line.starts_with("env ")).count(), 0, "{note}");
+    assert!(note.contains("fd 3 socket:") && !note.contains("fd 4 "), "{note}");
+    let socket = |note: &str| note.lines().find(|line| line.starts_with("fd 3 ")).unwrap().to_owned();
+    signal(pid, Signal::KILL);
+    let (_, again) = running.started("egress", 2);
+    assert_eq!(socket(&again), socket(&note));
+    running.signal(Signal::TERM);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-supervisor", Layer(6)),
     ("atoll-launcher", Layer(6)),
     ("atoll-unpack", Layer(6)),
+    ("atoll-egress", Layer(6)),
     ("atoll-agent", Layer(6)),
     ("atoll-server", Layer(7)),
     ("atoll-cli", Layer(8)),

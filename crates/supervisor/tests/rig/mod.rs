@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const UID: u32 = 64_321;
 pub(crate) const GID: u32 = 64_322;
+pub(crate) const EGRESS: u32 = 64_323;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place for data folders, and the listener.
@@ -92,7 +93,7 @@ impl Rig {
         let stand_in = Path::new(supervisor).parent().unwrap().join("examples/stand_in");
         let open = || OwnedFd::from(File::open(&stand_in).unwrap());
         let mut descriptors = vec![OwnedFd::from(self.listener.try_clone().unwrap())];
-        descriptors.extend((0..4).map(|_| open()));
+        descriptors.extend((0..5).map(|_| open()));
         // Something that must not reach the parts.
         descriptors.push(OwnedFd::from(File::open("/dev/zero").unwrap()));
         let aside: Vec<OwnedFd> =
@@ -100,7 +101,8 @@ impl Rig {
         let mut command = Command::new(supervisor);
         command
             .args(["--data-dir".as_ref(), data.as_os_str()])
-            .args(["--serve-uid", &UID.to_string(), "--serve-gid", &GID.to_string(), "--", "atoll", "serve"])
+            .args(["--serve-uid", &UID.to_string(), "--serve-gid", &GID.to_string()])
+            .args(["--egress-id", &EGRESS.to_string(), "--", "atoll", "serve"])
             .args(["--data-dir".as_ref(), data.as_os_str()])
             .env("ATOLL_TEST", "passed through")
             .env("ATOLL_ROLE", "wrong")
