@@ -38,7 +38,7 @@ pub struct CreateSandbox {
     /// Processes and threads at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u32>,
-    /// `none`.
+    /// `none`, or `all`: the Internet, but no private, host or metadata addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// Variables of every process.
@@ -99,7 +99,7 @@ pub struct Sandbox {
     pub disk_bytes: u64,
     /// Processes and threads at once.
     pub pids: u32,
-    /// What it reaches.
+    /// What it reaches: `none` or `all`.
     pub network: String,
     /// Variables of every process.
     pub env: BTreeMap<String, String>,

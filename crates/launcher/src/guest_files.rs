@@ -8,12 +8,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
+use atoll_types::Network;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, fstat, mkdirat, openat2,
     renameat, unlinkat,
 };
 use rustix::io::{Errno, Result};
 
+use crate::net::DNS;
 use crate::report::{At, Step, StepError};
 
 /// Largest file that is read, in bytes: far beyond any real list of users.
@@ -27,14 +29,13 @@ const AGENT_ID: u32 = 1_000;
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 /// Writes what is missing or different.
-pub(crate) fn write(root: &OwnedFd, host_name: &str) -> std::result::Result<(), StepError> {
+pub(crate) fn write(root: &OwnedFd, host_name: &str, network: Network) -> std::result::Result<(), StepError> {
     let etc = folder(root, "etc", 0o755).at(Step::GuestFiles)?;
     let hosts =
         format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{host_name}\n");
     ensure(&etc, "hosts", &hosts).at(Step::GuestFiles)?;
     ensure(&etc, "hostname", &format!("{host_name}\n")).at(Step::GuestFiles)?;
-    // No network, so nobody to ask.
-    ensure(&etc, "resolv.conf", "# This sandbox has no network.\n").at(Step::GuestFiles)?;
+    ensure(&etc, "resolv.conf", &resolvers(network)).at(Step::GuestFiles)?;
 
     let shell = if open(root, "bin/bash", OFlags::PATH).is_ok() { "/bin/bash" } else { "/bin/sh" };
     let user = format!("{AGENT}:x:{AGENT_ID}:{AGENT_ID}:Atoll:/home/{AGENT}:{shell}\n");
@@ -47,6 +48,14 @@ pub(crate) fn write(root: &OwnedFd, host_name: &str) -> std::result::Result<(), 
         fchmod(&tmp, Mode::from_raw_mode(0o1777)).at(Step::GuestFiles)?;
     }
     Ok(())
+}
+
+/// Whom to ask for names.
+fn resolvers(network: Network) -> String {
+    match network {
+        Network::None => "# This sandbox has no network.\n".to_owned(),
+        Network::All => format!("nameserver {DNS}\n"),
+    }
 }
 
 fn open(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd> {
@@ -151,7 +160,7 @@ mod tests {
     #[test]
     fn a_bare_root_gets_everything() {
         let dir = tempfile::tempdir().unwrap();
-        write(&root(dir.path()), "sandbox-x").unwrap();
+        write(&root(dir.path()), "sandbox-x", Network::None).unwrap();
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
         assert!(read("etc/passwd").contains("agent:x:1000:1000:"));
         assert!(read("etc/group").contains("agent:x:1000:"));
@@ -164,7 +173,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("etc")).unwrap();
         std::fs::write(dir.path().join("etc/passwd"), "agent:x:77:77::/:/bin/sh").unwrap();
-        write(&root(dir.path()), "sandbox-x").unwrap();
+        write(&root(dir.path()), "sandbox-x", Network::None).unwrap();
         assert_eq!(
             std::fs::read_to_string(dir.path().join("etc/passwd")).unwrap(),
             "agent:x:77:77::/:/bin/sh"
@@ -180,7 +189,7 @@ mod tests {
         }
         // The folder itself is a link to the outside: inside the root that path does not exist.
         symlink(outside.path(), dir.path().join("etc")).unwrap();
-        assert!(write(&root(dir.path()), "sandbox-x").is_err());
+        assert!(write(&root(dir.path()), "sandbox-x", Network::None).is_err());
 
         // The files are links to the outside: they are replaced, not followed.
         std::fs::remove_file(dir.path().join("etc")).unwrap();
@@ -188,7 +197,7 @@ mod tests {
         for name in ["passwd", "group", "hosts", "hostname", "resolv.conf"] {
             symlink(outside.path().join(name), dir.path().join("etc").join(name)).unwrap();
         }
-        write(&root(dir.path()), "sandbox-x").unwrap();
+        write(&root(dir.path()), "sandbox-x", Network::None).unwrap();
         for name in ["passwd", "group", "hosts", "hostname", "resolv.conf"] {
             assert_eq!(std::fs::read_to_string(outside.path().join(name)).unwrap(), "untouched");
         }
@@ -201,7 +210,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("etc")).unwrap();
         let pipe = dir.path().join("etc/passwd");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
-        write(&root(dir.path()), "sandbox-x").unwrap();
+        write(&root(dir.path()), "sandbox-x", Network::None).unwrap();
         assert!(std::fs::read_to_string(&pipe).unwrap().contains("agent:"));
     }
 }

@@ -1,7 +1,7 @@
 //! Makes sandboxes: the only program that is root while it takes requests.
 //!
-//! It has one thread, no network and no configuration. The supervisor starts it with three descriptors: 3, the socket on
-//! which serve connects; 4, the agent; 5, the unpacker. It trusts nothing that it is sent, and keeps nothing that it could
+//! It has one thread, no network and no configuration. The supervisor starts it with four descriptors: 3, the socket on
+//! which serve connects; 4, the agent; 5, the unpacker; 6, the way to the egress program. It trusts nothing that it is sent, and keeps nothing that it could
 //! not find again: when it dies, sandboxes go on, and the next launcher takes them over.
 
 mod args;
@@ -13,6 +13,7 @@ mod host_image;
 mod house;
 mod import;
 mod mounts;
+mod net;
 mod program;
 mod report;
 mod sandbox;
@@ -38,6 +39,7 @@ use storage::Storage;
 const LISTENER: i32 = 3;
 const AGENT: i32 = 4;
 const UNPACK: i32 = 5;
+const EGRESS: i32 = 6;
 
 fn main() -> ExitCode {
     let arguments = match args::parse(std::env::args().skip(1)) {
@@ -61,6 +63,7 @@ fn start(arguments: &Arguments) -> Result<Server, StepError> {
     let listener = sys::take_inherited(LISTENER).at(Step::TakeDescriptor)?;
     let agent = sys::take_inherited(AGENT).at(Step::TakeDescriptor)?;
     let unpack = sys::take_inherited(UNPACK).at(Step::TakeDescriptor)?;
+    let egress = sys::take_inherited(EGRESS).at(Step::TakeDescriptor)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     // A descriptor for each sandbox; each sandbox's own limit is set when it starts.
     let most = getrlimit(Resource::Nofile).maximum;
@@ -80,5 +83,5 @@ fn start(arguments: &Arguments) -> Result<Server, StepError> {
         house,
         storage,
     };
-    Server::new(tools, listener, arguments.serve_uid)
+    Server::new(tools, listener, egress, arguments.serve_uid)
 }

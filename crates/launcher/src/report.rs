@@ -99,6 +99,16 @@ steps! {
     PlaceDescriptors = "put the descriptors in their places",
     ExecAgent = "execute the agent",
     ExecUnpack = "execute the unpacker",
+    // Networks.
+    EnterNetwork = "enter a network namespace",
+    FindRouter = "look for the router of sandboxes' networks",
+    MakeRouter = "make the router of sandboxes' networks",
+    PinRouter = "give the router of sandboxes' networks its name",
+    StartNft = "start nft, which the network of sandboxes needs (apt-get install nftables)",
+    LoadRules = "load the rules of sandboxes' networks",
+    WatchRules = "watch the rules of sandboxes' networks",
+    PrepareNetwork = "prepare a network for a sandbox",
+    BindDns = "bind the address at which sandboxes ask for names",
     // The end.
     Kill = "kill the first process",
     RemoveCgroup = "remove a cgroup",

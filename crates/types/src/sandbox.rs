@@ -18,6 +18,8 @@ pub enum RuntimeKind {
 pub enum Network {
     /// Loopback only.
     None,
+    /// The Internet, through the host; no private, host or metadata addresses, no version 6.
+    All,
 }
 
 /// Capabilities inside the sandbox's own user namespace.

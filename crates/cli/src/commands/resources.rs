@@ -27,7 +27,7 @@ pub(crate) struct Resources {
     /// Processes and threads at once.
     #[arg(long, value_name = "COUNT")]
     pids: Option<u32>,
-    /// What it reaches: `none`.
+    /// What it reaches: `none`, or `all` of the Internet but private addresses.
     #[arg(long)]
     network: Option<String>,
     /// Capabilities inside: `standard` or `none`.

@@ -28,7 +28,7 @@ pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32
             .unwrap_or(RuntimeKind::Native),
         limits,
         network: p
-            .word("network", body.network.as_deref(), &[("none", Network::None)])
+            .word("network", body.network.as_deref(), &[("none", Network::None), ("all", Network::All)])
             .unwrap_or(Network::None),
         env: env.unwrap_or_default(),
         command: body.command.and_then(|body| p.check("command", command(body))),

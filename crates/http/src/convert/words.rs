@@ -38,6 +38,7 @@ pub(crate) const fn runtime(runtime: RuntimeKind) -> &'static str {
 pub(super) const fn network(network: Network) -> &'static str {
     match network {
         Network::None => "none",
+        Network::All => "all",
     }
 }
 

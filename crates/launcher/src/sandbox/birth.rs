@@ -15,6 +15,7 @@ use super::child;
 use super::state::{self, ProcessIdentity, State};
 use crate::cgroup::Cgroups;
 use crate::house::House;
+use crate::net::Prepared;
 use crate::report::{At, Step, StepError};
 use crate::seccomp::Filters;
 use crate::storage::{self, Storage};
@@ -59,6 +60,7 @@ pub(crate) fn start(
     tools: &Tools,
     namespaces: &mut UserNamespaces,
     request: &StartSandbox,
+    network: Option<&Prepared>,
 ) -> Result<Birth, StepError> {
     let folder = tools.storage.make_layer(&request.sandbox, request.limits.disk_bytes)?;
     let dirty = storage::is_dirty(&folder);
@@ -68,14 +70,15 @@ pub(crate) fn start(
     tools.cgroups.make(&request.sandbox, &request.limits)?;
     let listener = listen_for_serve(&tools.house, &request.sandbox)?;
     let user_namespace = namespaces.get(request.uid_slot)?;
-    let (pid, pidfd, report, go) = clone_child(tools, request, user_namespace, &listener)?;
+    let (pid, pidfd, report, go) = clone_child(tools, request, user_namespace, &listener, network)?;
 
     let start_time = state::start_time(pid).at(Step::WriteState)?;
     let process =
         ProcessIdentity { pid: pid.as_raw_nonzero().get(), start_time, boot_id: tools.boot_id.clone() };
     let image = request.image.clone();
     let root = (image == ImageSource::Host).then(|| tools.host_image.clone());
-    state::write(&folder, &State { image, uid_slot: request.uid_slot, process, root })?;
+    let address = network.map(Prepared::address);
+    state::write(&folder, &State { image, uid_slot: request.uid_slot, process, root, address })?;
     // From here on the next launcher would find it. A child that failed already has closed the pipe.
     match rustix::io::write(&go, b"1") {
         Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
@@ -88,6 +91,7 @@ fn clone_child(
     request: &StartSandbox,
     user_namespace: BorrowedFd<'_>,
     listener: &OwnedFd,
+    network: Option<&Prepared>,
 ) -> Result<(Pid, OwnedFd, OwnedFd, OwnedFd), StepError> {
     let (report, report_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).at(Step::MakePipe)?;
     let (go_end, go) = pipe_with(PipeFlags::CLOEXEC).at(Step::MakePipe)?;
@@ -102,6 +106,7 @@ fn clone_child(
                 request,
                 user_namespace,
                 listener: listener.as_fd(),
+                network: network.map(|network| network.namespace.as_fd()),
                 report: report_end.as_fd(),
                 go: go_end.as_fd(),
             })

@@ -14,7 +14,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 use super::Tools;
 use crate::report::{At, Step, StepError};
 use crate::userns::first_id;
-use crate::{caps, guest_files, mounts, sys};
+use crate::{caps, guest_files, mounts, net, sys};
 
 /// What the child has of the launcher's.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Inheritance<'a> {
     pub(super) user_namespace: BorrowedFd<'a>,
     /// The agent's listening socket.
     pub(super) listener: BorrowedFd<'a>,
+    /// The network that was prepared for it; none: loopback alone.
+    pub(super) network: Option<BorrowedFd<'a>>,
     /// Where a failure is written.
     pub(super) report: BorrowedFd<'a>,
     /// Says when the state is recorded.
@@ -80,8 +82,14 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
 
     // The working folder follows into the new mount namespace; descriptors of folders do not.
     mounts::enter_mount_points(house)?;
-    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
-    sys::unshare(namespaces).at(Step::NewNamespaces)?;
+    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    match inheritance.network {
+        None => sys::unshare(namespaces | UnshareFlags::NEWNET).at(Step::NewNamespaces)?,
+        Some(network) => {
+            sys::unshare(namespaces).at(Step::NewNamespaces)?;
+            net::enter(network).at(Step::EnterNetwork)?;
+        }
+    }
 
     // The root, and nothing of the host in sight any more: from here on every path is the sandbox's.
     let root = mounts::mount_root(&layers, guest_root)?;
@@ -115,7 +123,7 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     }
 
     // Files that may be links of a hostile image's: written with the guest's own rights.
-    guest_files::write(&writable_root, &host_name)?;
+    guest_files::write(&writable_root, &host_name, request.network)?;
 
     // The rights that nothing may win back. Capabilities before the promise, the promise before the filter.
     caps::restrict(request.capabilities)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use atoll_types::ImageSource;
@@ -26,6 +27,9 @@ pub(crate) struct State {
     /// Name of the host image's root in the pool, where it runs on one. Launchers before this field did not say.
     #[serde(default)]
     pub(crate) root: Option<String>,
+    /// Its address in the router's network, where it has one.
+    #[serde(default)]
+    pub(crate) address: Option<Ipv4Addr>,
 }
 
 /// A process, told apart from every other that will ever have its number.

@@ -13,6 +13,7 @@ mod connection;
 mod ending;
 mod import;
 mod listing;
+mod networks;
 mod requests;
 mod starting;
 mod stop;
@@ -34,6 +35,7 @@ use crate::sandbox::Tools;
 use crate::sys;
 use crate::userns::UserNamespaces;
 use connection::Connection;
+use networks::Networks;
 use table::Entry;
 use workers::Workers;
 
@@ -56,6 +58,12 @@ enum Source {
     Process(SandboxId),
     /// A helper process has ended.
     Worker,
+    /// A helper has made a network.
+    Networks,
+    /// The egress program has something to say.
+    Egress,
+    /// Somebody has changed the host's packet filter.
+    Rules,
     /// The supervisor asks for an orderly stop.
     Stop,
 }
@@ -75,12 +83,18 @@ pub(crate) struct Server {
     connections: HashMap<u64, Connection>,
     table: HashMap<SandboxId, Entry>,
     workers: Workers,
+    networks: Networks,
     room_seen_at: Duration,
 }
 
 impl Server {
     /// Makes the loop around a listening socket.
-    pub(crate) fn new(tools: Tools, listener: OwnedFd, serve_uid: u32) -> Result<Self, StepError> {
+    pub(crate) fn new(
+        tools: Tools,
+        listener: OwnedFd,
+        egress: OwnedFd,
+        serve_uid: u32,
+    ) -> Result<Self, StepError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).at(Step::Epoll)?;
         // Edge after edge: an accept that fails is tried again at the next event.
         rustix::io::ioctl_fionbio(&listener, true).at(Step::Epoll)?;
@@ -97,6 +111,7 @@ impl Server {
             connections: HashMap::new(),
             table: HashMap::new(),
             workers: Workers::default(),
+            networks: Networks::new(egress),
             room_seen_at: Duration::ZERO,
         };
         let token = server.token(Source::Listener);
@@ -104,6 +119,7 @@ impl Server {
         epoll::add(&server.epoll, &server.listener, data, epoll::EventFlags::IN).at(Step::Epoll)?;
         let data = epoll::EventData::new_u64(server.token(Source::Stop));
         epoll::add(&server.epoll, &server.stop, data, epoll::EventFlags::IN).at(Step::Epoll)?;
+        server.begin_networks()?;
         server.adopt();
         Ok(server)
     }
@@ -137,6 +153,9 @@ impl Server {
             Source::Report(sandbox) => self.report_ready(&sandbox),
             Source::Process(sandbox) => self.process_ended(&sandbox),
             Source::Worker => self.worker_ended(token),
+            Source::Networks => self.take_notes(),
+            Source::Egress => self.egress_ready(),
+            Source::Rules => self.rules_changed(),
             Source::Stop => self.stopping = true,
         }
     }
@@ -144,8 +163,13 @@ impl Server {
     /// How long nothing needs to be done if nothing happens.
     fn time_to_next(&self) -> Option<Duration> {
         let room = (!self.table.is_empty()).then(|| self.room_seen_at + ROOM_INTERVAL);
-        let deadlines =
-            self.table.values().filter_map(Entry::act_at).chain(self.workers.deadlines()).chain(room);
+        let deadlines = self
+            .table
+            .values()
+            .filter_map(Entry::act_at)
+            .chain(self.workers.deadlines())
+            .chain(self.networks.deadline())
+            .chain(room);
         deadlines.min().map(|at| at.saturating_sub(now()))
     }
 
@@ -162,6 +186,7 @@ impl Server {
             self.tools.storage.grow_if_short();
         }
         self.workers_on_time();
+        self.refill_networks();
     }
 
     fn token(&mut self, source: Source) -> u64 {

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use atoll_launcher_protocol::{Answer, Failure, FailureKind, FromLauncher, StartSandbox};
-use atoll_types::{ImageSource, SandboxId};
+use atoll_types::{ImageSource, Network, SandboxId};
 use rustix::io::Errno;
 
 use super::connection::Waiter;
@@ -42,7 +42,14 @@ impl Server {
         if let Err(refusal) = self.accepts(request) {
             return self.answer_all(&waiters, &Err(refusal));
         }
-        let born = sandbox::start(&self.tools, &mut self.namespaces, request);
+        let network = match request.network {
+            Network::None => None,
+            Network::All => match self.take_network() {
+                Ok(network) => Some(network),
+                Err(error) => return self.answer_all(&waiters, &Err(error.into())),
+            },
+        };
+        let born = sandbox::start(&self.tools, &mut self.namespaces, request, network.as_ref());
         if let Err(error) = born.and_then(|birth| self.enlist(waiters.clone(), request, birth)) {
             self.start_failed(&request.sandbox, waiters, error.into());
         }

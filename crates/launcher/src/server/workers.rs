@@ -49,12 +49,14 @@ pub(super) enum Task {
     Close { sandboxes: Vec<SandboxId>, images: Vec<(Waiter, Answer)> },
     /// Unpacks an archive.
     Import(Import),
+    /// Makes networks ahead of use.
+    Prepare,
 }
 
 impl Workers {
     pub(super) fn waiting(&self) -> usize {
         let syncing = self.running.values().map(|worker| match &worker.task {
-            Task::Collect => 0,
+            Task::Collect | Task::Prepare => 0,
             Task::Close { images, .. } => images.len(),
             Task::Import(_) => 1,
         });
@@ -71,7 +73,7 @@ impl Workers {
     pub(super) fn imports(&self) -> impl Iterator<Item = &Import> {
         self.running.values().filter_map(|worker| match &worker.task {
             Task::Import(import) => Some(import),
-            Task::Collect | Task::Close { .. } => None,
+            Task::Collect | Task::Close { .. } | Task::Prepare => None,
         })
     }
 
@@ -137,7 +139,7 @@ impl Server {
     }
 
     /// Runs something in a copy of this process.
-    fn start_worker(&mut self, task: Task, work: impl FnOnce(&Self)) {
+    pub(super) fn start_worker(&mut self, task: Task, work: impl FnOnce(&Self)) {
         match sys::clone3(0) {
             Ok(Cloned::Child) => {
                 // Copies of the connections would keep serve from seeing that the launcher died.
@@ -198,6 +200,7 @@ impl Server {
                 }
             }
             Task::Import(import) => self.import_ended(import),
+            Task::Prepare => self.networks_prepared(),
         }
     }
 }

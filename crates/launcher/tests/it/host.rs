@@ -16,7 +16,7 @@ use atoll_launcher_protocol::{
 };
 use atoll_types::{Capabilities, ImageSource, Limits, Network, SandboxId};
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with, socketpair,
 };
 
 /// Group and user of serve in tests.
@@ -92,6 +92,8 @@ pub struct Host {
     pub dir: tempfile::TempDir,
     listener: OwnedFd,
     unpack: PathBuf,
+    /// The way to the egress program, which is not there: the launcher's end and its own.
+    egress: (OwnedFd, OwnedFd),
     launcher: Option<Child>,
 }
 
@@ -108,7 +110,9 @@ impl Host {
             socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         bind(&listener, &SocketAddrUnix::new(dir.path().join("run/launcher.sock")).unwrap()).unwrap();
         listen(&listener, 16).unwrap();
-        let mut host = Self { dir, listener, unpack: unpack.to_owned(), launcher: None };
+        let egress =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let mut host = Self { dir, listener, unpack: unpack.to_owned(), egress, launcher: None };
         host.spawn();
         // It answers once it has made its folders.
         drop(host.client());
@@ -118,7 +122,8 @@ impl Host {
     pub fn spawn(&mut self) {
         let agent = std::fs::File::open(agent_program()).unwrap();
         let unpack = std::fs::File::open(&self.unpack).unwrap();
-        let fds = [self.listener.as_raw_fd(), agent.as_raw_fd(), unpack.as_raw_fd()];
+        let fds =
+            [self.listener.as_raw_fd(), agent.as_raw_fd(), unpack.as_raw_fd(), self.egress.0.as_raw_fd()];
         let mut command = Command::new(env!("CARGO_BIN_EXE_atoll-launcher"));
         command.arg("--data-dir").arg(self.dir.path());
         command.args(["--serve-gid", &SERVE.to_string(), "--serve-uid", &SERVE.to_string()]);

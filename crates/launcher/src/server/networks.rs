@@ -1,0 +1,190 @@
+//! Networks of sandboxes: the router, and namespaces that are made ahead of use.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::epoll;
+
+use atoll_launcher_protocol::{PACKET_BYTES_MAX, receive};
+
+use super::workers::Task;
+use super::{Server, Source};
+use crate::clock::now;
+use crate::net::{self, Note, Prepared, Router, Watch};
+use crate::report::{At, Step, StepError, log};
+
+/// Namespaces that are kept ready: a burst of creates takes them at once. Each costs the kernel some 100 KiB.
+const READY_MAX: usize = 16;
+
+/// When more are made.
+const READY_MIN: usize = 8;
+
+/// Rest before more are made while there are some: the create that took one has the processors for itself.
+const REFILL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Rest after a helper that made none.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Networks, as far as the kernel does not hold them.
+#[derive(Debug)]
+pub(super) struct Networks {
+    /// The way to the egress program.
+    egress: OwnedFd,
+    /// Made when the first sandbox needs it.
+    router: Option<Router>,
+    watch: Option<Watch>,
+    ready: VecDeque<Prepared>,
+    /// Where the helper at work says what it has made.
+    arriving: Option<(OwnedFd, u64)>,
+    /// Where the search for a free link begins.
+    next_link: u32,
+    refill_at: Duration,
+}
+
+impl Networks {
+    pub(super) fn new(egress: OwnedFd) -> Self {
+        Self {
+            egress,
+            router: None,
+            watch: None,
+            ready: VecDeque::new(),
+            arriving: None,
+            // Elsewhere than the last launcher began.
+            next_link: now().subsec_micros(),
+            refill_at: Duration::ZERO,
+        }
+    }
+
+    /// When more namespaces must be made.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let wanted = self.router.is_some() && self.arriving.is_none() && self.ready.len() < READY_MIN;
+        wanted.then_some(self.refill_at)
+    }
+
+    fn keep(&mut self, prepared: Prepared) {
+        self.next_link = prepared.link + 1;
+        self.ready.push_back(prepared);
+    }
+}
+
+impl Server {
+    /// Listens to the egress program, and takes over what an earlier launcher made.
+    pub(super) fn begin_networks(&mut self) -> Result<(), StepError> {
+        rustix::io::ioctl_fionbio(&self.networks.egress, true).at(Step::Epoll)?;
+        let token = self.token(Source::Egress);
+        let data = epoll::EventData::new_u64(token);
+        epoll::add(&self.epoll, &self.networks.egress, data, epoll::EventFlags::IN).at(Step::Epoll)?;
+        match Router::find(&self.tools.house.installation) {
+            Ok(Some(router)) => self.use_router(router),
+            Ok(None) => {}
+            Err(error) => log(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// A network for a sandbox that is about to start.
+    pub(super) fn take_network(&mut self) -> Result<Prepared, StepError> {
+        self.take_notes();
+        if self.networks.router.is_none() {
+            let installation = &self.tools.house.installation;
+            let router = match Router::find(installation)? {
+                Some(router) => router,
+                None => Router::make(installation)?,
+            };
+            self.use_router(router);
+        }
+        let networks = &mut self.networks;
+        networks.refill_at = now() + REFILL_PAUSE;
+        if let Some(prepared) = networks.ready.pop_front() {
+            return Ok(prepared);
+        }
+        let Some(router) = &networks.router else { return Err(net::NONE_FREE) };
+        let prepared = net::prepare(router, networks.next_link)?;
+        networks.next_link = prepared.link + 1;
+        Ok(prepared)
+    }
+
+    fn use_router(&mut self, router: Router) {
+        if let Err(error) = net::hand_over(&router, &self.networks.egress) {
+            log(&error.to_string());
+        }
+        self.networks.router = Some(router);
+        let watch = Watch::new().and_then(|watch| {
+            self.watch(watch.as_fd(), Source::Rules)?;
+            Ok(watch)
+        });
+        match watch {
+            Ok(watch) => self.networks.watch = Some(watch),
+            Err(error) => log(&error.to_string()),
+        }
+        // Somebody may have taken them away before anybody listened.
+        self.rules_changed();
+    }
+
+    /// The egress program has begun anew.
+    pub(super) fn egress_ready(&mut self) {
+        if net::heard(&self.networks.egress)
+            && let Some(router) = &self.networks.router
+            && let Err(error) = net::hand_over(router, &self.networks.egress)
+        {
+            log(&error.to_string());
+        }
+    }
+
+    /// Somebody has changed the host's rules.
+    pub(super) fn rules_changed(&mut self) {
+        let (Some(watch), Some(router)) = (&self.networks.watch, &self.networks.router) else { return };
+        match watch.look(router) {
+            Ok(false) => {}
+            Ok(true) => {
+                log("another program took away the rules that keep sandboxes from the host: put back")
+            }
+            Err(error) => log(&error.to_string()),
+        }
+    }
+
+    /// Starts the helper that makes namespaces, when its time has come.
+    pub(super) fn refill_networks(&mut self) {
+        if self.networks.deadline().is_none_or(|at| at > now()) {
+            return;
+        }
+        self.networks.refill_at = now() + RETRY_PAUSE;
+        let made = net::channel().and_then(|(own, helper)| {
+            let token = self.watch(own.as_fd(), Source::Networks)?;
+            Ok((own, helper, token))
+        });
+        let (own, helper, token) = match made {
+            Ok(made) => made,
+            Err(error) => return log(&error.to_string()),
+        };
+        self.networks.arriving = Some((own, token));
+        let (from, count) = (self.networks.next_link, READY_MAX - self.networks.ready.len());
+        self.start_worker(Task::Prepare, move |server| {
+            if let Some(router) = &server.networks.router {
+                net::prepare_many(router, from, count, &helper);
+            }
+        });
+    }
+
+    /// Takes what the helper has made so far.
+    pub(super) fn take_notes(&mut self) {
+        let Some((own, _)) = &self.networks.arriving else { return };
+        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let mut arrived = Vec::new();
+        while let Ok(packet) = receive::<Note>(own, &mut buffer) {
+            if let Ok([namespace]) = <[OwnedFd; 1]>::try_from(packet.descriptors) {
+                arrived.push(Prepared { namespace, link: packet.message.link });
+            }
+        }
+        arrived.into_iter().for_each(|prepared| self.networks.keep(prepared));
+    }
+
+    /// The helper has ended.
+    pub(super) fn networks_prepared(&mut self) {
+        self.take_notes();
+        if let Some((own, token)) = self.networks.arriving.take() {
+            self.unwatch(&own, token);
+        }
+    }
+}
