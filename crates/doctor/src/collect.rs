@@ -6,6 +6,7 @@ mod loops;
 mod mounts;
 mod parts;
 mod processes;
+mod rules;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use crate::world::World;
 
 pub(crate) use files::open;
 pub(crate) use processes::pidfd;
+pub(crate) use rules::nft;
 
 /// One installation: its folder and its id.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Name of the installation's own control groups.
+    /// Name of the installation's own control groups, of the router of its networks, and of its rules.
     pub(crate) fn group_name(&self) -> String {
         format!("atoll-{}", self.installation)
     }
@@ -46,5 +48,6 @@ pub(crate) fn collect(place: &Place) -> io::Result<World> {
     processes::collect(place, &mut world)?;
     mounts::collect(place, &mounts, &mut world);
     loops::collect(place, &mut world)?;
+    rules::collect(place, &mut world)?;
     Ok(world)
 }

@@ -27,6 +27,7 @@ pub fn examine(world: &World, records: &Records) -> Vec<Finding> {
     findings.extend(storage(world, records));
     findings.extend(roots(world));
     findings.extend(groups(world));
+    findings.extend(networks(world));
     findings.extend(odds(world));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings
@@ -248,6 +249,37 @@ fn groups(world: &World) -> Vec<Finding> {
             GroupOwner::Trash | GroupOwner::Base | GroupOwner::Sandbox(_) => continue,
         };
         findings.push(found(severity, Kind::Cgroup, show(&group.path), problem, target));
+    }
+    findings
+}
+
+/// The router and the host's rules belong together, and to sandboxes that live or may be started.
+fn networks(world: &World) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let idle = world.supervisor.is_none() && !world.any_alive();
+    let rules = || "the host's rules for sandboxes' networks";
+    match &world.router {
+        Some(router) => {
+            if idle {
+                let problem = "the router of sandboxes' networks, and nothing uses it";
+                let target = Target::NamedMount(router.clone());
+                findings.push(found(Severity::Idle, Kind::NetworkNamespace, show(router), problem, target));
+                if world.host_rules {
+                    let problem = "they are loaded, and nothing uses them";
+                    let (severity, kind) = (Severity::Idle, Kind::FirewallRules);
+                    findings.push(found(severity, kind, rules(), problem, Target::HostRules));
+                }
+            } else if !world.host_rules {
+                let problem =
+                    "they are gone, and sandboxes may reach the host; the launcher loads them when it starts";
+                findings.push(leak(Kind::FirewallRules, rules(), problem, Target::Nothing));
+            }
+        }
+        None if world.host_rules => {
+            let problem = "they are loaded, and there is no router";
+            findings.push(leak(Kind::FirewallRules, rules(), problem, Target::HostRules));
+        }
+        None => {}
     }
     findings
 }

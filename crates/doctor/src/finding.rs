@@ -35,6 +35,8 @@ pub enum Kind {
     HostRoot,
     /// A network namespace.
     NetworkNamespace,
+    /// A table of the host's packet filter.
+    FirewallRules,
 }
 
 /// Whether it is wrong.
@@ -96,6 +98,8 @@ pub enum Target {
     LoopDevice(PathBuf),
     /// A name that is mounted on a namespace: both go.
     NamedMount(PathBuf),
+    /// The installation's table of the host's packet filter.
+    HostRules,
     /// A file or a tree, by its path below the data folder.
     Tree(PathBuf),
 }

@@ -63,6 +63,7 @@ pub(crate) fn fix(place: &Place, target: &Target) -> Result<(), FixError> {
         Target::NamedMount(path) => {
             unmount_all(path).and_then(|()| remove_name(path)).map_err(at(path.display().to_string()))
         }
+        Target::HostRules => remove_rules(place).map_err(at("the rules".to_owned())),
         Target::LoopDevice(path) => detach(path).map_err(at(path.display().to_string())),
         Target::Tree(path) => remove_below(place, path).map_err(at(path.display().to_string())),
     }
@@ -155,6 +156,13 @@ fn detach(device: &Path) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+fn remove_rules(place: &Place) -> io::Result<()> {
+    match collect::nft(&["delete", "table", "inet", &place.group_name()])? {
+        Some(Err(problem)) if !problem.contains("No such file") => Err(io::Error::other(problem)),
+        _ => Ok(()),
+    }
 }
 
 fn remove_below(place: &Place, path: &Path) -> io::Result<()> {

@@ -114,7 +114,11 @@ pub struct World {
     pub stray_mounts: Vec<PathBuf>,
     /// Names of the host image's roots in the pool that new sandboxes do not get any more.
     pub stale_roots: BTreeSet<String>,
-    /// Mounts elsewhere that keep a network namespace of ours alive.
+    /// The name of the router between sandboxes and the host, if it is there.
+    pub router: Option<PathBuf>,
+    /// Whether the host has the table of rules that belongs to the router.
+    pub host_rules: bool,
+    /// Other mounts elsewhere that keep a network namespace of ours alive.
     pub network_namespaces: Vec<PathBuf>,
     /// Where the pool is mounted, if it is.
     pub pool_mount: Option<PathBuf>,

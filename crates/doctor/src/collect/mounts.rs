@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::collect::Place;
 use crate::world::World;
 
+/// Where the launcher names the router.
+const ROUTERS: &str = "/run/netns";
+
 /// A mount, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
@@ -67,9 +70,11 @@ pub(crate) fn collect(place: &Place, mounts: &[Mount], world: &mut World) {
     }
     // Named after the installation, as `ip netns` names them; without a process they live by the mount alone.
     let ours = place.group_name();
+    let router = Path::new(ROUTERS).join(&ours);
     let named = mounts.iter().filter(|mount| mount.kind == "nsfs" && !mount.point.starts_with(&place.path));
-    world.network_namespaces =
-        named.filter(|mount| is_named_after(&mount.point, &ours)).map(|mount| mount.point.clone()).collect();
+    let ours = named.map(|mount| &mount.point).filter(|point| is_named_after(point, &ours));
+    let (routers, others) = ours.cloned().partition(|point| *point == router);
+    (world.router, world.network_namespaces) = (Vec::into_iter(routers).next(), others);
     // Inner ones first, as they must be removed.
     world.stray_mounts.reverse();
 }

@@ -185,3 +185,17 @@ fn a_root_is_stale_when_nothing_alive_may_run_on_it() {
     assert_eq!(look(Root::Host("host-old".to_owned())), []);
     assert_eq!(look(Root::SomeHost), []);
 }
+
+#[test]
+fn a_router_is_idle_without_sandboxes_and_its_rules_go_with_it() {
+    let router = Some(PathBuf::from("/run/netns/atoll-x"));
+    let world = World { router, host_rules: true, ..World::default() };
+    let idle = [Kind::NetworkNamespace, Kind::FirewallRules].map(|kind| (Severity::Idle, kind, true));
+    assert_eq!(told(&examine(&world, &Records::default())), idle);
+    let running = |world: World| World { supervisor: up().supervisor, parts: up().parts, ..world };
+    assert_eq!(examine(&running(world.clone()), &Records::default()), []);
+    let open = World { host_rules: false, ..world.clone() };
+    let leak = |fixable| [(Severity::Leak, Kind::FirewallRules, fixable)];
+    assert_eq!(told(&examine(&running(open), &Records::default())), leak(false));
+    assert_eq!(told(&examine(&World { router: None, ..world }, &Records::default())), leak(true));
+}
