@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod images;
 mod lifetimes;
+mod network;
 mod newcomer;
 mod power;
 mod power_output;

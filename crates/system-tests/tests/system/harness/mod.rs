@@ -5,6 +5,7 @@
 
 mod disk;
 mod inside;
+mod internet;
 mod place;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use disk::{Disk, Format};
 pub(crate) use inside::Inside;
+pub(crate) use internet::{HOST, Internet, WEB};
 use place::Place;
 
 /// A first start makes the storage and looks through the host.
@@ -40,6 +42,7 @@ pub(crate) enum Role {
     Supervisor,
     Serve,
     Launcher,
+    Egress,
 }
 
 /// One installation that runs.
@@ -232,6 +235,7 @@ impl Atoll {
             Role::Supervisor => return Pid::from_raw(i32::try_from(self.supervisor.id()).unwrap()),
             Role::Serve => "serve",
             Role::Launcher => "launcher",
+            Role::Egress => "egress",
         };
         let text = std::fs::read_to_string(self.data().join(format!("run/{name}.pid"))).ok()?;
         Pid::from_raw(text.trim().parse().ok()?)
