@@ -275,3 +275,46 @@ fn a_network_namespace_of_ours_goes_and_one_of_others_stays() {
     neighbour.fix(&neighbour.examine(&neighbour.known()));
     assert!(!theirs.exists());
 }
+
+/// Tables of the host's packet filter.
+fn tables() -> String {
+    let output = Command::new("nft").args(["list", "tables"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn rules_without_a_router_go_and_those_of_others_stay() {
+    let (Some(house), Some(neighbour)) = (House::new(), House::new()) else { return };
+    let name = |house: &House| format!("atoll-{}", house.installation);
+    for house in [&house, &neighbour] {
+        run("nft", &["add", "table", "inet", &name(house)].map(Path::new));
+    }
+    let report = house.examine(&house.known());
+    assert_eq!(kinds(&report, Severity::Leak), [Kind::FirewallRules], "{report:#?}");
+    house.fix(&report);
+    assert!(!tables().contains(&name(&house)) && tables().contains(&name(&neighbour)));
+    assert!(house.examine(&house.known()).is_healthy());
+    neighbour.fix(&neighbour.examine(&neighbour.known()));
+    assert!(!tables().contains(&name(&neighbour)));
+}
+
+#[test]
+fn a_router_stays_while_a_sandbox_lives_and_goes_when_none_does() {
+    let (Some(house), Some(dead)) = (House::new(), House::new()) else { return };
+    let routers = [&house, &dead].map(|house| {
+        run("nft", &["add", "table", "inet", &format!("atoll-{}", house.installation)].map(Path::new));
+        name_namespace(&format!("atoll-{}", house.installation))
+    });
+    assert_eq!(house.examine(&house.known()).findings, []);
+    // First the sandbox, then what it used.
+    for _round in 0..2 {
+        dead.fix(&dead.examine(&Records::default()));
+    }
+    assert_eq!(dead.examine(&Records::default()).findings, []);
+    assert!(routers[0].exists() && !routers[1].exists());
+    assert!(!tables().contains(dead.installation.as_str()));
+    for _round in 0..2 {
+        house.fix(&house.examine(&Records::default()));
+    }
+    assert!(!routers[0].exists() && !tables().contains(house.installation.as_str()));
+}
