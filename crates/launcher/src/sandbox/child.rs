@@ -109,7 +109,10 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     // The last things that need rights over the namespaces, which belong to the host's root and not to the guest's.
     let host_name = format!("sandbox-{sandbox}");
     rustix::system::sethostname(host_name.as_bytes()).at(Step::SetHostName)?;
-    sys::loopback_up().at(Step::LoopbackUp)?;
+    if inheritance.network.is_none() {
+        // Where it was prepared it is up: this waits for the lock of all networks, which their removal holds for long.
+        sys::loopback_up().at(Step::LoopbackUp)?;
+    }
     set_limits(request.limits.open_files).at(Step::SetLimits)?;
 
     // The guest's root from here on: all capabilities, but over the sandbox's user namespace only.
