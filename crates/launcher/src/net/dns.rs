@@ -18,18 +18,19 @@ const PORT: u16 = 53;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 
-/// Hands sockets to the egress program. When the address is taken, it has them already, or they are on their way to it.
-pub(crate) fn hand_over(router: &Router, egress: &OwnedFd) -> Result<(), StepError> {
+/// Hands sockets to the egress program; whether there were any to hand over. When the address is taken, it has them already, or
+/// they are on their way to it, or the one before it is still dying.
+pub(crate) fn hand_over(router: &Router, egress: &OwnedFd) -> Result<bool, StepError> {
     let sockets = router.inside(|| match open() {
         Ok(sockets) => Ok(Some(sockets)),
         Err(Errno::ADDRINUSE) => Ok(None),
         Err(errno) => Err(StepError { step: Step::BindDns, errno }),
     })?;
-    let Some((udp, tcp)) = sockets else { return Ok(()) };
+    let Some((udp, tcp)) = sockets else { return Ok(false) };
     if let Err(error) = send(egress, &ToEgress::Dns, &[udp.as_fd(), tcp.as_fd()]) {
         log(&format!("could not hand the sockets for names to the egress program: {error}"));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the egress program asks for sockets.

@@ -168,7 +168,7 @@ impl Server {
             .values()
             .filter_map(Entry::act_at)
             .chain(self.workers.deadlines())
-            .chain(self.networks.deadline())
+            .chain(self.networks.deadlines())
             .chain(room);
         deadlines.min().map(|at| at.saturating_sub(now()))
     }
@@ -186,7 +186,7 @@ impl Server {
             self.tools.storage.grow_if_short();
         }
         self.workers_on_time();
-        self.refill_networks();
+        self.networks_on_time();
     }
 
     fn token(&mut self, source: Source) -> u64 {

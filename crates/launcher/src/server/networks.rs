@@ -26,11 +26,18 @@ const REFILL_PAUSE: Duration = Duration::from_millis(10);
 /// Rest after a helper that made none.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Rest before sockets are offered again to an egress program that has asked for them, while the one before it still holds the
+/// address; and for how long. It has them by then: they may have been on their way when it asked.
+const OFFER_PAUSE: Duration = Duration::from_millis(50);
+const OFFER_TIME: Duration = Duration::from_secs(10);
+
 /// Networks, as far as the kernel does not hold them.
 #[derive(Debug)]
 pub(super) struct Networks {
     /// The way to the egress program.
     egress: OwnedFd,
+    /// When sockets are offered to it again, and until when.
+    offer: Option<(Duration, Duration)>,
     /// Made when the first sandbox needs it.
     router: Option<Router>,
     watch: Option<Watch>,
@@ -46,6 +53,7 @@ impl Networks {
     pub(super) fn new(egress: OwnedFd) -> Self {
         Self {
             egress,
+            offer: None,
             router: None,
             watch: None,
             ready: VecDeque::new(),
@@ -56,8 +64,13 @@ impl Networks {
         }
     }
 
+    /// When something must be done.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = Duration> {
+        self.refill().into_iter().chain(self.offer.map(|(at, _)| at))
+    }
+
     /// When more namespaces must be made.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    fn refill(&self) -> Option<Duration> {
         let wanted = self.router.is_some() && self.arriving.is_none() && self.ready.len() < READY_MIN;
         wanted.then_some(self.refill_at)
     }
@@ -106,10 +119,8 @@ impl Server {
     }
 
     fn use_router(&mut self, router: Router) {
-        if let Err(error) = net::hand_over(&router, &self.networks.egress) {
-            log(&error.to_string());
-        }
         self.networks.router = Some(router);
+        self.offer_sockets();
         let watch = Watch::new().and_then(|watch| {
             self.watch(watch.as_fd(), Source::Rules)?;
             Ok(watch)
@@ -124,11 +135,31 @@ impl Server {
 
     /// The egress program has begun anew.
     pub(super) fn egress_ready(&mut self) {
-        if net::heard(&self.networks.egress)
-            && let Some(router) = &self.networks.router
-            && let Err(error) = net::hand_over(router, &self.networks.egress)
-        {
+        if net::heard(&self.networks.egress) && !self.offer_sockets() {
+            self.networks.offer = Some((now() + OFFER_PAUSE, now() + OFFER_TIME));
+        }
+    }
+
+    /// Offers the sockets for names to the egress program; whether it needs no more.
+    fn offer_sockets(&mut self) -> bool {
+        let Some(router) = &self.networks.router else { return true };
+        net::hand_over(router, &self.networks.egress).unwrap_or_else(|error| {
             log(&error.to_string());
+            true
+        })
+    }
+
+    /// Does what has its time.
+    pub(super) fn networks_on_time(&mut self) {
+        let time = now();
+        if let Some((at, until)) = self.networks.offer
+            && at <= time
+        {
+            let ended = self.offer_sockets() || time >= until;
+            self.networks.offer = (!ended).then_some((time + OFFER_PAUSE, until));
+        }
+        if self.networks.refill().is_some_and(|at| at <= time) {
+            self.refill_networks();
         }
     }
 
@@ -144,11 +175,8 @@ impl Server {
         }
     }
 
-    /// Starts the helper that makes namespaces, when its time has come.
-    pub(super) fn refill_networks(&mut self) {
-        if self.networks.deadline().is_none_or(|at| at > now()) {
-            return;
-        }
+    /// Starts the helper that makes namespaces.
+    fn refill_networks(&mut self) {
         self.networks.refill_at = now() + RETRY_PAUSE;
         let made = net::channel().and_then(|(own, helper)| {
             let token = self.watch(own.as_fd(), Source::Networks)?;
