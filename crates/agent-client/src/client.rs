@@ -132,6 +132,10 @@ impl AgentLink for AgentClient {
         })
     }
 
+    async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError> {
+        self.pool.calls(sandbox).await.map(drop)
+    }
+
     fn forget(&self, sandbox: &SandboxId) {
         self.pool.forget(sandbox);
     }

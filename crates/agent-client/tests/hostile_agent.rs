@@ -265,6 +265,19 @@ async fn one_greeting_serves_many_calls_at_once() {
 }
 
 #[tokio::test]
+async fn a_greeting_ahead_of_the_first_call_is_the_only_one() {
+    let liar = Liar::default();
+    let greetings = Arc::clone(&liar.greetings);
+    let host = Host::with(liar);
+    host.client.greet(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 1);
+    host.client.list(&host.sandbox).await.unwrap();
+    assert_eq!(greetings.load(Ordering::Relaxed), 1);
+    let absent = Host::without_agent();
+    assert!(matches!(absent.client.greet(&absent.sandbox).await, Err(AgentError::Unreachable(_))));
+}
+
+#[tokio::test]
 async fn an_agent_that_is_not_there_is_unreachable_at_once() {
     let host = Host::without_agent();
     let began = Instant::now();

@@ -19,6 +19,8 @@ use atoll_types::{
     Desired, ErrorCode, ExecId, Observed, OperationId, OperationKind, SandboxId, Signal, StopReason,
 };
 
+use atoll_tasks::Kind;
+
 use crate::drivers::Driver;
 use crate::records::ChangeError;
 use crate::{Engine, EngineError};
@@ -177,7 +179,12 @@ impl Engine {
         match step {
             // At the same time, since both take a while: a create is acknowledged only when its record is on the disk.
             Step::StartRuntime if operation.kind == OperationKind::Create => {
-                let (started, flushed) = tokio::join!(self.start_runtime(record), ports.store.flush());
+                let started = async {
+                    self.start_runtime(record).await?;
+                    self.greet_soon(id);
+                    Ok::<(), EngineError>(())
+                };
+                let (started, flushed) = tokio::join!(started, ports.store.flush());
                 started?;
                 Ok(flushed?)
             }
@@ -208,6 +215,21 @@ impl Engine {
             tracing::warn!(sandbox.id = %record.id, "sandbox {} was not closed properly: its last writes may be gone", record.id);
         }
         Ok(())
+    }
+
+    /// Opens the way to the agent of a new sandbox while the create is still being answered: its first command, which
+    /// most often comes at once, need not wait for that.
+    fn greet_soon(&self, id: &SandboxId) {
+        let (engine, id) = (self.clone(), id.clone());
+        let spawned = self.inner.drains.spawn("greet agent", Kind::WORK, move |token| async move {
+            tokio::select! {
+                () = token.cancelled() => {}
+                // Whoever needs the agent next tries again, and hears of an error.
+                _ = engine.inner.ports.agents.greet(&id) => {}
+            }
+        });
+        // A serve that stops needs no connections.
+        drop(spawned);
     }
 
     /// Asks the main process to end, and waits for it a bounded time. Its failure is no reason not to stop.

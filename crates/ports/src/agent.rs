@@ -130,6 +130,8 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError>;
     /// What goes on.
     async fn activity(&self, sandbox: &SandboxId) -> Result<Activity, AgentError>;
+    /// Opens the way to the agent, so that the next call need not wait for that.
+    async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError>;
     /// Closes what is open to an agent that is gone.
     fn forget(&self, sandbox: &SandboxId);
 }

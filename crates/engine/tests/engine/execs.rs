@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atoll_engine::NewExec;
 use atoll_ports::{AgentError, StdinPiece};
-use atoll_testkit::{Fault, Script, samples};
+use atoll_testkit::{Fault, Gate, Script, samples};
 use atoll_types::{ErrorCode, ExecEventKind, ExecExit, ExecStatus, Signal, Timestamp};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -385,4 +385,21 @@ fn the_log_of_a_sandbox_is_what_its_main_process_wrote() {
     assert_eq!(logs.lines.iter().map(|l| l.line.as_slice()).collect::<Vec<_>>(), [b"up"]);
     let page = serve.run(serve.engine.exec_list(&world.caller, &id, None, 10)).unwrap();
     assert_eq!(page.items.len(), 1, "the main process is no exec of the list");
+}
+
+#[test]
+fn a_create_opens_the_way_to_the_agent_and_does_not_wait_for_it() {
+    let world = World::new();
+    let serve = world.serve();
+    let gate = Gate::closed();
+    world.agents.faults().nth_of("greet", 1, Fault::Wait(gate.clone()));
+    let id = serve.sandbox(&world);
+    serve.until("the agent is greeted", || world.agents.faults().count("greet") == 1);
+    // Nor does a command depend on it.
+    assert_eq!(serve.exec(&world, &id, "true").unwrap().record.status, ExecStatus::Exited);
+    gate.open();
+    // An agent that cannot be greeted is nothing that a create fails for.
+    world.agents.faults().nth_of("greet", 1, Fault::Before(AgentError::Unreachable("gone".to_owned())));
+    let second = serve.sandbox(&world);
+    assert_eq!(serve.exec(&world, &second, "true").unwrap().record.status, ExecStatus::Exited);
 }

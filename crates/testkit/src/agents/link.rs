@@ -164,6 +164,10 @@ impl AgentLink for FakeAgents {
         .await
     }
 
+    async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError> {
+        self.0.faults.around("greet", async || self.reach(sandbox).map(drop)).await
+    }
+
     fn forget(&self, sandbox: &SandboxId) {
         self.0.forgotten.lock().push(sandbox.clone());
     }
