@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,17 +17,19 @@ use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
 use crate::answer::error_of;
-use crate::connection::IDLE_CLOSE_AFTER;
+use crate::connection::{IDLE_CLOSE_AFTER, Windows};
 use crate::events::Checked;
 use crate::pool::Pool;
 
 /// Longest time until an agent answers a call that has nothing to wait for. A stream, once it has begun, has no limit.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The way to the agents whose sockets lie in one directory, as `<sandbox id>.sock`.
 #[derive(Debug)]
 pub struct AgentClient {
     pool: Pool,
+    /// Terminals have a connection of their own: what one viewer does not take must not fill the window of execs.
+    pub(crate) terminals: Pool,
 }
 
 impl AgentClient {
@@ -34,18 +37,22 @@ impl AgentClient {
     /// before it is needed.
     #[must_use]
     pub fn new(agents_directory: OwnedFd) -> Self {
-        Self { pool: Pool::new(agents_directory, IDLE_CLOSE_AFTER) }
+        Self::closing_after(agents_directory, IDLE_CLOSE_AFTER)
     }
 
     /// The same, which closes a connection when nobody has used it for that long, instead of 30 seconds.
     #[must_use]
     pub fn closing_after(agents_directory: OwnedFd, unused: Duration) -> Self {
-        Self { pool: Pool::new(agents_directory, unused) }
+        let directory = Arc::new(agents_directory);
+        let pool = Pool::new(Arc::clone(&directory), unused, Windows::EXECS);
+        Self { pool, terminals: Pool::new(directory, unused, Windows::TERMINALS) }
     }
 }
 
 /// The answer, when it comes in time.
-async fn answered<T>(call: impl Future<Output = Result<Response<T>, Status>> + Send) -> Result<T, Status> {
+pub(crate) async fn answered<T>(
+    call: impl Future<Output = Result<Response<T>, Status>> + Send,
+) -> Result<T, Status> {
     match timeout(ANSWER_LIMIT, call).await {
         Ok(answer) => answer.map(Response::into_inner),
         Err(_) => Err(Status::deadline_exceeded("no answer within 10 s")),
@@ -138,6 +145,7 @@ impl AgentLink for AgentClient {
 
     fn forget(&self, sandbox: &SandboxId) {
         self.pool.forget(sandbox);
+        self.terminals.forget(sandbox);
     }
 }
 

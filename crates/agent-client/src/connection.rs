@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
-use atoll_agent_protocol::{MESSAGE_BYTES_MAX, PROTOCOL_VERSION};
+use atoll_agent_protocol::{
+    MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
+};
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
 use hyper::body::Incoming;
@@ -32,10 +34,27 @@ pub(crate) const IDLE_CLOSE_AFTER: Duration = Duration::from_secs(30);
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// Pause between tries while the agent's backlog is full.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
-/// How much of one stream of events may be under way, in bytes: four chunks.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-/// How much of all streams of a sandbox may be under way, in bytes.
-const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+/// How much an agent may have under way, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Windows {
+    stream: u32,
+    connection: u32,
+}
+
+impl Windows {
+    /// Execs: four chunks of each; all of them are always read.
+    pub(crate) const EXECS: Self = Self { stream: 256 << 10, connection: 2 << 20 };
+    /// Terminals: two pieces of each. A viewer may read nothing for long: all of them fit at once, with as much again for
+    /// answers.
+    pub(crate) const TERMINALS: Self = Self { stream: 64 << 10, connection: 8 << 20 };
+}
+
+const _: () = {
+    let streams = Windows::TERMINALS.connection / Windows::TERMINALS.stream;
+    assert!(streams as usize >= 2 * TERMINAL_VIEWERS_MAX);
+    assert!(Windows::TERMINALS.stream as usize >= 2 * TERMINAL_OUTPUT_BYTES_MAX);
+};
+
 /// Largest frame, in bytes: a chunk of output in one.
 const FRAME_BYTES: u32 = 128 << 10;
 /// HTTP wants a name; there is only one agent at the other end.
@@ -78,12 +97,13 @@ impl Connection {
         directory: BorrowedFd<'_>,
         sandbox: &SandboxId,
         idle_close_after: Duration,
+        windows: Windows,
     ) -> Result<Self, AgentError> {
         // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
         let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
         let greeted = async {
             let stream = connect(&path).await.map_err(|e| AgentError::Unreachable(e.to_string()))?;
-            let connection = Self::start(stream, idle_close_after).await?;
+            let connection = Self::start(stream, idle_close_after, windows).await?;
             connection.greet().await?;
             Ok(connection)
         };
@@ -92,10 +112,14 @@ impl Connection {
             .unwrap_or_else(|_| Err(AgentError::Unreachable("no answer within 2 s".to_owned())))
     }
 
-    async fn start(stream: UnixStream, idle_close_after: Duration) -> Result<Self, AgentError> {
+    async fn start(
+        stream: UnixStream,
+        idle_close_after: Duration,
+        windows: Windows,
+    ) -> Result<Self, AgentError> {
         let (sender, driver) = Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .initial_stream_window_size(windows.stream)
+            .initial_connection_window_size(windows.connection)
             .max_frame_size(FRAME_BYTES)
             .handshake(TokioIo::new(Gather::new(stream)))
             .await

@@ -11,6 +11,7 @@ mod connection;
 mod events;
 mod gather;
 mod pool;
+mod terminal;
 
 pub use check::{EventCheck, Violation};
 pub use client::AgentClient;

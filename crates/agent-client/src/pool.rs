@@ -9,7 +9,7 @@ use atoll_ports::AgentError;
 use atoll_types::SandboxId;
 use parking_lot::Mutex;
 
-use crate::connection::{AgentCalls, Connection, Lease};
+use crate::connection::{AgentCalls, Connection, Lease, Windows};
 
 /// Where the connection of one sandbox is, or will be: the lock makes callers wait for one connect, not many.
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
@@ -17,14 +17,15 @@ type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 /// Connections by sandbox.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
+    windows: Windows,
     idle_close_after: Duration,
     slots: Mutex<HashMap<SandboxId, Slot>>,
 }
 
 impl Pool {
-    pub(crate) fn new(directory: OwnedFd, idle_close_after: Duration) -> Self {
-        Self { directory, idle_close_after, slots: Mutex::default() }
+    pub(crate) fn new(directory: Arc<OwnedFd>, idle_close_after: Duration, windows: Windows) -> Self {
+        Self { directory, windows, idle_close_after, slots: Mutex::default() }
     }
 
     /// The calls of a sandbox's agent, over a live connection that stays for as long as the lease does.
@@ -35,7 +36,8 @@ impl Pool {
             return Ok((open.calls(), lease));
         }
         *connection = None;
-        let opened = Connection::open(self.directory.as_fd(), sandbox, self.idle_close_after).await;
+        let opened =
+            Connection::open(self.directory.as_fd(), sandbox, self.idle_close_after, self.windows).await;
         let leased = opened.and_then(|open| {
             let lease =
                 open.lease().ok_or_else(|| AgentError::Unreachable("the agent hung up".to_owned()))?;

@@ -11,7 +11,7 @@ use atoll_agent_protocol::v1::agent_server::{Agent, AgentServer};
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
 use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION};
-use atoll_ports::{AgentError, AgentLink, EventStream, StartExec, StdinPiece};
+use atoll_ports::{AgentError, AgentLink, EventStream, StartExec, StdinPiece, TerminalKey};
 use atoll_types::{ExecId, SandboxId};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -33,23 +33,27 @@ struct Liar {
     /// Whether its streams go on for ever after that.
     hangs: bool,
     held: Vec<Held>,
+    /// What its terminals show.
+    shown: Vec<TerminalEvent>,
     greetings: Arc<AtomicUsize>,
 }
 
 impl Default for Liar {
     fn default() -> Self {
-        let (events, held) = (Vec::new(), Vec::new());
-        Self { version: PROTOCOL_VERSION, events, hangs: false, held, greetings: Arc::default() }
+        let (events, held, shown) = (Vec::new(), Vec::new(), Vec::new());
+        Self { version: PROTOCOL_VERSION, events, hangs: false, held, shown, greetings: Arc::default() }
     }
 }
 
 type Events = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Event, Status>> + Send>>;
+type Views = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<TerminalEvent, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Agent for Liar {
     type ExecStream = Events;
     type AttachStream = Events;
+    type TerminalAttachStream = Views;
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
         self.greetings.fetch_add(1, Ordering::Relaxed);
@@ -93,6 +97,32 @@ impl Agent for Liar {
     async fn activity(&self, _: Request<ActivityRequest>) -> Answer<ActivityReply> {
         let ports = vec![0, 80, 80, 65_535, 65_536, u32::MAX];
         Ok(Response::new(ActivityReply { idle_ms: u64::MAX, execs_running: u32::MAX, ports }))
+    }
+
+    async fn terminal_open(&self, _: Request<TerminalOpenRequest>) -> Answer<TerminalOpenReply> {
+        Ok(Response::new(TerminalOpenReply { generation: 0, made: true }))
+    }
+
+    async fn terminal_attach(&self, _: Request<TerminalAttachRequest>) -> Answer<Views> {
+        Ok(Response::new(Box::pin(tokio_stream::iter(self.shown.clone().into_iter().map(Ok)))))
+    }
+
+    async fn terminal_input(&self, _: Request<TerminalInputRequest>) -> Answer<TerminalInputReply> {
+        Err(Status::failed_precondition("ended"))
+    }
+
+    async fn terminal_resize(&self, _: Request<TerminalResizeRequest>) -> Answer<TerminalResizeReply> {
+        Err(Status::unimplemented("an older release"))
+    }
+
+    async fn terminal_list(&self, _: Request<TerminalListRequest>) -> Answer<TerminalListReply> {
+        let name = "../../etc".to_owned();
+        let held = HeldTerminal { name, generation: 1, cols: 1, rows: 1, ..HeldTerminal::default() };
+        Ok(Response::new(TerminalListReply { terminals: vec![held] }))
+    }
+
+    async fn terminal_close(&self, _: Request<TerminalCloseRequest>) -> Answer<TerminalCloseReply> {
+        Err(Status::not_found("which?"))
     }
 }
 
@@ -337,4 +367,40 @@ async fn an_unused_connection_is_closed_and_a_used_one_is_not() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     host.client.list(&host.sandbox).await.unwrap();
     assert_eq!(greetings.load(Ordering::Relaxed), 2, "nobody used it");
+}
+
+#[tokio::test]
+async fn what_an_agent_says_of_terminals_is_checked() {
+    use atoll_ports::TerminalLink;
+    use terminal_event::Kind::{Attached, Exit, Output};
+    let key = || TerminalKey { name: "main".parse().unwrap(), generation: 1 };
+    let attached = |offset| Attached(TerminalAttached { generation: 1, cols: 80, rows: 24, offset, end: 5 });
+    let output = |offset, data: &'static [u8]| Output(TerminalOutput { offset, data: data.into() });
+    let exit = |code| Exit(TerminalExit { code });
+    for (shown, attaches, passed) in [
+        (vec![attached(5), output(5, b"a"), output(7, b"b"), exit(0)], true, 3),
+        (vec![attached(5), output(4, b"a")], true, 0),
+        (vec![attached(5), output(5, b"")], true, 0),
+        (vec![attached(5), output(u64::MAX, b"a")], true, 0),
+        (vec![attached(5), attached(5)], true, 0),
+        (vec![attached(5), exit(256)], true, 0),
+        (vec![attached(6)], false, 0),
+        (vec![output(0, b"a")], false, 0),
+        (Vec::new(), false, 0),
+    ] {
+        let events = shown.iter().map(|kind| TerminalEvent { kind: Some(kind.clone()) }).collect();
+        let host = Host::with(Liar { shown: events, ..Liar::default() });
+        let answer = TerminalLink::attach(&host.client, &host.sandbox, &key(), Some(5)).await;
+        assert_eq!(answer.is_ok(), attaches, "{shown:?}");
+        let Ok((_, stream)) = answer else { continue };
+        let seen: Vec<_> = stream.collect().await;
+        assert_eq!(seen.iter().filter(|event| event.is_ok()).count(), passed, "{shown:?}");
+        assert_eq!(seen.iter().any(Result::is_err), passed == 0, "{shown:?}");
+    }
+    let host = Host::with(Liar::default());
+    assert!(matches!(TerminalLink::list(&host.client, &host.sandbox).await, Err(AgentError::Protocol(_))));
+    let typed = host.client.input(&host.sandbox, &key(), Bytes::from_static(b"x")).await;
+    assert_eq!(typed, Err(AgentError::StdinClosed));
+    let resized = host.client.resize(&host.sandbox, &key(), atoll_types::TerminalSize::default()).await;
+    assert!(matches!(resized, Err(AgentError::Refused(text)) if text.contains("restart it")));
 }

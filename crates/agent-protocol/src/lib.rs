@@ -37,6 +37,28 @@ pub const FIRST_SEQ_METADATA: &str = "atoll-first-seq";
 /// Metadata of an `OUT_OF_RANGE` answer to `Stdin`: the offset of the byte that it takes next, in decimal digits.
 pub const STDIN_OFFSET_METADATA: &str = "atoll-stdin-offset";
 
+/// Capability of an agent that makes terminals.
+pub const CAPABILITY_TERMINAL: &str = "terminal";
+
+/// Longest name of a terminal, in bytes; letters, digits, `-`, `_` and `.`.
+pub const TERMINAL_NAME_BYTES_MAX: usize = 64;
+
+/// Most terminals of one sandbox, those included whose program has just ended: each keeps a scrollback.
+pub const TERMINALS_MAX: usize = 16;
+
+/// Most streams that show terminals of one sandbox. The host reads them over a connection whose window holds what all of
+/// them may have under way, so that one which is not read holds up no other.
+pub const TERMINAL_VIEWERS_MAX: usize = 64;
+
+/// Largest piece of output in one event of a terminal, in bytes: a few screens.
+pub const TERMINAL_OUTPUT_BYTES_MAX: usize = 32 << 10;
+
+/// Largest piece of input in one call, in bytes.
+pub const TERMINAL_INPUT_BYTES_MAX: usize = 64 << 10;
+
+/// Most columns, and most rows: beyond any screen, and programs keep a few bytes for each cell.
+pub const TERMINAL_SIDE_MAX: u32 = 1_000;
+
 /// Generated messages and services.
 #[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {

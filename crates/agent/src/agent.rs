@@ -15,6 +15,7 @@ use crate::memory::Trimmer;
 use crate::reaper::Children;
 use crate::spares::Spares;
 use crate::status;
+use crate::terminal::Terminals;
 use crate::users::Users;
 
 /// Everything.
@@ -26,6 +27,7 @@ pub(crate) struct Agent {
     pub(crate) budget: Budget,
     pub(crate) activity: Activity,
     pub(crate) trimmer: Trimmer,
+    pub(crate) terminals: Terminals,
     execs: Mutex<HashMap<String, Arc<Exec>>>,
     /// What pipes are read into before it is known how much comes.
     scratch: Mutex<Box<[u8]>>,
@@ -40,6 +42,7 @@ impl Agent {
             budget: Budget::default(),
             activity: Activity::new(),
             trimmer: Trimmer::default(),
+            terminals: Terminals::default(),
             execs: Mutex::default(),
             scratch: Mutex::new(vec![0; OUTPUT_BYTES_MAX].into()),
         }

@@ -2,7 +2,7 @@
 //!
 //! Both ends are this program, so there is no version. The layout suits a reader that may not allocate: a header of
 //! fixed size, then the supplementary groups, then strings that each end with NUL, in the order program, PATH, cwd,
-//! arguments, environment. [`Launch::encode`] writes it; the child's half is in `sys::child`.
+//! terminal where the flags say so, arguments, environment. [`Launch::encode`] writes it; the child's half is in `sys::child`.
 
 /// Number of words in the header.
 pub(crate) const HEADER_WORDS: usize = 7;
@@ -14,6 +14,8 @@ pub(crate) const BODY_BYTES_MAX: u32 = 4 << 20;
 pub(crate) const GROUPS_MAX: usize = 64;
 /// Flag: where the working directory cannot be entered, go on in `/`.
 pub(crate) const FLAG_CWD_OPTIONAL: u32 = 1;
+/// Flag: a terminal takes the place of the three pipes.
+pub(crate) const FLAG_TERMINAL: u32 = 2;
 
 /// The header, as words in the machine's own order.
 #[derive(Debug, Clone, Copy)]
@@ -49,18 +51,30 @@ pub(crate) struct Launch<'a> {
     pub(crate) cwd: &'a str,
     /// Whether `/` will do where `cwd` cannot be entered.
     pub(crate) cwd_optional: bool,
-    /// Not empty; the first is the program.
+    /// Path of the terminal that it controls, instead of the pipes.
+    pub(crate) terminal: Option<&'a str>,
+    /// What is executed; a name without a slash is searched for.
+    pub(crate) program: &'a str,
+    /// Not empty.
     pub(crate) argv: &'a [String],
     pub(crate) env: &'a [String],
 }
 
 impl Launch<'_> {
+    const fn flags(&self) -> u32 {
+        let cwd = if self.cwd_optional { FLAG_CWD_OPTIONAL } else { 0 };
+        cwd | if self.terminal.is_some() { FLAG_TERMINAL } else { 0 }
+    }
+
     /// The bytes for the child; nothing when they would be too many, or a string has a NUL.
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
-        let program = self.argv.first()?;
+        if self.argv.is_empty() {
+            return None;
+        }
         let strings = || {
-            [program.as_str(), self.path, self.cwd]
+            [self.program, self.path, self.cwd]
                 .into_iter()
+                .chain(self.terminal)
                 .chain(self.argv.iter().map(String::as_str))
                 .chain(self.env.iter().map(String::as_str))
         };
@@ -73,7 +87,7 @@ impl Launch<'_> {
             groups: u32::try_from(self.groups.len()).ok().filter(|_| self.groups.len() <= GROUPS_MAX)?,
             args: u32::try_from(self.argv.len()).ok()?,
             envs: u32::try_from(self.env.len()).ok()?,
-            flags: if self.cwd_optional { FLAG_CWD_OPTIONAL } else { 0 },
+            flags: self.flags(),
         };
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body);
         header
@@ -97,7 +111,19 @@ mod tests {
     use super::*;
 
     fn launch<'a>(argv: &'a [String], env: &'a [String]) -> Launch<'a> {
-        Launch { uid: 1, gid: 2, groups: &[3, 4], path: "/bin", cwd: "/", cwd_optional: true, argv, env }
+        let (groups, terminal, program) = (&[3, 4], None, argv.first().map_or("", String::as_str));
+        Launch {
+            uid: 1,
+            gid: 2,
+            groups,
+            path: "/bin",
+            cwd: "/",
+            cwd_optional: true,
+            terminal,
+            program,
+            argv,
+            env,
+        }
     }
 
     #[test]

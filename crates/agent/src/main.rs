@@ -34,6 +34,7 @@ mod status;
 mod stdin;
 mod sys;
 mod task;
+mod terminal;
 mod users;
 mod utf8;
 

@@ -7,8 +7,13 @@ use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
 use atoll_agent_protocol::v1::{
     AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest, Held,
     HelloReply, HelloRequest, ListReply, ListRequest, SignalReply, SignalRequest, StdinReply, StdinRequest,
+    TerminalAttachRequest, TerminalCloseReply, TerminalCloseRequest, TerminalInputReply,
+    TerminalInputRequest, TerminalListReply, TerminalListRequest, TerminalOpenReply, TerminalOpenRequest,
+    TerminalResizeReply, TerminalResizeRequest,
 };
-use atoll_agent_protocol::{EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX};
+use atoll_agent_protocol::{
+    CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
+};
 use rustix::process::Signal;
 use tonic::{Request, Response, Status};
 
@@ -16,6 +21,7 @@ use crate::activity::listening_ports;
 use crate::agent::Agent;
 use crate::exec::{Events, Exec};
 use crate::stdin::Piece;
+use crate::terminal::{self, Views};
 use crate::{start, status};
 
 /// What a serve of any release up to this one is told.
@@ -39,12 +45,13 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Calls for Server {
     type ExecStream = Events;
     type AttachStream = Events;
+    type TerminalAttachStream = Views;
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: Vec::new(),
+            capabilities: vec![CAPABILITY_TERMINAL.to_owned()],
         }))
     }
 
@@ -101,6 +108,33 @@ impl Calls for Server {
             execs_running: u32::try_from(running).unwrap_or(u32::MAX),
             ports: listening_ports(),
         }))
+    }
+
+    async fn terminal_open(&self, request: Request<TerminalOpenRequest>) -> Answer<TerminalOpenReply> {
+        terminal::open(&self.0, request.into_inner()).map(Response::new)
+    }
+
+    async fn terminal_attach(&self, request: Request<TerminalAttachRequest>) -> Answer<Views> {
+        terminal::attach(&self.0, &request.into_inner()).map(Response::new)
+    }
+
+    async fn terminal_input(&self, request: Request<TerminalInputRequest>) -> Answer<TerminalInputReply> {
+        terminal::input(&self.0, request.into_inner()).await?;
+        Ok(Response::new(TerminalInputReply {}))
+    }
+
+    async fn terminal_resize(&self, request: Request<TerminalResizeRequest>) -> Answer<TerminalResizeReply> {
+        terminal::resize(&self.0, &request.into_inner())?;
+        Ok(Response::new(TerminalResizeReply {}))
+    }
+
+    async fn terminal_list(&self, _: Request<TerminalListRequest>) -> Answer<TerminalListReply> {
+        Ok(Response::new(TerminalListReply { terminals: terminal::list(&self.0) }))
+    }
+
+    async fn terminal_close(&self, request: Request<TerminalCloseRequest>) -> Answer<TerminalCloseReply> {
+        terminal::close(&self.0, &request.into_inner())?;
+        Ok(Response::new(TerminalCloseReply {}))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::users::Identity;
 use crate::{status, task};
 
 /// Where programs are looked for when the environment has no PATH.
-const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Exit code of a command that could not be started.
 const CODE_CANNOT_RUN: i32 = 126;
 
@@ -39,7 +39,7 @@ pub(crate) fn start(agent: &Arc<Agent>, request: ExecRequest) -> Result<Arc<Exec
     if agent.is_full() {
         return Err(status::too_many());
     }
-    let pending = Pending::reserve(agent, &request)?;
+    let pending = Pending::reserve(agent, request.argv.iter().chain(&request.env), request.stdin.len())?;
     let exec = match launch(agent, &request, &pending).and_then(|spare| run(agent, &request, spare, pending))
     {
         Ok(exec) => exec,
@@ -79,9 +79,20 @@ fn launch(agent: &Arc<Agent>, request: &ExecRequest, pending: &Arc<Pending>) -> 
         path: env.iter().find_map(|var| var.strip_prefix("PATH=")).unwrap_or(PATH_DEFAULT),
         cwd: if request.cwd.is_empty() { &identity.home } else { &request.cwd },
         cwd_optional: request.cwd.is_empty(),
+        terminal: None,
+        program: request.argv.first().map_or("", String::as_str),
         argv: &request.argv,
         env: &env,
     };
+    hand_to_spare(agent, &launch, pending)
+}
+
+/// Gives a waiting child what it is to become.
+pub(crate) fn hand_to_spare(
+    agent: &Agent,
+    launch: &Launch<'_>,
+    pending: &Arc<Pending>,
+) -> Result<Spare, String> {
     let block = launch.encode().ok_or("the command is too long, or has a NUL")?;
     let mut spare = agent.spares.take().map_err(|error| format!("cannot make a process: {error}"))?;
     let pipe = spare.raw.request.take().ok_or("cannot make a process")?;
@@ -160,7 +171,7 @@ fn refuse(agent: &Agent, request: ExecRequest, reason: &str) -> Arc<Exec> {
 }
 
 /// The environment of the request, and what the user's entry adds where it is absent.
-fn whole_environment(given: &[String], identity: &Identity) -> Vec<String> {
+pub(crate) fn whole_environment(given: &[String], identity: &Identity) -> Vec<String> {
     let mut env = given.to_vec();
     let mut add = |name: &str, value: &str| {
         let absent =
@@ -180,15 +191,19 @@ fn whole_environment(given: &[String], identity: &Identity) -> Vec<String> {
 
 /// Memory of a request that its command has not taken yet; given back when dropped.
 #[derive(Debug)]
-struct Pending {
+pub(crate) struct Pending {
     agent: Arc<Agent>,
     bytes: usize,
 }
 
 impl Pending {
-    fn reserve(agent: &Arc<Agent>, request: &ExecRequest) -> Result<Arc<Self>, Status> {
-        let words = request.argv.iter().chain(&request.env).map(|word| word.len() + 1);
-        let bytes = request.stdin.len() + words.sum::<usize>();
+    /// For these words and so many bytes of input.
+    pub(crate) fn reserve<'a>(
+        agent: &Arc<Agent>,
+        words: impl Iterator<Item = &'a String>,
+        input_bytes: usize,
+    ) -> Result<Arc<Self>, Status> {
+        let bytes = input_bytes + words.map(|word| word.len() + 1).sum::<usize>();
         if !agent.budget.reserve_pending(bytes) {
             return Err(Status::resource_exhausted("too much input waits to be taken by commands"));
         }

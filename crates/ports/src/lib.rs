@@ -10,6 +10,7 @@ mod images;
 mod records;
 mod runtime;
 mod store;
+mod terminal;
 
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 pub use clock::Clock;
@@ -24,4 +25,7 @@ pub use runtime::{
 };
 pub use store::{
     Cas, Durability, ExecFilter, PAGE_ITEMS_MAX, Page, SandboxFilter, Store, StoreError, UID_SLOTS,
+};
+pub use terminal::{
+    HeldTerminal, OpenTerminal, TerminalAttached, TerminalEvent, TerminalKey, TerminalLink, TerminalStream,
 };

@@ -11,6 +11,7 @@ mod image;
 mod input;
 mod limits;
 mod sandbox;
+mod terminal;
 mod time;
 
 pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
@@ -24,4 +25,5 @@ pub use sandbox::{
     Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,
     StopReason,
 };
+pub use terminal::{TerminalKind, TerminalName, TerminalSize};
 pub use time::{BootTime, Timestamp};

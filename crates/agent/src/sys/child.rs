@@ -26,7 +26,9 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 
-use crate::launch::{BODY_BYTES_MAX, FLAG_CWD_OPTIONAL, GROUPS_MAX, HEADER_BYTES, HEADER_WORDS, Header};
+use crate::launch::{
+    BODY_BYTES_MAX, FLAG_CWD_OPTIONAL, FLAG_TERMINAL, GROUPS_MAX, HEADER_BYTES, HEADER_WORDS, Header,
+};
 
 /// Where the child keeps its end of the request pipe.
 const REQUEST_FD: RawFd = 3;
@@ -180,6 +182,9 @@ unsafe fn run(request: Request) -> ! {
         string
     };
     let (program, path, cwd) = (next(), next(), next());
+    if header.flags & FLAG_TERMINAL != 0 {
+        take_terminal(next(), header.uid);
+    }
     // The tables stay zeroed where the strings end, so each ends with a null pointer.
     let args = usize::try_from(header.args).unwrap_or(0);
     let Some((argv, envp)) = table.split_at_mut_checked(args + 1) else {
@@ -194,6 +199,27 @@ unsafe fn run(request: Request) -> ! {
     let (reason, code) = explain(error);
     complain(&[program, reason]);
     exit(code)
+}
+
+/// Opens the terminal, which becomes the controlling one of the session that this process leads, and makes it the
+/// standard streams. Done as the agent's user, who owns it; then it is the user's, as after a login.
+fn take_terminal(path: &CStr, uid: u32) {
+    // SAFETY: a string that ends with NUL, and descriptors of this process.
+    unsafe {
+        let terminal = libc::open(path.as_ptr(), libc::O_RDWR);
+        if terminal < 0 {
+            fail(c"cannot open the terminal", CODE_CANNOT_RUN);
+        }
+        libc::ioctl(terminal, libc::TIOCSCTTY, 0);
+        // Without the capability for it a user can still use the descriptors.
+        libc::fchown(terminal, uid, libc::gid_t::MAX);
+        for stream in 0..3 {
+            check(libc::dup2(terminal, stream));
+        }
+        if terminal > 2 {
+            libc::close(terminal);
+        }
+    }
 }
 
 /// Takes on the groups and ids. Bare system calls: the C library's versions would talk to threads there are not.

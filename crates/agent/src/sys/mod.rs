@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
+use tokio::io::unix::AsyncFd;
 
 pub(crate) use spare::{OutputPipe, RawSpare, fork_spare, note_heap_floor};
 
@@ -91,4 +92,10 @@ pub(crate) fn tune_allocator() {
 pub(crate) fn trim_heap() {
     // SAFETY: no preconditions.
     unsafe { libc::malloc_trim(0) };
+}
+
+/// Lets the runtime watch a descriptor.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an owned descriptor keeps its number and stays open until it is dropped, with the watch.
+    Ok(unsafe { AsyncFd::register(fd) }?)
 }

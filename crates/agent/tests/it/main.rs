@@ -8,3 +8,4 @@ mod harness;
 mod hostile;
 mod run;
 mod streams;
+mod terminal;
