@@ -10,6 +10,7 @@ mod health;
 mod image;
 mod log;
 mod sandbox;
+mod terminal;
 mod unique;
 
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
@@ -19,3 +20,7 @@ pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
 pub use log::{LogLine, Logs};
 pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};
+pub use terminal::{
+    CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,
+    TerminalControl,
+};

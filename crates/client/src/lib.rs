@@ -12,6 +12,7 @@ mod health;
 mod images;
 mod sandboxes;
 mod stream;
+mod terminal;
 mod transport;
 
 pub use client::{Client, Page};
@@ -19,3 +20,4 @@ pub use error::{ApiError, ClientError};
 pub use images::{Archive, Progress};
 pub use sandboxes::{LogFilter, SandboxFilter};
 pub use stream::{ExecEvent, ExecEventKind, ExecEvents};
+pub use terminal::{Keyboard, Screen, TerminalEvent, TerminalOptions};

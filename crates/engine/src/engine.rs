@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{AgentLink, Clock, ExecLogs, Images, Runtime, RuntimeEvent, Store};
+use atoll_ports::{AgentLink, Clock, ExecLogs, Images, Runtime, RuntimeEvent, Store, TerminalLink};
 use atoll_tasks::{Group, Kind, Tasks};
 use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
@@ -36,6 +36,8 @@ pub struct Ports {
     pub images: Arc<dyn Images>,
     /// The way to the agents.
     pub agents: Arc<dyn AgentLink>,
+    /// The way to the terminals.
+    pub terminals: Arc<dyn TerminalLink>,
     /// Output of execs.
     pub exec_logs: Arc<dyn ExecLogs>,
     /// Time.

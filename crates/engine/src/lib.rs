@@ -18,11 +18,13 @@ mod quota;
 mod reconcile;
 mod records;
 mod sandbox;
+mod terminal;
 mod timers;
 mod views;
 
 pub use engine::{Engine, Ports};
 pub use error::{EngineError, FieldProblem};
+pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
     Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox,
     SandboxView, Settings,

@@ -53,6 +53,10 @@ pub const STREAM_MESSAGE_BYTES_MAX: usize = 16 << 10;
 pub const STREAM_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A stream's client that takes nothing, or answers nothing, for so long is gone.
 pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of one message of a terminal's client: what a person pastes at once.
+pub const TERMINAL_MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Longest time that a terminal outlives its last client where a time is given, in seconds: a week.
+pub const TERMINAL_LINGER_SECONDS_MAX: u64 = 7 * 86_400;
 /// Users whose role is remembered.
 pub const USERS_CACHED_MAX: usize = 1_024;
 /// For so long: an account that is gone or changed is seen after this time.

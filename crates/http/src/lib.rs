@@ -24,6 +24,7 @@ mod openapi;
 mod router;
 mod sandboxes;
 mod serve;
+mod terminal;
 
 pub use access::{Access, TokenError, TokenKeys};
 pub use api::{Api, ApiSettings};

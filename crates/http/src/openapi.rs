@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
-    FieldError, Health, Image, Logs, Probe, Sandbox, User,
+    FieldError, Health, Image, Logs, Probe, Sandbox, Terminal, TerminalCommand, TerminalControl, User,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -35,6 +35,7 @@ const CSP: &str =
         (name = "API keys", description = "Keys for programs"),
         (name = "sandboxes", description = "Sandboxes and their state"),
         (name = "execs", description = "Commands in a sandbox"),
+        (name = "terminals", description = "A screen and a keyboard in a sandbox"),
         (name = "images", description = "What sandboxes are made of"),
         (name = "health", description = "For probes and monitors; without the envelope")
     )
@@ -83,6 +84,9 @@ fn register_responses(components: &mut Components) {
         Probe,
         Sandbox,
         User,
+        Terminal,
+        TerminalCommand,
+        TerminalControl,
     );
     components.schemas.extend(schemas);
 }

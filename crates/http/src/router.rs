@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
-use crate::{Api, api_keys, auth, execs, health, images, openapi, sandboxes};
+use crate::{Api, api_keys, auth, execs, health, images, openapi, sandboxes, terminal};
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
@@ -40,6 +40,11 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(execs::stream::stream_exec))
         .routes(routes!(images::import::import_image, images::list::list_images))
         .routes(routes!(images::delete::delete_image))
+        .routes(routes!(terminal::attach::open_terminal))
+        .routes(routes!(terminal::attach::open_terminal_ws))
+        .routes(routes!(terminal::resize::resize_terminal))
+        .routes(routes!(terminal::list::list_terminals))
+        .routes(routes!(terminal::close::close_terminal))
 }
 
 /// The two tables, and the document of both.

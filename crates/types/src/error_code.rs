@@ -89,6 +89,12 @@ codes! {
     AgentUnreachable = "agent_unreachable", 502;
     /// Atoll is starting or stopping, or a part of it is; try again.
     Unavailable = "unavailable", 503;
+    /// There is no such terminal in this sandbox, or another one has its name now.
+    TerminalNotFound = "terminal_not_found", 404;
+    /// The program of the terminal has ended.
+    TerminalEnded = "terminal_ended", 409;
+    /// The sandbox has as many terminals, or viewers of them, as it may.
+    TooManyTerminals = "too_many_terminals", 429;
     /// A defect of Atoll; the trace id finds it in the log.
     Internal = "internal", 500;
 }

@@ -17,19 +17,19 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 const SENSELESS_TRIES_MAX: u32 = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     tries: u32,
     since: Option<Instant>,
 }
 
 impl Backoff {
     /// An event came: everything is well.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
     /// Waits before the next try; answers with the error when another try would not help.
-    pub(super) async fn wait(&mut self, error: ClientError) -> Result<(), ClientError> {
+    pub(crate) async fn wait(&mut self, error: ClientError) -> Result<(), ClientError> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let senseless = matches!(error, ClientError::Protocol { .. }) && self.tries >= SENSELESS_TRIES_MAX;
         if is_final(&error) || senseless || since.elapsed() >= PATIENCE {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use atoll_api_types::{Failure, FailureBody};
 use atoll_types::{ExecId, SandboxId};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -26,7 +27,7 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 const CLOSE_FAILURE: u16 = 4000;
 
 pub(super) struct Connection {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     url: String,
     /// What the server said that goes wrong, before it closes.
     failure: Option<FailureBody>,
@@ -50,22 +51,8 @@ impl Connection {
             .append_pair("exec_id", exec.as_str())
             .append_pair("after_seq", &after_seq.to_string())
             .append_pair("encoding", "base64");
-        let address = url.as_str().replacen("http", "ws", 1);
-        let mut request = address.into_client_request().map_err(|e| open_error(client, e))?;
-        if let Some(value) = &client.authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
-        }
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        match tokio::time::timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await
-        {
-            Ok(Ok((socket, _))) => Ok(Self { socket, url: client.base_url().to_owned(), failure: None }),
-            Ok(Err(error)) => Err(open_error(client, error)),
-            Err(elapsed) => {
-                Err(ClientError::Unreachable { url: client.base_url().to_owned(), source: elapsed.into() })
-            }
-        }
+        let socket = open_socket(client, &url, None, MESSAGE_BYTES_MAX).await?;
+        Ok(Self { socket, url: client.base_url().to_owned(), failure: None })
     }
 
     /// Waits for the next event. Cancel safety: a message that was received in part stays in the socket's buffer.
@@ -128,6 +115,36 @@ impl Connection {
 
     fn interrupted(&self, error: tungstenite::Error) -> ClientError {
         ClientError::Interrupted { url: self.url.clone(), source: error.into() }
+    }
+}
+
+/// A WebSocket of the server.
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Connects to a route that is a WebSocket, and takes messages up to a size.
+pub(crate) async fn open_socket(
+    client: &Client,
+    url: &Url,
+    protocol: Option<&'static str>,
+    message_bytes_max: usize,
+) -> Result<Socket, ClientError> {
+    let address = url.as_str().replacen("http", "ws", 1);
+    let mut request = address.into_client_request().map_err(|e| open_error(client, e))?;
+    if let Some(value) = &client.authorization {
+        request.headers_mut().insert(AUTHORIZATION, value.clone());
+    }
+    if let Some(protocol) = protocol {
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    }
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max));
+    match tokio::time::timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(open_error(client, error)),
+        Err(elapsed) => {
+            Err(ClientError::Unreachable { url: client.base_url().to_owned(), source: elapsed.into() })
+        }
     }
 }
 

@@ -26,8 +26,9 @@ use futures_util::{Stream, stream};
 pub use event::{ExecEvent, ExecEventKind};
 
 use crate::{Client, ClientError};
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use connection::{Connection, Received};
+pub(crate) use connection::{Socket, open_socket};
 
 /// Events in the order of their numbers, without gaps; ends after the exit event or the first error. Dropping the
 /// stream closes its connection and leaves the command alone. Waiting for the next item may be cancelled at any point

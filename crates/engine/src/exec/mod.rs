@@ -24,3 +24,4 @@ mod start;
 
 pub(crate) use acks::Acks;
 pub(crate) use live::LiveExecs;
+pub(crate) use start::environment;

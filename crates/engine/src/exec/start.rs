@@ -134,7 +134,7 @@ fn start_request(sandbox: &SandboxRecord, id: &ExecId, kind: ExecKind, new: &New
         exec: id.clone(),
         kind,
         argv: new.spec.command.to_argv(),
-        env: environment(sandbox, &new.spec),
+        env: environment(sandbox, new.spec.env.iter()),
         cwd: new.spec.cwd.clone(),
         user: new.spec.user.clone().unwrap_or_else(|| sandbox.spec.user.clone()),
         timeout: new.spec.timeout_seconds.map(|s| Duration::from_secs(s.into())),
@@ -143,10 +143,13 @@ fn start_request(sandbox: &SandboxRecord, id: &ExecId, kind: ExecKind, new: &New
     }
 }
 
-/// The base, over it the sandbox's, over it the exec's.
-fn environment(sandbox: &SandboxRecord, spec: &ExecSpec) -> Vec<(String, String)> {
+/// The base, over it the sandbox's, over it the program's own.
+pub(crate) fn environment<'a>(
+    sandbox: &'a SandboxRecord,
+    own: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<(String, String)> {
     let base = BASE_ENV.into_iter();
-    let layers = base.chain(sandbox.spec.env.iter()).chain(spec.env.iter());
+    let layers = base.chain(sandbox.spec.env.iter()).chain(own);
     let merged: std::collections::BTreeMap<&str, &str> = layers.collect();
     merged.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }

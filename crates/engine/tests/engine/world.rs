@@ -105,6 +105,7 @@ impl World {
             runtime: Arc::clone(&self.runtime) as Arc<_>,
             images: Arc::clone(&self.images) as Arc<_>,
             agents: Arc::new(self.agents.clone()),
+            terminals: Arc::new(self.agents.clone()),
             exec_logs: Arc::new(self.logs.clone()),
             clock: Arc::clone(&self.clock) as Arc<_>,
         }

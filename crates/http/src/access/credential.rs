@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, Uri, header};
 
 /// Subprotocol of a WebSocket whose client cannot set headers: `bearer.<token>`.
-pub(crate) const BEARER_PROTOCOL: &str = "bearer.";
+const BEARER_PROTOCOL: &str = "bearer.";
 
 /// What the request offers: in `Authorization`, in `X-API-Key`, and for a WebSocket in the subprotocol or the query. The
 /// first that is there counts. The query counts for WebSockets alone, since other links are shared and logged.
@@ -30,6 +30,14 @@ pub(super) fn credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     form_urlencoded::parse(query.as_bytes())
         .find(|(key, _)| key == "token")
         .map(|(_, token)| token.into_owned())
+}
+
+/// The subprotocol that carried the token: a browser closes a connection whose answer selects none of those it offered.
+pub(crate) fn token_protocol(headers: &HeaderMap) -> Option<String> {
+    let offered =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let mut protocols = offered.flat_map(|value| value.split(',')).map(str::trim);
+    protocols.find(|protocol| protocol.starts_with(BEARER_PROTOCOL)).map(str::to_owned)
 }
 
 #[cfg(test)]

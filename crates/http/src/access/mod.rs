@@ -10,7 +10,8 @@ mod token;
 mod user_cache;
 
 pub(crate) use authenticate::{Authenticated, authenticate};
-pub(crate) use credential::BEARER_PROTOCOL;
+pub(crate) use credential::token_protocol;
+pub(crate) use same_origin::is_from_here;
 pub use token::{TokenError, TokenKeys};
 
 use atoll_engine::Caller;

@@ -6,12 +6,17 @@ use axum::http::{HeaderMap, Uri, header};
 /// Whether the request is addressed to loopback, and comes from no page or from one of this server.
 pub(super) fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("invalid"));
-    let Some(host) = text(header::HOST).or_else(|| uri.authority().map(|a| a.as_str())) else { return false };
-    let from_here = match text(header::ORIGIN) {
-        None => true,
-        Some(origin) => origin.split_once("://").is_some_and(|(_, authority)| authority == host),
-    };
-    is_loopback(host) && from_here
+    let host = text(header::HOST).or_else(|| uri.authority().map(|a| a.as_str()));
+    host.is_some_and(is_loopback) && is_from_here(headers, uri)
+}
+
+/// Whether the request comes from no page, or from one of this server. Browsers tell the origin of the page whenever they
+/// open a WebSocket, and other clients need not.
+pub(crate) fn is_from_here(headers: &HeaderMap, uri: &Uri) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("invalid"));
+    let Some(origin) = text(header::ORIGIN) else { return true };
+    let host = text(header::HOST).or_else(|| uri.authority().map(|a| a.as_str()));
+    origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host)
 }
 
 fn is_loopback(host: &str) -> bool {

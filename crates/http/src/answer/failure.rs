@@ -117,7 +117,7 @@ impl ApiFailure {
         match self.code {
             ErrorCode::QuotaExceeded | ErrorCode::DiskFull => Some(60),
             ErrorCode::RateLimited => Some(5),
-            ErrorCode::TooManyExecs | ErrorCode::Unavailable => Some(1),
+            ErrorCode::TooManyExecs | ErrorCode::TooManyTerminals | ErrorCode::Unavailable => Some(1),
             ErrorCode::InvalidRequest
             | ErrorCode::Unauthorized
             | ErrorCode::InvalidCredentials
@@ -143,6 +143,8 @@ impl ApiFailure {
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::RuntimeFailed
             | ErrorCode::AgentUnreachable
+            | ErrorCode::TerminalNotFound
+            | ErrorCode::TerminalEnded
             | ErrorCode::Internal => None,
         }
     }

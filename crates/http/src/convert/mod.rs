@@ -5,6 +5,7 @@ mod exec;
 mod exec_view;
 mod sandbox;
 mod sandbox_view;
+mod terminal;
 mod words;
 
 pub(crate) use account::{api_key_view, new_api_key, new_credentials, user_view};
@@ -12,4 +13,5 @@ pub(crate) use exec::{NewExecBody, decode_bytes};
 pub(crate) use exec_view::{event_view, exec_record_view, exec_view, lost_event, text_of};
 pub(crate) use sandbox::new_sandbox;
 pub(crate) use sandbox_view::sandbox_view;
+pub(crate) use terminal::terminal_view;
 pub(crate) use words::{exec_status, output_stream, runtime};

@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::HeaderMap;
-use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
@@ -18,7 +17,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::follow::Follow;
 use crate::Api;
-use crate::access::{Authenticated, BEARER_PROTOCOL};
+use crate::access::{Authenticated, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::STREAM_MESSAGE_BYTES_MAX;
 use crate::extract::{Path, Query, SandboxPath};
@@ -84,13 +83,6 @@ pub(crate) async fn stream_exec(
     };
     let upgrade = upgrade.max_message_size(STREAM_MESSAGE_BYTES_MAX).protocols(token_protocol(&headers));
     Ok(Upgraded(upgrade.on_upgrade(move |socket| follow.run(socket))))
-}
-
-/// The subprotocol that carried the token: a browser closes a connection whose answer selects none of those it offered.
-fn token_protocol(headers: &HeaderMap) -> Option<String> {
-    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    let mut protocols = offered.flat_map(|value| value.split(',')).map(str::trim);
-    protocols.find(|protocol| protocol.starts_with(BEARER_PROTOCOL)).map(str::to_owned)
 }
 
 impl IntoResponse for Upgraded {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, SandboxId};
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, SandboxId, TerminalName};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use utoipa::IntoParams;
@@ -33,6 +33,7 @@ fn absent(code: ErrorCode) -> ApiFailure {
     let message = match code {
         ErrorCode::ExecNotFound => "this sandbox has no such exec; GET /sandboxes/{id}/execs lists them",
         ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
+        ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
         _ => "there is no such sandbox; GET /sandboxes lists yours",
     };
@@ -79,6 +80,27 @@ impl FromPath for ExecPath {
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         let id = param(params, "id", ErrorCode::SandboxNotFound)?;
         Ok(Self { id, exec_id: param(params, "exec_id", Self::ABSENT)? })
+    }
+}
+
+/// `/sandboxes/{id}/terminals/{name}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TerminalPath {
+    /// Id of the sandbox.
+    #[param(value_type = String, example = "0k3v9qz8m2xa")]
+    pub(crate) id: SandboxId,
+    /// Name of the terminal.
+    #[param(value_type = String, example = "main")]
+    pub(crate) name: TerminalName,
+}
+
+impl FromPath for TerminalPath {
+    const ABSENT: ErrorCode = ErrorCode::TerminalNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let id = param(params, "id", ErrorCode::SandboxNotFound)?;
+        Ok(Self { id, name: param(params, "name", Self::ABSENT)? })
     }
 }
 

@@ -66,6 +66,11 @@ fn table() -> Vec<Route> {
             Absent,
         ),
         route(get.clone(), "/sandboxes/{id}/stream", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/terminal", None, Absent),
+        route(get.clone(), "/ws/sandboxes/{id}/terminal", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/terminal/resize", Some(json!({"cols": 80, "rows": 24})), Absent),
+        route(get.clone(), "/sandboxes/{id}/terminals", None, Absent),
+        route(delete.clone(), "/sandboxes/{id}/terminals/{name}", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post, "/images", None, Own),
@@ -194,7 +199,7 @@ async fn another_user_finds_nothing() {
                 let mine = [&things.sandbox, &things.exec, &things.key];
                 assert!(!mine.iter().any(|id| shown.contains(*id)), "{name}: {shown}");
             }
-            Others::Absent if route.path.ends_with("/stream") => {
+            Others::Absent if route.path.ends_with("/stream") || route.path.ends_with("/terminal") => {
                 let mut stream = connect(&server, &path, other.token.as_deref()).await;
                 let (messages, code) = stream.rest().await;
                 assert_eq!(

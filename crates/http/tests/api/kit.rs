@@ -82,6 +82,7 @@ impl Server {
             runtime: runtime.clone(),
             images: Arc::new(MemoryImages),
             agents: Arc::new(agents.clone()),
+            terminals: Arc::new(agents.clone()),
             exec_logs: Arc::new(FakeExecLogs::new()),
             clock,
         };

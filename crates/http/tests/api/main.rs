@@ -13,3 +13,4 @@ mod sandboxes;
 mod single_user;
 mod streams;
 mod surface;
+mod terminals;

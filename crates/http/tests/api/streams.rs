@@ -12,7 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::kit::Server;
 
-pub(crate) struct Stream(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Stream(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// Opens a stream, or says with which status it was refused.
 pub(crate) async fn handshake(

@@ -51,11 +51,13 @@ pub(super) async fn parts(
     let (runtime, launcher) = NativeRuntime::new(Options { run_dir: path_of(run) });
     let runtime = Arc::new(runtime);
     let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
+    let agents = Arc::new(AgentClient::new(agents));
     let ports = Ports {
         store: Arc::<SqliteStore>::clone(&store),
         runtime: Arc::<NativeRuntime>::clone(&runtime),
         images: runtime,
-        agents: Arc::new(AgentClient::new(agents)),
+        agents: Arc::<AgentClient>::clone(&agents),
+        terminals: agents,
         exec_logs: Arc::new(exec_logs.clone()),
         clock: Arc::new(SystemClock::new()?),
     };

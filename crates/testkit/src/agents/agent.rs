@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use atoll_ports::AgentError;
-use atoll_types::{BootTime, ExecEvent, ExecEventKind, ExecId};
+use atoll_types::{BootTime, ExecEvent, ExecEventKind, ExecId, TerminalName};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::exec::Exec;
+use super::terminal::Terminal;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -17,6 +18,8 @@ pub(super) struct State {
     /// Raised when all connections are cut; a stream of an older one fails.
     pub(super) connection: u64,
     pub(super) execs: BTreeMap<ExecId, Exec>,
+    pub(super) terminals: BTreeMap<TerminalName, Terminal>,
+    pub(super) last_generation: u64,
     pub(super) ports: Vec<u16>,
     pub(super) idle: Option<Duration>,
     pub(super) last_activity: Option<BootTime>,

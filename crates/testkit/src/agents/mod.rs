@@ -4,6 +4,7 @@ mod agent;
 mod exec;
 mod link;
 mod script;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
