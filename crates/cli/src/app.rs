@@ -74,6 +74,7 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Ls(args) => commands::ls::run(args, &call).await,
         Command::Get(args) => commands::get::run(args, &call).await,
         Command::Exec(args) => commands::exec::run(*args, &call).await,
+        Command::Shell(args) => commands::shell::run(*args, &call).await,
         Command::Logs(args) => commands::logs::run(args, &call).await,
         Command::Start(args) => commands::change::run(args, commands::change::Change::Start, &call).await,
         Command::Stop(args) => commands::change::run(args, commands::change::Change::Stop, &call).await,

@@ -16,10 +16,10 @@ pub(crate) enum Format {
 
 const AFTER: &str = "\
 Exit status:
-  0     done; `run` and `exec` end with the status of the command instead (127: not found, 128+n: signal n)
+  0     done; `run`, `exec` and `shell` end with the status of the command instead (127: not found, 128+n: signal n)
   1     failed
   2     the command line is wrong
-  125   `run` and `exec`: Atoll failed, not the command
+  125   `run`, `exec` and `shell`: Atoll failed, not the command
   130   given up after a second Ctrl-C
 
 Data goes to standard output, all the rest to standard error.
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Get(commands::get::Args),
     /// Run a command in a sandbox.
     Exec(Box<commands::exec::Args>),
+    /// Open a shell in a sandbox, on a terminal.
+    Shell(Box<commands::shell::Args>),
     /// Print what the main process of a sandbox wrote.
     Logs(commands::logs::Args),
     /// Start stopped sandboxes.
@@ -115,6 +117,7 @@ impl Command {
         match self {
             Self::Exec(args) => Some(&args.sandbox),
             Self::Get(args) => Some(&args.sandbox),
+            Self::Shell(args) => Some(&args.sandbox),
             Self::Logs(args) => Some(&args.sandbox),
             _ => None,
         }
@@ -122,6 +125,6 @@ impl Command {
 
     /// Whether the exit status belongs to a command in a sandbox, so that failures of Atoll need one of their own.
     pub(crate) const fn passes_status_through(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Exec(_))
+        matches!(self, Self::Run(_) | Self::Exec(_) | Self::Shell(_))
     }
 }

@@ -5,7 +5,8 @@
 use std::ffi::{OsStr, OsString};
 
 /// Commands that take the id of a sandbox first.
-const WITH_ID: [&str; 9] = ["exec", "delete", "rm", "get", "logs", "start", "stop", "restart", "keepalive"];
+const WITH_ID: [&str; 10] =
+    ["exec", "shell", "delete", "rm", "get", "logs", "start", "stop", "restart", "keepalive"];
 
 /// Rewrites `-id ID`, `-id=ID`, `--id ID` and `--id=ID` of the commands that take an id.
 pub(crate) fn normalize(mut argv: Vec<OsString>) -> Vec<OsString> {

@@ -17,6 +17,7 @@ mod printer;
 mod reference;
 mod sandbox_ref;
 mod session;
+mod shell;
 mod terminal;
 mod units;
 

@@ -21,6 +21,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod version;
 pub(crate) mod whoami;
 

@@ -22,8 +22,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use crate::commands::Call;
-use output::Writer;
-
+pub(crate) use output::Writer;
 pub(crate) use signals::Signals;
 pub(crate) use stdin::StdinChoice;
 

@@ -11,13 +11,13 @@ use crate::printer::Printer;
 const PIECES_WAITING_MAX: usize = 16;
 
 /// Writes pieces in their order.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     pieces: mpsc::Sender<(OutputStream, Vec<u8>)>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(printer: Printer) -> Self {
+    pub(crate) fn start(printer: Printer) -> Self {
         let (pieces, mut waiting) = mpsc::channel::<(OutputStream, Vec<u8>)>(PIECES_WAITING_MAX);
         let (end, ended) = oneshot::channel();
         std::thread::spawn(move || {
@@ -33,17 +33,17 @@ impl Writer {
     }
 
     /// Waits while too many pieces do. What goes wrong is told by [`Self::failed`].
-    pub(super) async fn write(&mut self, stream: OutputStream, data: Vec<u8>) {
+    pub(crate) async fn write(&mut self, stream: OutputStream, data: Vec<u8>) {
         let _failed = self.pieces.send((stream, data)).await;
     }
 
     /// Waits until writing fails. Cancel safety: an error that was not returned is returned by the next call.
-    pub(super) async fn failed(&mut self) -> io::Error {
+    pub(crate) async fn failed(&mut self) -> io::Error {
         ended(&mut self.ended).await.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Waits until everything is written.
-    pub(super) async fn finish(self) -> io::Result<()> {
+    pub(crate) async fn finish(self) -> io::Result<()> {
         let Self { pieces, ended: mut end } = self;
         drop(pieces);
         ended(&mut end).await
