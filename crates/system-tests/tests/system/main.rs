@@ -16,3 +16,4 @@ mod power;
 mod power_output;
 mod programs;
 mod restart;
+mod terminal;
