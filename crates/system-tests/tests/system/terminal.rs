@@ -1,8 +1,18 @@
 //! Terminals of real sandboxes: typed at and read as a person, a browser and `wscat` do.
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atoll_client::{Keyboard, Screen, TerminalEvent, TerminalOptions};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::harness::{Atoll, Inside, Role, until};
 
@@ -107,5 +117,137 @@ async fn a_terminal_goes_on_over_the_death_of_serve() {
     assert!(late.text().contains("atfirst"));
     two.enter("exit 0").await;
     assert_eq!(tokio::join!(one.exit(), two.exit(), late.exit()), (0, 0, 0));
+    atoll.finish().await;
+}
+
+/// A person at a terminal of the host, who runs a command there.
+struct Person {
+    keys: File,
+    shown: Arc<Mutex<Vec<u8>>>,
+    terminal: OwnedFd,
+    child: Child,
+}
+
+impl Person {
+    /// Runs `atoll` on a new terminal that it controls.
+    fn runs(atoll: &Atoll, words: &[&str]) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap();
+        let terminal =
+            rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        tcsetwinsize(&master, Winsize { ws_col: 90, ws_row: 20, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let inner = atoll.cli_command("atoll", words);
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(inner.get_program()).args(inner.get_args()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let end = || Stdio::from(terminal.try_clone().unwrap());
+        let child = command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let keys = File::from(master);
+        let (mut screen, shown) = (keys.try_clone().unwrap(), Arc::<Mutex<Vec<u8>>>::default());
+        let all = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = screen.read(&mut piece) {
+                all.lock().unwrap().extend(&piece[..length]);
+            }
+        });
+        Self { keys, shown, terminal, child }
+    }
+
+    fn enter(&mut self, line: &str) {
+        self.keys.write_all(format!("{line}\r").as_bytes()).unwrap();
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+    }
+
+    async fn sees(&self, text: &str) {
+        until(text, PATIENCE, async || self.text().contains(text).then_some(())).await;
+    }
+
+    fn is_raw(&self) -> bool {
+        !tcgetattr(&self.terminal).unwrap().local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
+    }
+
+    async fn status(&mut self) -> Option<i32> {
+        until("its end", PATIENCE, async || self.child.try_wait().unwrap()).await.code()
+    }
+}
+
+#[tokio::test]
+async fn the_shell_of_the_command_line_feels_local_and_puts_the_terminal_back() {
+    let atoll = Atoll::start().await;
+    let id = atoll.create().await.id.to_string();
+    let mut person = Person::runs(&atoll, &["shell", &id]);
+    person.enter("echo \"[$TERM] [$(stty size)]\"");
+    person.sees("[xterm] [20 90]\r\n").await;
+    assert!(person.is_raw());
+    // A larger window.
+    tcsetwinsize(&person.keys, Winsize { ws_col: 132, ws_row: 50, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    until("the size", PATIENCE, async || {
+        person.enter("echo \"<$(stty size)>\"");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        person.text().contains("<50 132>").then_some(())
+    })
+    .await;
+    // Ctrl-C goes inside.
+    person.enter("sleep 1000; echo inter\"\"rupted");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    person.keys.write_all(b"\x03").unwrap();
+    person.sees("^C").await;
+    // The server dies and comes back.
+    let before = atoll.pid(Role::Serve);
+    atoll.kill(Role::Serve);
+    until("its return", PATIENCE, async || atoll.pid(Role::Serve).filter(|pid| Some(*pid) != before)).await;
+    person.enter("echo still\"\"here");
+    person.sees("stillhere\r\n").await;
+    person.enter("exit 42");
+    assert_eq!(person.status().await, Some(42));
+    assert!(!person.is_raw(), "the terminal is not as it was");
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn every_way_out_puts_the_terminal_back() {
+    let atoll = Atoll::start().await;
+    let id = atoll.create().await.id.to_string();
+    for way in ["keys", "signal", "hang-up", "stop"] {
+        let mut person = Person::runs(&atoll, &["shell", &id, "--name", way]);
+        // As a program of the whole screen does.
+        person.enter("printf '\\033[?1049h\\033[?25l'; echo re\"\"ady");
+        person.sees("ready\r\n").await;
+        let group = Pid::from_raw(i32::try_from(person.child.id()).unwrap()).unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", group.as_raw_nonzero());
+        let shell = std::fs::read_to_string(children).unwrap();
+        // Where `setsid` needs no process of its own, it has become the command.
+        let shell = shell.trim().parse().ok().and_then(Pid::from_raw).unwrap_or(group);
+        let expected = match way {
+            "keys" => {
+                person.keys.write_all(b"\r~.").unwrap();
+                0
+            }
+            "signal" => {
+                kill_process(shell, Signal::TERM).unwrap();
+                143
+            }
+            "hang-up" => {
+                kill_process(shell, Signal::HUP).unwrap();
+                129
+            }
+            _ => {
+                atoll.client.sandbox_stop(&id.parse().unwrap()).await.unwrap();
+                125
+            }
+        };
+        assert_eq!(person.status().await, Some(expected), "{way}: {}", person.text());
+        assert!(!person.is_raw(), "{way}");
+        until("the other screen's end", PATIENCE, async || {
+            person.text().contains("\x1b[?1049l\x1b[?25h").then_some(())
+        })
+        .await;
+    }
     atoll.finish().await;
 }
