@@ -9,6 +9,9 @@ profile=$1
 shift
 if [ "$profile" = system ] && ! have mkfs.ext4; then apt_install "tests on disks of their own" e2fsprogs; fi
 if [ "$profile" = system ] && ! have ip; then apt_install "tests in an Internet of their own" iproute2; fi
+if [ "$profile" = system ]; then
+    for program in vim htop tmux; do have "$program" || apt_install "tests of terminals" "$program"; done
+fi
 if [ "$profile" = system ] && [ "$(id -u)" -ne 0 ]; then
     have sudo || die "these tests need root, and there is no sudo"
     # Only the tests run as root: what cargo builds stays ours.

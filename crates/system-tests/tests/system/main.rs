@@ -16,4 +16,5 @@ mod power;
 mod power_output;
 mod programs;
 mod restart;
+mod screens;
 mod terminal;

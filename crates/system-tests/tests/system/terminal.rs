@@ -17,7 +17,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::harness::{Atoll, Inside, Role, until};
 
 /// Guard against what never happens.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One viewer: what it types, and all it was shown.
 pub(super) struct Viewer {
