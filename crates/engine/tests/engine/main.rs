@@ -15,6 +15,7 @@ mod reconcile;
 mod recovery;
 mod shutdown;
 mod speed;
+mod terminals;
 mod timers;
 mod walk;
 mod world;

@@ -1,9 +1,11 @@
 //! What is another's answers exactly as what does not exist.
 
 use atoll_engine::{Caller, EngineError, LogQuery};
-use atoll_ports::{Role, StdinPiece};
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, SandboxId, Signal};
+use atoll_ports::{Role, StdinPiece, TerminalKey};
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, SandboxId, Signal, TerminalName, TerminalSize};
+use bytes::Bytes;
 
+use crate::terminals::terminal;
 use crate::world::{Serve, World, exec};
 
 type Answer = (ErrorCode, String);
@@ -15,6 +17,7 @@ fn failure<T>(result: Result<T, EngineError>) -> Option<Answer> {
 /// What every use-case says to this caller about this sandbox and this exec.
 fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<Option<Answer>> {
     let engine = &serve.engine;
+    let main = TerminalKey::any(TerminalName::main());
     vec![
         failure(serve.run(engine.sandbox_get(caller, id))),
         failure(serve.run(engine.sandbox_keepalive(caller, id))),
@@ -26,6 +29,11 @@ fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<
         failure(serve.run(engine.exec_stdin(caller, id, run, StdinPiece::default()))),
         failure(serve.run(engine.exec_signal(caller, id, run, Signal::Winch))),
         failure(serve.run(async { engine.exec_events(caller, id, run, 0).await.map(|_| ()) })),
+        failure(serve.run(engine.terminal_view(caller, id, terminal("main")))),
+        failure(serve.run(engine.terminal_input(caller, id, &main, Bytes::from_static(b"x")))),
+        failure(serve.run(engine.terminal_resize(caller, id, &main, TerminalSize::default()))),
+        failure(serve.run(engine.terminal_list(caller, id))),
+        failure(serve.run(engine.terminal_close(caller, id, &main.name))),
         failure(serve.run(engine.sandbox_start(caller, id))),
         failure(serve.run(engine.sandbox_restart(caller, id))),
         failure(serve.run(engine.sandbox_stop(caller, id))),

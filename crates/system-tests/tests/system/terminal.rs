@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use atoll_api_types::CreateSandbox;
 use atoll_client::{Keyboard, Screen, TerminalEvent, TerminalOptions};
-
+use futures_util::{SinkExt as _, StreamExt as _};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{Atoll, Inside, Role, until};
 
@@ -117,6 +119,56 @@ async fn a_terminal_goes_on_over_the_death_of_serve() {
     assert!(late.text().contains("atfirst"));
     two.enter("exit 0").await;
     assert_eq!(tokio::join!(one.exit(), two.exit(), late.exit()), (0, 0, 0));
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn a_plain_client_needs_no_protocol_of_ours() {
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let base = atoll.client.base_url().replacen("http", "ws", 1);
+    let url = format!("{base}/ws/sandboxes/{}/terminal?cols=70&rows=20&token={}", sandbox.id, atoll.token());
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    socket.send(Message::Text("echo \"[$(stty size)]\"\r".into())).await.unwrap();
+    let mut shown = Vec::new();
+    let ended = loop {
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+        match message {
+            Message::Binary(data) => shown.extend(data),
+            Message::Close(frame) => break frame.unwrap(),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("{other:?}"),
+        }
+        if shown.windows(9).any(|text| text == b"[20 70]\r\n") {
+            shown.clear();
+            socket.send(Message::Binary(b"exit 7\r".as_slice().into())).await.unwrap();
+        }
+    };
+    assert_eq!((u16::from(ended.code), ended.reason.as_str()), (1000, "exited 7"));
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn a_terminal_that_shows_something_keeps_its_sandbox_up_and_a_silent_one_does_not() {
+    let atoll = Atoll::start().await;
+    let idle = CreateSandbox { idle_ttl_seconds: Some(3), ..CreateSandbox::default() };
+    let (silent, busy) = (atoll.create_with(&idle).await, atoll.create_with(&idle).await);
+    let (mut one, mut two) = (Viewer::of(&silent, named("main")), Viewer::of(&busy, named("main")));
+    two.enter("while echo ti\"\"ck; do sleep 0.3; done").await;
+    one.enter("echo re\"\"ady").await;
+    tokio::join!(one.until("ready\r\n"), two.until("tick\r\n"));
+    let seen = until("the sandbox is stopped", PATIENCE, async || {
+        Some(silent.get().await).filter(|sandbox| sandbox.state == "stopped")
+    });
+    assert_eq!(seen.await.state_reason.as_deref(), Some("idle"));
+    assert_eq!(busy.get().await.state, "running");
+    // Whoever looked at it is told.
+    let refusal = loop {
+        if let Err(error) = tokio::time::timeout(PATIENCE, one.screen.next()).await.unwrap() {
+            break error;
+        }
+    };
+    assert_eq!(refusal.code(), Some("sandbox_not_running"));
     atoll.finish().await;
 }
 

@@ -206,6 +206,11 @@ impl Atoll {
         &self.place.data
     }
 
+    /// What it was logged in with.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The `atoll` command, logged in.
     pub(crate) fn cli(&self, words: &[&str]) -> Output {
         self.cli_as("atoll", words)
