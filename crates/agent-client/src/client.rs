@@ -30,6 +30,8 @@ pub struct AgentClient {
     pool: Pool,
     /// Terminals have a connection of their own: what one viewer does not take must not fill the window of execs.
     pub(crate) terminals: Pool,
+    /// Files too, for the same reason.
+    pub(crate) files: Pool,
 }
 
 impl AgentClient {
@@ -45,7 +47,8 @@ impl AgentClient {
     pub fn closing_after(agents_directory: OwnedFd, unused: Duration) -> Self {
         let directory = Arc::new(agents_directory);
         let pool = Pool::new(Arc::clone(&directory), unused, Windows::EXECS);
-        Self { pool, terminals: Pool::new(directory, unused, Windows::TERMINALS) }
+        let terminals = Pool::new(Arc::clone(&directory), unused, Windows::TERMINALS);
+        Self { pool, terminals, files: Pool::new(directory, unused, Windows::FILES) }
     }
 }
 
@@ -146,6 +149,7 @@ impl AgentLink for AgentClient {
     fn forget(&self, sandbox: &SandboxId) {
         self.pool.forget(sandbox);
         self.terminals.forget(sandbox);
+        self.files.forget(sandbox);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
@@ -47,12 +48,15 @@ impl Windows {
     /// Terminals: two pieces of each. A viewer may read nothing for long: all of them fit at once, with as much again for
     /// answers.
     pub(crate) const TERMINALS: Self = Self { stream: 64 << 10, connection: 8 << 20 };
+    /// Files: four pieces of each helper. Who downloads may take nothing for long: all of them fit at once.
+    pub(crate) const FILES: Self = Self { stream: 256 << 10, connection: 8 << 20 };
 }
 
 const _: () = {
     let streams = Windows::TERMINALS.connection / Windows::TERMINALS.stream;
     assert!(streams as usize >= 2 * TERMINAL_VIEWERS_MAX);
     assert!(Windows::TERMINALS.stream as usize >= 2 * TERMINAL_OUTPUT_BYTES_MAX);
+    assert!((Windows::FILES.connection / Windows::FILES.stream) as usize > FILE_HELPERS_MAX);
 };
 
 /// Largest frame, in bytes: a chunk of output in one.

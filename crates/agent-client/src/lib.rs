@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod connection;
 mod events;
+mod files;
 mod gather;
 mod pool;
 mod terminal;

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use atoll_agent_client::AgentClient;
+use atoll_agent_protocol::frames::{FrameKind, frame_header};
 use atoll_agent_protocol::v1::agent_server::{Agent, AgentServer};
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
-use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION};
-use atoll_ports::{AgentError, AgentLink, EventStream, StartExec, StdinPiece, TerminalKey};
-use atoll_types::{ExecId, SandboxId};
+use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION, encode};
+use atoll_ports::{
+    AgentError, AgentLink, EventStream, FileAt, FilePart, FilesError, StartExec, StdinPiece, TerminalKey,
+};
+use atoll_types::{ExecId, FilePath, SandboxId};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::server::conn::http2::Builder;
@@ -35,18 +38,28 @@ struct Liar {
     held: Vec<Held>,
     /// What its terminals show.
     shown: Vec<TerminalEvent>,
+    /// What its file helpers say, in pieces.
+    file_pieces: Vec<Vec<u8>>,
     greetings: Arc<AtomicUsize>,
 }
 
 impl Default for Liar {
     fn default() -> Self {
-        let (events, held, shown) = (Vec::new(), Vec::new(), Vec::new());
-        Self { version: PROTOCOL_VERSION, events, hangs: false, held, shown, greetings: Arc::default() }
+        Self {
+            version: PROTOCOL_VERSION,
+            events: Vec::new(),
+            hangs: false,
+            held: Vec::new(),
+            shown: Vec::new(),
+            file_pieces: Vec::new(),
+            greetings: Arc::default(),
+        }
     }
 }
 
 type Events = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Event, Status>> + Send>>;
 type Views = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<TerminalEvent, Status>> + Send>>;
+type Pieces = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<FilesPiece, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
@@ -54,6 +67,13 @@ impl Agent for Liar {
     type ExecStream = Events;
     type AttachStream = Events;
     type TerminalAttachStream = Views;
+    type FilesStream = Pieces;
+
+    async fn files(&self, _: Request<tonic::Streaming<FilesPiece>>) -> Answer<Pieces> {
+        let pieces = self.file_pieces.clone().into_iter();
+        let said = pieces.map(|data| Ok(FilesPiece { user: String::new(), data: data.into() }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(said))))
+    }
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
         self.greetings.fetch_add(1, Ordering::Relaxed);
@@ -403,4 +423,53 @@ async fn what_an_agent_says_of_terminals_is_checked() {
     assert_eq!(typed, Err(AgentError::StdinClosed));
     let resized = host.client.resize(&host.sandbox, &key(), atoll_types::TerminalSize::default()).await;
     assert!(matches!(resized, Err(AgentError::Refused(text)) if text.contains("restart it")));
+}
+
+fn frame(kind: FrameKind, message: &impl prost::Message) -> Vec<u8> {
+    let message = encode(message);
+    [&frame_header(kind, message.len()).unwrap()[..], &message].concat()
+}
+
+fn listing(name: &[u8]) -> FileReply {
+    let entry = FileEntry { name: Bytes::copy_from_slice(name), ..FileEntry::default() };
+    FileReply { entries: vec![entry], ..FileReply::default() }
+}
+
+#[tokio::test]
+async fn what_a_file_helper_says_is_not_believed() {
+    use atoll_ports::Files;
+
+    let end = frame(FrameKind::End, &());
+    let reading = FileReply { entry: Some(FileEntry::default()), length: 1, ..FileReply::default() };
+    let many = FileReply { entries: vec![listing(b"a").entries[0].clone(); 50], ..FileReply::default() };
+    for (pieces, expected) in [
+        (vec![], FilesError::Interrupted),
+        (vec![b"HTTP/1.1 200 OK".to_vec()], FilesError::Protocol("what it says is no frame".to_owned())),
+        (vec![vec![0; 70_000]], FilesError::Protocol("a piece is too large".to_owned())),
+        (vec![frame(FrameKind::Reply, &listing(b"../up")), end.clone()], impossible_name()),
+        (vec![frame(FrameKind::Reply, &listing(b"..")), end.clone()], impossible_name()),
+        (vec![frame(FrameKind::Reply, &listing(b"")), end.clone()], impossible_name()),
+        (vec![frame(FrameKind::Reply, &listing(b"a"))], FilesError::Interrupted),
+        (
+            vec![frame(FrameKind::Reply, &many), end.clone()],
+            FilesError::Protocol("a listing is longer than was asked".to_owned()),
+        ),
+        (
+            vec![frame(FrameKind::Data, &listing(b"a")), end.clone()],
+            FilesError::Protocol("it sends data that nobody asked for".to_owned()),
+        ),
+    ] {
+        let host = Host::with(Liar { file_pieces: pieces, ..Liar::default() });
+        let at = FileAt { user: "root".parse().unwrap(), path: FilePath::home(), or_root: false };
+        let answer = Files::list(&host.client, &host.sandbox, &at, b"", 10).await;
+        assert_eq!(answer, Err(expected));
+    }
+    let host = Host::with(Liar { file_pieces: vec![frame(FrameKind::Reply, &reading)], ..Liar::default() });
+    let at = FileAt { user: "root".parse().unwrap(), path: FilePath::home(), or_root: false };
+    let read = host.client.read(&host.sandbox, &at, FilePart::WHOLE).await;
+    assert_eq!(read.err(), Some(FilesError::Protocol("the part is beyond the file".to_owned())));
+}
+
+fn impossible_name() -> FilesError {
+    FilesError::Protocol("a listing has an impossible name".to_owned())
 }

@@ -3,6 +3,8 @@
 //! The contract is `proto/agent.proto`. An agent of release N must serve a serve of N and N+1: messages and fields
 //! are only ever added, and a call that an older agent does not know is announced by a capability of `Hello`.
 
+pub mod frames;
+
 /// Version of the protocol that this release speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
 
@@ -59,8 +61,25 @@ pub const TERMINAL_INPUT_BYTES_MAX: usize = 64 << 10;
 /// Most columns, and most rows: beyond any screen, and programs keep a few bytes for each cell.
 pub const TERMINAL_SIDE_MAX: u32 = 1_000;
 
+/// Capability of `Hello`: the call `Files`.
+pub const CAPABILITY_FILES: &str = "files";
+
 /// Generated messages and services.
 #[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("atoll.agent.v1");
+}
+
+/// The bytes of a message.
+#[must_use]
+pub fn encode(message: &impl prost::Message) -> Vec<u8> {
+    message.encode_to_vec()
+}
+
+/// The message of some bytes; what is unknown in them is left out.
+///
+/// # Errors
+/// When they are no such message.
+pub fn decode<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, prost::DecodeError> {
+    M::decode(bytes)
 }

@@ -10,6 +10,7 @@ use tonic::Status;
 use crate::activity::Activity;
 use crate::budget::Budget;
 use crate::exec::Exec;
+use crate::files::Helpers;
 use crate::lock::lock;
 use crate::memory::Trimmer;
 use crate::reaper::Children;
@@ -28,6 +29,7 @@ pub(crate) struct Agent {
     pub(crate) activity: Activity,
     pub(crate) trimmer: Trimmer,
     pub(crate) terminals: Terminals,
+    pub(crate) helpers: Helpers,
     execs: Mutex<HashMap<String, Arc<Exec>>>,
     /// What pipes are read into before it is known how much comes.
     scratch: Mutex<Box<[u8]>>,
@@ -43,6 +45,7 @@ impl Agent {
             activity: Activity::new(),
             trimmer: Trimmer::default(),
             terminals: Terminals::default(),
+            helpers: Helpers::default(),
             execs: Mutex::default(),
             scratch: Mutex::new(vec![0; OUTPUT_BYTES_MAX].into()),
         }

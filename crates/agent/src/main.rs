@@ -13,13 +13,15 @@
 //! action is the default one, so no handler is set but SIGCHLD's. It has no secrets, and its memory is closed to
 //! `ptrace` and `/proc`, as it is not dumpable.
 //!
-//! Terminals and files come as modules of their own beside `start` and `server`, announced by capabilities of Hello.
+//! Files are the work of helpers that execute this same program, see [`files`]. Terminals come as a module of their own
+//! beside `start` and `server`. Both are announced by capabilities of Hello.
 
 mod activity;
 mod agent;
 mod budget;
 mod clock;
 mod exec;
+mod files;
 mod launch;
 mod listen;
 mod lock;
@@ -56,6 +58,9 @@ use crate::spares::Spares;
 const CODE_BAD_START: u8 = 64;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == files::HELPER_ARGUMENT) {
+        return files::main();
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(CODE_BAD_START),

@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
 use atoll_agent_protocol::v1::{
-    AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest, Held,
-    HelloReply, HelloRequest, ListReply, ListRequest, SignalReply, SignalRequest, StdinReply, StdinRequest,
-    TerminalAttachRequest, TerminalCloseReply, TerminalCloseRequest, TerminalInputReply,
+    AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest, FilesPiece,
+    Held, HelloReply, HelloRequest, ListReply, ListRequest, SignalReply, SignalRequest, StdinReply,
+    StdinRequest, TerminalAttachRequest, TerminalCloseReply, TerminalCloseRequest, TerminalInputReply,
     TerminalInputRequest, TerminalListReply, TerminalListRequest, TerminalOpenReply, TerminalOpenRequest,
     TerminalResizeReply, TerminalResizeRequest,
 };
 use atoll_agent_protocol::{
-    CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
+    CAPABILITY_FILES, CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
+    STDIN_BYTES_MAX,
 };
 use rustix::process::Signal;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::activity::listening_ports;
 use crate::agent::Agent;
 use crate::exec::{Events, Exec};
+use crate::files::{self, Pieces};
 use crate::stdin::Piece;
 use crate::terminal::{self, Views};
 use crate::{start, status};
@@ -46,12 +48,13 @@ impl Calls for Server {
     type ExecStream = Events;
     type AttachStream = Events;
     type TerminalAttachStream = Views;
+    type FilesStream = Pieces;
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: vec![CAPABILITY_TERMINAL.to_owned()],
+            capabilities: vec![CAPABILITY_TERMINAL.to_owned(), CAPABILITY_FILES.to_owned()],
         }))
     }
 
@@ -108,6 +111,10 @@ impl Calls for Server {
             execs_running: u32::try_from(running).unwrap_or(u32::MAX),
             ports: listening_ports(),
         }))
+    }
+
+    async fn files(&self, request: Request<Streaming<FilesPiece>>) -> Answer<Pieces> {
+        files::open(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn terminal_open(&self, request: Request<TerminalOpenRequest>) -> Answer<TerminalOpenReply> {

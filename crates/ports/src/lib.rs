@@ -6,6 +6,7 @@
 mod agent;
 mod clock;
 mod exec_log;
+mod files;
 mod images;
 mod records;
 mod runtime;
@@ -15,6 +16,10 @@ mod terminal;
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 pub use clock::Clock;
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
+pub use files::{
+    ContentIn, ContentOut, FileAt, FileChange, FileEntry, FileEvent, FileEventKind, FileEvents, FileMatch,
+    FileMatches, FilePage, FilePart, FileProblem, FileRead, FileSearch, Files, FilesError, Unpacked,
+};
 pub use images::{Images, ImagesError, Imported};
 pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Lifetime, OperationRecord, Role, SandboxRecord,

@@ -81,6 +81,42 @@ codes! {
     RateLimited = "rate_limited", 429;
     /// Too many execs run in this sandbox at once.
     TooManyExecs = "too_many_execs", 429;
+    /// There is nothing at this path of the sandbox.
+    FileNotFound = "file_not_found", 404;
+    /// There is something at the new path already; `overwrite` replaces it.
+    FileExists = "file_exists", 409;
+    /// The path leads to a directory where a file is needed.
+    IsDirectory = "is_directory", 409;
+    /// The path leads to a file where a directory is needed.
+    NotDirectory = "not_directory", 409;
+    /// The path leads to a pipe, a socket or a device: only regular files are read and written.
+    NotRegularFile = "not_regular_file", 409;
+    /// The directory has something in it; `recursive` removes that too.
+    DirectoryNotEmpty = "directory_not_empty", 409;
+    /// The user in the sandbox may not do this with the file; `user` names another.
+    FilePermissionDenied = "file_permission_denied", 403;
+    /// The path cannot be used: a name is too long, too many links are on the way, or it does not end with a name.
+    InvalidPath = "invalid_path", 400;
+    /// The disk of the sandbox is full.
+    SandboxDiskFull = "sandbox_disk_full", 507;
+    /// The file system at this path is read-only.
+    ReadOnlyFileSystem = "read_only_file_system", 409;
+    /// The file is in use in a way that forbids this.
+    FileBusy = "file_busy", 409;
+    /// The file, or what is to be looked at, is larger than can be.
+    FileTooLarge = "file_too_large", 413;
+    /// The part asked for begins behind the end of the file; `details` has its size.
+    RangeNotSatisfiable = "range_not_satisfiable", 416;
+    /// The archive is hostile, broken, compressed or no tar.
+    InvalidArchive = "invalid_archive", 422;
+    /// A directory cannot be moved to another file system: copy it.
+    CrossDevice = "cross_device", 409;
+    /// There is no such user in the sandbox.
+    UserNotFound = "user_not_found", 404;
+    /// Too many file operations are under way in this sandbox; `Retry-After` says when to try again.
+    TooManyFileOperations = "too_many_file_operations", 429;
+    /// The operation failed inside the sandbox, or was cut off there: killed, out of memory, too slow.
+    FileOperationFailed = "file_operation_failed", 502;
     /// The host's disk is nearly full: nothing new is made until there is room.
     DiskFull = "disk_full", 507;
     /// The runtime could not do it; the message says what failed.

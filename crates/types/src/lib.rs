@@ -6,6 +6,7 @@
 mod command;
 mod error_code;
 mod exec;
+mod file;
 mod id;
 mod image;
 mod input;
@@ -17,6 +18,7 @@ mod time;
 pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
+pub use file::{FileKind, FileMode, FilePath};
 pub use id::{ApiKeyId, ExecId, IdError, InstallationId, NodeId, OperationId, SandboxId, UserId};
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};

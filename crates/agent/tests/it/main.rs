@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod control;
+mod files;
 mod harness;
 mod hostile;
 mod run;

@@ -117,7 +117,10 @@ impl ApiFailure {
         match self.code {
             ErrorCode::QuotaExceeded | ErrorCode::DiskFull => Some(60),
             ErrorCode::RateLimited => Some(5),
-            ErrorCode::TooManyExecs | ErrorCode::TooManyTerminals | ErrorCode::Unavailable => Some(1),
+            ErrorCode::TooManyExecs
+            | ErrorCode::TooManyTerminals
+            | ErrorCode::TooManyFileOperations
+            | ErrorCode::Unavailable => Some(1),
             ErrorCode::InvalidRequest
             | ErrorCode::Unauthorized
             | ErrorCode::InvalidCredentials
@@ -145,6 +148,23 @@ impl ApiFailure {
             | ErrorCode::AgentUnreachable
             | ErrorCode::TerminalNotFound
             | ErrorCode::TerminalEnded
+            | ErrorCode::FileNotFound
+            | ErrorCode::FileExists
+            | ErrorCode::IsDirectory
+            | ErrorCode::NotDirectory
+            | ErrorCode::NotRegularFile
+            | ErrorCode::DirectoryNotEmpty
+            | ErrorCode::FilePermissionDenied
+            | ErrorCode::InvalidPath
+            | ErrorCode::SandboxDiskFull
+            | ErrorCode::ReadOnlyFileSystem
+            | ErrorCode::FileBusy
+            | ErrorCode::FileTooLarge
+            | ErrorCode::RangeNotSatisfiable
+            | ErrorCode::InvalidArchive
+            | ErrorCode::CrossDevice
+            | ErrorCode::UserNotFound
+            | ErrorCode::FileOperationFailed
             | ErrorCode::Internal => None,
         }
     }

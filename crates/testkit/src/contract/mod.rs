@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod exec_logs;
+mod files;
 mod store;
 
 pub use exec_logs::{exec_logs, exec_logs_bounded};
+pub use files::{content, files, gathered};
 pub use store::store;
