@@ -6,6 +6,7 @@
 mod auth;
 mod envelope;
 mod exec;
+mod file;
 mod health;
 mod image;
 mod log;
@@ -16,6 +17,7 @@ mod unique;
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
 pub use exec::{CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, SignalBody, StdinBody};
+pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
 pub use log::{LogLine, Logs};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{AgentLink, Clock, ExecLogs, Images, Runtime, RuntimeEvent, Store, TerminalLink};
+use atoll_ports::{AgentLink, Clock, ExecLogs, Files, Images, Runtime, RuntimeEvent, Store, TerminalLink};
 use atoll_tasks::{Group, Kind, Tasks};
 use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
@@ -38,6 +38,8 @@ pub struct Ports {
     pub agents: Arc<dyn AgentLink>,
     /// The way to the terminals.
     pub terminals: Arc<dyn TerminalLink>,
+    /// Files of sandboxes.
+    pub files: Arc<dyn Files>,
     /// Output of execs.
     pub exec_logs: Arc<dyn ExecLogs>,
     /// Time.

@@ -26,6 +26,8 @@ pub struct EngineError {
     pub first_seq: Option<u64>,
     /// Offset of the byte that comes next, of `stdin_offset`.
     pub expected_offset: Option<u64>,
+    /// Size of the file in bytes, of `range_not_satisfiable`.
+    pub size_bytes: Option<u64>,
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -40,6 +42,7 @@ impl EngineError {
             fields: Vec::new(),
             first_seq: None,
             expected_offset: None,
+            size_bytes: None,
             source: None,
         }
     }
@@ -107,6 +110,43 @@ impl From<atoll_ports::AgentError> for EngineError {
             _ => None,
         };
         Self { expected_offset, ..Self::new(code, error.to_string()) }
+    }
+}
+
+impl From<atoll_ports::FilesError> for EngineError {
+    fn from(error: atoll_ports::FilesError) -> Self {
+        use atoll_ports::{FileProblem, FilesError};
+        let code = match &error {
+            FilesError::File(problem, _) => match problem {
+                FileProblem::NotFound => ErrorCode::FileNotFound,
+                FileProblem::Exists => ErrorCode::FileExists,
+                FileProblem::IsDirectory => ErrorCode::IsDirectory,
+                FileProblem::NotDirectory => ErrorCode::NotDirectory,
+                FileProblem::NotRegular => ErrorCode::NotRegularFile,
+                FileProblem::NotEmpty => ErrorCode::DirectoryNotEmpty,
+                FileProblem::Permission => ErrorCode::FilePermissionDenied,
+                FileProblem::BadPath => ErrorCode::InvalidPath,
+                FileProblem::NoSpace => ErrorCode::SandboxDiskFull,
+                FileProblem::ReadOnly => ErrorCode::ReadOnlyFileSystem,
+                FileProblem::Busy => ErrorCode::FileBusy,
+                FileProblem::TooLarge => ErrorCode::FileTooLarge,
+                FileProblem::BadArchive => ErrorCode::InvalidArchive,
+                FileProblem::CrossDevice => ErrorCode::CrossDevice,
+                FileProblem::Failed => ErrorCode::FileOperationFailed,
+            },
+            FilesError::Range { .. } => ErrorCode::RangeNotSatisfiable,
+            FilesError::NoUser(_) => ErrorCode::UserNotFound,
+            FilesError::TooMany => ErrorCode::TooManyFileOperations,
+            FilesError::Content(_) => ErrorCode::InvalidRequest,
+            FilesError::Interrupted | FilesError::TimedOut => ErrorCode::FileOperationFailed,
+            FilesError::Unsupported => ErrorCode::RuntimeFailed,
+            FilesError::Unreachable(_) | FilesError::Protocol(_) => ErrorCode::AgentUnreachable,
+        };
+        let size_bytes = match &error {
+            FilesError::Range { size_bytes } => Some(*size_bytes),
+            _ => None,
+        };
+        Self { size_bytes, ..Self::new(code, error.to_string()) }
     }
 }
 

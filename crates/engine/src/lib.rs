@@ -10,6 +10,7 @@ mod drivers;
 mod engine;
 mod error;
 mod exec;
+mod files;
 mod health;
 mod image;
 mod log;
@@ -24,6 +25,7 @@ mod views;
 
 pub use engine::{Engine, Ports};
 pub use error::{EngineError, FieldProblem};
+pub use files::SandboxFiles;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
     Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox,

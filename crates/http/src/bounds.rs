@@ -21,6 +21,10 @@ pub const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DISCARD_BYTES_MAX: u64 = 32 << 20;
 /// Time for that.
 pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for the content of a file, of which much may be under way when the sandbox's disk is full.
+pub const CONTENT_DISCARD_BYTES_MAX: u64 = 4 << 30;
+/// Time for that: what is sent meanwhile is lost, so a client is not kept from its answer for longer.
+pub const CONTENT_DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest token or key, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 4 << 10;
 /// Longest query string, in bytes.
@@ -65,3 +69,7 @@ pub const USER_CACHE_TIME: Duration = Duration::from_secs(5);
 pub const FIELD_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a field's name in an error; what the client sent is cut there.
 pub const FIELD_NAME_CHARS_MAX: usize = 128;
+/// Longest text of a search, in bytes.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 1 << 10;
+/// Matches of a search when the request does not say.
+pub const SEARCH_MATCHES_DEFAULT: u32 = 100;

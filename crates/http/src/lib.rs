@@ -18,6 +18,7 @@ pub mod bounds;
 mod convert;
 mod execs;
 mod extract;
+mod files;
 mod health;
 mod images;
 mod openapi;

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
-    FieldError, Health, Image, Logs, Probe, Sandbox, Terminal, TerminalCommand, TerminalControl, User,
+    FieldError, File, FileEvent, FileMatches, Health, Image, Logs, Probe, Sandbox, Terminal, TerminalCommand,
+    TerminalControl, UnpackedArchive, User,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -37,6 +38,7 @@ const CSP: &str =
         (name = "execs", description = "Commands in a sandbox"),
         (name = "terminals", description = "A screen and a keyboard in a sandbox"),
         (name = "images", description = "What sandboxes are made of"),
+        (name = "files", description = "Files of a sandbox, as one of its users sees them"),
         (name = "health", description = "For probes and monitors; without the envelope")
     )
 )]
@@ -78,11 +80,15 @@ fn register_responses(components: &mut Components) {
         ExecEvent,
         Failure,
         FieldError,
+        File,
+        FileEvent,
+        FileMatches,
         Health,
         Image,
         Logs,
         Probe,
         Sandbox,
+        UnpackedArchive,
         User,
         Terminal,
         TerminalCommand,

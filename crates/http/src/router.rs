@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
-use crate::{Api, api_keys, auth, execs, health, images, openapi, sandboxes, terminal};
+use crate::{Api, api_keys, auth, execs, files, health, images, openapi, sandboxes, terminal};
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
@@ -45,6 +45,11 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(terminal::resize::resize_terminal))
         .routes(routes!(terminal::list::list_terminals))
         .routes(routes!(terminal::close::close_terminal))
+        .routes(routes!(files::list::list_files, files::write::write_file))
+        .routes(routes!(files::read::read_file, files::delete::delete_file, files::change::change_file))
+        .routes(routes!(files::archive::get_archive, files::archive::put_archive))
+        .routes(routes!(files::search::search_files))
+        .routes(routes!(files::watch::watch_files))
 }
 
 /// The two tables, and the document of both.

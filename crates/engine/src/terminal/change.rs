@@ -66,7 +66,7 @@ impl Engine {
         self.inner.ports.terminals.close(sandbox, &TerminalKey::any(terminal.clone())).await.map_err(failed)
     }
 
-    pub(super) fn touch(&self, sandbox: &SandboxId) {
+    pub(crate) fn touch(&self, sandbox: &SandboxId) {
         self.inner.activity.touch(sandbox, self.inner.ports.clock.boot_time());
     }
 }

@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// The caller's sandbox, when a program may be started in it now.
-    pub(super) fn running_sandbox(
+    pub(crate) fn running_sandbox(
         &self,
         caller: &Caller,
         sandbox: &SandboxId,

@@ -2,7 +2,7 @@
 
 use atoll_engine::{Caller, EngineError, LogQuery};
 use atoll_ports::{Role, StdinPiece, TerminalKey};
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, SandboxId, Signal, TerminalName, TerminalSize};
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, FilePath, SandboxId, Signal, TerminalName, TerminalSize};
 use bytes::Bytes;
 
 use crate::terminals::terminal;
@@ -34,6 +34,7 @@ fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<
         failure(serve.run(engine.terminal_resize(caller, id, &main, TerminalSize::default()))),
         failure(serve.run(engine.terminal_list(caller, id))),
         failure(serve.run(engine.terminal_close(caller, id, &main.name))),
+        failure(engine.files(caller, id, None, FilePath::home(), true).map(|_| ())),
         failure(serve.run(engine.sandbox_start(caller, id))),
         failure(serve.run(engine.sandbox_restart(caller, id))),
         failure(serve.run(engine.sandbox_stop(caller, id))),

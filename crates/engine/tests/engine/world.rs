@@ -16,7 +16,7 @@ use atoll_ports::{
     AgentLink, ExecLogs, Images, ImagesError, Imported, Role, Runtime as _, SandboxRecord, Store,
 };
 use atoll_tasks::Tasks;
-use atoll_testkit::{FakeAgents, FakeExecLogs, FakeRuntime, FakeStore, ManualClock, samples};
+use atoll_testkit::{FakeAgents, FakeExecLogs, FakeFiles, FakeRuntime, FakeStore, ManualClock, samples};
 use atoll_types::{
     Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
     Network, NodeId, Observed, OnExpiry, RuntimeKind, SandboxId,
@@ -59,6 +59,7 @@ impl Images for FakeImages {
 pub(crate) struct World {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) agents: FakeAgents,
+    pub(crate) files: FakeFiles,
     pub(crate) runtime: Arc<FakeRuntime>,
     pub(crate) logs: FakeExecLogs,
     pub(crate) clock: Arc<ManualClock>,
@@ -84,6 +85,7 @@ impl World {
         let world = Self {
             runtime: Arc::new(FakeRuntime::new(agents.clone())),
             agents,
+            files: FakeFiles::default(),
             logs: FakeExecLogs::new(),
             clock,
             images: Arc::default(),
@@ -106,6 +108,7 @@ impl World {
             images: Arc::clone(&self.images) as Arc<_>,
             agents: Arc::new(self.agents.clone()),
             terminals: Arc::new(self.agents.clone()),
+            files: Arc::new(self.files.clone()),
             exec_logs: Arc::new(self.logs.clone()),
             clock: Arc::clone(&self.clock) as Arc<_>,
         }

@@ -230,7 +230,9 @@ impl From<EngineError> for ApiFailure {
         }
         let details = if error.fields.is_empty() {
             let first = error.first_seq.map(|first| json!({ "firstSeq": first }));
-            first.or_else(|| error.expected_offset.map(|offset| json!({ "expectedOffset": offset })))
+            first
+                .or_else(|| error.expected_offset.map(|offset| json!({ "expectedOffset": offset })))
+                .or_else(|| error.size_bytes.map(|size| json!({ "size": size })))
         } else {
             let field = |problem: &atoll_engine::FieldProblem| FieldError {
                 field: problem.field.clone(),

@@ -1,5 +1,7 @@
 //! Bodies of JSON.
 
+use std::time::Duration;
+
 use atoll_types::{ErrorCode, bounds};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -98,8 +100,13 @@ fn too_large() -> ApiFailure {
 }
 
 /// Reads and throws away what a refused client is still sending, within bounds.
-pub(crate) async fn discard(mut body: Body) {
-    let mut left = DISCARD_BYTES_MAX;
+pub(crate) async fn discard(body: Body) {
+    discard_within(body, DISCARD_BYTES_MAX, DISCARD_TIMEOUT).await;
+}
+
+/// The same, within these bounds.
+pub(crate) async fn discard_within(mut body: Body, bytes_max: u64, time_max: Duration) {
+    let mut left = bytes_max;
     let drain = async {
         while let Some(Ok(frame)) = body.frame().await {
             let bytes = frame.data_ref().map_or(0, |data| as_u64(data.len()));
@@ -110,7 +117,7 @@ pub(crate) async fn discard(mut body: Body) {
         }
     };
     // Late or not, the answer is the same.
-    let _late = tokio::time::timeout(DISCARD_TIMEOUT, drain).await;
+    let _late = tokio::time::timeout(time_max, drain).await;
 }
 
 #[cfg(test)]

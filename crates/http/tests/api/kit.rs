@@ -11,7 +11,7 @@ use atoll_engine::{Caller, Engine, Ports, Settings};
 use atoll_http::{Access, Api, ApiSettings, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
-use atoll_testkit::{FakeAgents, FakeExecLogs, FakeRuntime, FakeStore, ManualClock};
+use atoll_testkit::{FakeAgents, FakeExecLogs, FakeFiles, FakeRuntime, FakeStore, ManualClock};
 use atoll_types::{ImageDigest, NodeId};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -83,6 +83,7 @@ impl Server {
             images: Arc::new(MemoryImages),
             agents: Arc::new(agents.clone()),
             terminals: Arc::new(agents.clone()),
+            files: Arc::new(FakeFiles::default()),
             exec_logs: Arc::new(FakeExecLogs::new()),
             clock,
         };

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod execs;
+mod files;
 mod hostile;
 mod images;
 mod kit;

@@ -22,7 +22,7 @@ pub(super) async fn ensure_first(
     config: &Config,
 ) -> Result<(), InnerError> {
     let password = config.admin_password.as_ref().map(|password| password.expose().to_owned());
-    let failed = |source| InnerError::Engine { action: "make the first account", source };
+    let failed = |source| InnerError::Engine { action: "make the first account", source: Box::new(source) };
     let made = engine.ensure_first_account(config.admin_email.clone(), password).await.map_err(failed)?;
     let Some((email, made_up)) = made else { return Ok(()) };
     folder.write(FIRST_ACCOUNT, email.as_str())?;
@@ -46,7 +46,7 @@ pub(super) async fn single_user(
     for email in candidates.into_iter().flatten() {
         let found = store.user_by_email(&email).await.map_err(|error| InnerError::Engine {
             action: "look up the first account",
-            source: error.into(),
+            source: Box::new(error.into()),
         })?;
         if let Some(user) = found {
             return Ok(Caller { user: user.id, role: user.role });

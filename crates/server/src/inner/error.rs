@@ -36,7 +36,7 @@ pub(crate) enum InnerError {
     Engine {
         action: &'static str,
         #[source]
-        source: EngineError,
+        source: Box<EngineError>,
     },
     #[error("cannot use the listening socket")]
     Listener(#[source] io::Error),

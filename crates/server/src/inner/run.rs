@@ -70,10 +70,10 @@ async fn serve(config: Config, descriptors: Descriptors) -> Result<(), InnerErro
         let (ready, is_ready) = watch::channel(false);
         let api = api(&config, &folder, &engine, &store, is_ready, stopping.clone()).await?;
         let bound = listen(&connections, listener, api)?;
-        engine
-            .boot()
-            .await
-            .map_err(|source| InnerError::Engine { action: "take up what was there before", source })?;
+        engine.boot().await.map_err(|source| InnerError::Engine {
+            action: "take up what was there before",
+            source: Box::new(source),
+        })?;
         ready.send_replace(true);
         announce::announce(&folder, &config, bound)?;
         Err::<std::convert::Infallible, _>(InnerError::Part(tasks.stop_requested().await))

@@ -57,7 +57,8 @@ pub(super) async fn parts(
         runtime: Arc::<NativeRuntime>::clone(&runtime),
         images: runtime,
         agents: Arc::<AgentClient>::clone(&agents),
-        terminals: agents,
+        terminals: Arc::<AgentClient>::clone(&agents),
+        files: agents,
         exec_logs: Arc::new(exec_logs.clone()),
         clock: Arc::new(SystemClock::new()?),
     };

@@ -1,0 +1,190 @@
+//! `WS /sandboxes/{id}/watch`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atoll_api_types::FileEvent;
+use atoll_ports::{FileEvents, FilesError};
+use atoll_types::{ErrorCode, FilePath};
+use axum::Extension;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_stream::StreamExt;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::at::{path_of_query, user};
+use super::view;
+use crate::Api;
+use crate::access::{Authenticated, token_protocol};
+use crate::answer::{ApiFailure, TraceId};
+use crate::bounds::{STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
+use crate::extract::{Path, Query, SandboxPath};
+
+/// The end of what is watched was told.
+const CLOSE_DONE: u16 = 1000;
+/// Atoll goes away; the client may come again.
+const CLOSE_GOING_AWAY: u16 = 1001;
+/// Failures close with this and their HTTP status.
+const CLOSE_FAILURE: u16 = 4000;
+/// Time for the client to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is watched.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WatchQuery {
+    /// Path of the file or directory, absolute or from the home of the user; the home when absent.
+    #[serde(rename = "path")]
+    #[param(rename = "path", value_type = Option<String>, example = "project")]
+    _path: Option<String>,
+    /// Directories below, too; 4,096 at most.
+    #[param(default = false)]
+    recursive: Option<bool>,
+    /// User of the sandbox whose rights and home count; the one of its execs when absent.
+    user: Option<String>,
+    /// The token, for clients that cannot set headers. It is never logged.
+    #[serde(rename = "token")]
+    #[param(rename = "token", value_type = Option<String>)]
+    _token: Option<String>,
+}
+
+/// A connection that becomes a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Watching(Response);
+
+/// Watch a file or a directory (WebSocket).
+///
+/// Every message is one event; the first is `ready`. A client that is slow loses events, and is told by `overflow`. After
+/// `gone` the connection is closed with 1000. What goes wrong is told by the failure envelope as a message, and the close
+/// code 4000 plus its HTTP status.
+#[utoipa::path(get, path = "/sandboxes/{id}/watch", tag = "files", params(SandboxPath, WatchQuery))]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
+pub(crate) async fn watch_files(
+    State(api): State<Api>,
+    Authenticated(caller): Authenticated,
+    Path(sandbox): Path<SandboxPath>,
+    Query(query): Query<WatchQuery>,
+    RawQuery(raw): RawQuery,
+    Extension(trace): Extension<TraceId>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Watching, ApiFailure> {
+    let refused =
+        |_| ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://");
+    let upgrade = upgrade.map_err(refused)?;
+    let path = path_of_query(raw.as_deref())?.unwrap_or_else(FilePath::home);
+    let permit = Arc::clone(api.streams()).try_acquire_owned();
+    let permit = permit
+        .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
+    let files = api.engine().files(&caller, &sandbox.id, user(query.user)?, path, true)?;
+    let events = files.watch(query.recursive.unwrap_or_default()).await?;
+    let watch = Watch { api, events, trace, permit };
+    let upgrade = upgrade.max_message_size(STREAM_MESSAGE_BYTES_MAX).protocols(token_protocol(&headers));
+    Ok(Watching(upgrade.on_upgrade(move |socket| watch.run(socket))))
+}
+
+/// One client that watches.
+struct Watch {
+    api: Api,
+    events: FileEvents,
+    trace: TraceId,
+    /// Given back when the client has gone.
+    permit: OwnedSemaphorePermit,
+}
+
+/// The client takes nothing any more.
+struct Gone;
+
+/// What happened next.
+enum Next {
+    Events(Option<Result<Vec<atoll_ports::FileEvent>, FilesError>>),
+    Message(Option<Result<Message, axum::Error>>),
+    Ping,
+    Stopping,
+}
+
+impl Watch {
+    async fn run(mut self, mut socket: WebSocket) {
+        let Ok((code, reason)) = self.pump(&mut socket).await else { return };
+        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+        if push(&mut socket, close).await.is_ok() {
+            let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+            // Late or not, it is over.
+            let _late = timeout(CLOSE_TIMEOUT, answered).await;
+        }
+        drop(self.permit);
+    }
+
+    /// Sends events until there are no more; answers how it is closed.
+    async fn pump(&mut self, socket: &mut WebSocket) -> Result<(u16, &'static str), Gone> {
+        let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            // Every arm only waits, and takes nothing unless it is chosen.
+            let next = tokio::select! {
+                events = self.events.next() => Next::Events(events),
+                message = socket.recv() => Next::Message(message),
+                _ = pings.tick() => Next::Ping,
+                () = self.api.settings().stopping.cancelled() => Next::Stopping,
+            };
+            match next {
+                Next::Events(Some(Ok(events))) => {
+                    for event in &events {
+                        send(socket, &view::event(event)).await?;
+                    }
+                }
+                Next::Events(Some(Err(error))) => {
+                    let failure = ApiFailure::from(atoll_engine::EngineError::from(error));
+                    send(socket, &failure.body(&self.trace)).await?;
+                    return Ok((CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str()));
+                }
+                Next::Events(None) => return Ok((CLOSE_DONE, "gone")),
+                Next::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Gone),
+                // A client has nothing to say here; that it says anything shows that it lives.
+                Next::Message(Some(Ok(_))) => heard = Instant::now(),
+                Next::Ping if heard.elapsed() > STREAM_SILENCE_MAX => return Err(Gone),
+                Next::Ping => push(socket, Message::Ping(bytes::Bytes::new())).await?,
+                Next::Stopping => return Ok((CLOSE_GOING_AWAY, "Atoll is stopping; connect again")),
+            }
+        }
+    }
+}
+
+async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Gone> {
+    let text = serde_json::to_string(message).map_err(|_| Gone)?;
+    push(socket, Message::Text(text.into())).await
+}
+
+/// Sends a message; waits while the client takes nothing, but not for ever.
+async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+    match timeout(STREAM_SILENCE_MAX, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+impl IntoResponse for Watching {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl IntoResponses for Watching {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let event = ContentBuilder::new().schema(Some(Ref::from_schema_name(FileEvent::name()))).build();
+        let switched = ResponseBuilder::new()
+            .description("The connection becomes a WebSocket; each message is one such event.")
+            .content("application/json", event);
+        ResponsesBuilder::new().response("101", switched).build().into()
+    }
+}
