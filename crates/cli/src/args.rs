@@ -94,6 +94,8 @@ pub(crate) enum Command {
     /// Delete sandboxes with their files.
     #[command(visible_alias = "delete")]
     Rm(commands::rm::Args),
+    /// Copy files and folders into a sandbox or out of it.
+    Cp(commands::cp::Args),
     /// Import, list and remove images.
     Image(commands::image::Args),
     /// Make, list and remove API keys.
@@ -119,6 +121,7 @@ impl Command {
             Self::Get(args) => Some(&args.sandbox),
             Self::Shell(args) => Some(&args.sandbox),
             Self::Logs(args) => Some(&args.sandbox),
+            Self::Cp(args) => args.sandbox(),
             _ => None,
         }
     }

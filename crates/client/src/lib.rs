@@ -8,6 +8,7 @@ mod auth;
 mod client;
 mod error;
 mod execs;
+mod files;
 mod health;
 mod images;
 mod sandboxes;
@@ -17,6 +18,7 @@ mod transport;
 
 pub use client::{Client, Page};
 pub use error::{ApiError, ClientError};
+pub use files::{Content, Download, FileAt};
 pub use images::{Archive, Progress};
 pub use sandboxes::{LogFilter, SandboxFilter};
 pub use stream::{ExecEvent, ExecEventKind, ExecEvents};

@@ -100,6 +100,16 @@ impl Client {
         Ok(body)
     }
 
+    /// The error that a whole answer with a status other than 2xx tells.
+    pub(crate) async fn refused(&self, response: Response) -> ClientError {
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+        match self.body(response).await {
+            Ok(body) => self.failure(status, retry_after, &body),
+            Err(error) => error,
+        }
+    }
+
     /// The error that an answer with a status other than 2xx tells.
     pub(crate) fn failure(
         &self,
@@ -117,7 +127,7 @@ impl Client {
         ClientError::Protocol { url: self.base_url().to_owned(), detail }
     }
 
-    fn lost(&self, error: reqwest::Error) -> ClientError {
+    pub(crate) fn lost(&self, error: reqwest::Error) -> ClientError {
         let url = self.base_url().to_owned();
         if let Some(read) = read_error(&error) {
             return ClientError::Read(read);

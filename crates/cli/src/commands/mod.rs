@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod change;
+pub(crate) mod cp;
 pub(crate) mod create;
 #[cfg(feature = "serve")]
 pub(crate) mod doctor;

@@ -6,6 +6,7 @@
 mod delete;
 mod disk;
 mod faults;
+mod files;
 mod harness;
 mod hostile;
 mod images;
