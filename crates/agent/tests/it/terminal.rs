@@ -87,6 +87,16 @@ async fn enter(agent: &Agent, key: &TerminalKey, line: &str) {
 }
 
 #[tokio::test]
+async fn it_keeps_the_promises() {
+    let agent = Agent::plain();
+    // Without a prompt, so that only what is typed is shown.
+    let echo = "while read -r word code; do [ \"$word\" = exit ] && exit \"$code\"; done";
+    let argv = ["/bin/sh", "-c", echo].map(str::to_owned).to_vec();
+    let open = OpenTerminal { argv, ..named("main") };
+    soon(atoll_testkit::contract::terminals(&agent.client, &agent.sandbox, &open)).await;
+}
+
+#[tokio::test]
 async fn a_shell_has_a_terminal_that_it_controls() {
     let agent = Agent::plain();
     let (key, mut screen) = open(&agent, named("main")).await;

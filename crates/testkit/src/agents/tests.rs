@@ -169,3 +169,18 @@ async fn idle_time_counts_from_the_last_end() {
     clock.advance(Duration::from_secs(30));
     assert_eq!(agents.activity(&sandbox).await.unwrap().idle, Duration::from_secs(30));
 }
+
+#[tokio::test]
+async fn terminals_keep_the_promises() {
+    let (agents, sandbox) = booted();
+    let open = atoll_ports::OpenTerminal {
+        name: atoll_types::TerminalName::main(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        cwd: None,
+        user: GuestUser::agent(),
+        size: atoll_types::TerminalSize::default(),
+        linger: None,
+    };
+    crate::contract::terminals(&agents, &sandbox, &open).await;
+}

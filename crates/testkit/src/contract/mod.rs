@@ -5,7 +5,9 @@
 mod exec_logs;
 mod files;
 mod store;
+mod terminals;
 
 pub use exec_logs::{exec_logs, exec_logs_bounded};
 pub use files::{content, files, gathered};
 pub use store::store;
+pub use terminals::terminals;
