@@ -97,6 +97,22 @@ pub enum Call {
         /// Only ids greater than this one, in order: the page after it.
         after: Option<SandboxId>,
     },
+    /// Freezes everything of a running sandbox but its agent. Idempotent. Answered when nothing of it runs any more;
+    /// after a failure it runs on.
+    Pause {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Lets a paused sandbox go on. Idempotent.
+    Resume {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// What a running sandbox uses and has used.
+    Usage {
+        /// Which.
+        sandbox: SandboxId,
+    },
 }
 
 /// A sandbox to start. What is not here, the launcher decides.
@@ -160,7 +176,7 @@ pub enum Answer {
         /// Whether its layer had not been closed properly before, as after a crash of the host.
         dirty: bool,
     },
-    /// To `Stop`, `Remove`, `RemoveImage`.
+    /// To `Stop`, `Remove`, `RemoveImage`, `Pause`, `Resume`.
     Done,
     /// To `List`: a page in the order of ids.
     Sandboxes {
@@ -201,6 +217,34 @@ pub enum Answer {
         /// Removed folders and groups that wait to be collected; 0 a moment after the last removal.
         trash: u32,
     },
+    /// To `Usage`.
+    Usage(Usage),
+}
+
+/// What a sandbox uses, and what it has used since it was started. The kernel's counters; what it does not count here is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// CPU time, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// The part of it that the kernel ran for the sandbox, in nanoseconds.
+    pub system_nanos: u64,
+    /// Memory in use, in bytes, without file pages that nobody has used lately.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Bytes that came in over the network; loopback does not count.
+    pub rx_bytes: u64,
+    /// Bytes that went out.
+    pub tx_bytes: u64,
+    /// Packets that came in.
+    pub rx_packets: u64,
+    /// Packets that went out.
+    pub tx_packets: u64,
+    /// Bytes read from storage.
+    pub read_bytes: u64,
+    /// Bytes written to storage.
+    pub write_bytes: u64,
 }
 
 /// A sandbox as the kernel holds it.
@@ -212,6 +256,9 @@ pub struct Found {
     pub running: bool,
     /// Its range of host uids, where known.
     pub uid_slot: Option<u32>,
+    /// Whether everything but its agent is frozen. Launchers before this field froze nothing.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// What is on the host of one sandbox. Its mounts and namespaces live and die with its process.
@@ -227,6 +274,9 @@ pub struct Remains {
     pub socket: bool,
     /// Whether its files are.
     pub files: bool,
+    /// Whether everything but its agent is frozen. Launchers before this field froze nothing.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// Why a request failed, and at which step: one word for programs, a sentence for people.

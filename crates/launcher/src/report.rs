@@ -113,6 +113,8 @@ steps! {
     Kill = "kill the first process",
     RemoveCgroup = "remove a cgroup",
     RemoveSocket = "remove the agent's socket",
+    // Between.
+    Freeze = "freeze or thaw the workload",
 }
 
 /// Names the step of a system call's failure.

@@ -16,11 +16,14 @@ use crate::report::{At, Step, StepError};
 /// controller is mounted, since a controller is in one version only.
 pub(crate) fn find(name: &str) -> Result<Box<dyn Cgroups>, StepError> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").at(Step::FindCgroups)?;
-    let v1: Vec<(Controller, PathBuf)> = Controller::ALL
+    let mut v1: Vec<(Controller, PathBuf)> = Controller::NEEDED
         .into_iter()
         .filter_map(|controller| Some((controller, find_v1(&mounts, controller.as_str())?)))
         .collect();
-    if v1.len() == Controller::ALL.len() {
+    if v1.len() == Controller::NEEDED.len() {
+        let counting = find_v1(&mounts, Controller::CpuAccounting.as_str());
+        let own = counting.filter(|path| v1.iter().all(|(_, other)| other != path));
+        v1.extend(own.map(|path| (Controller::CpuAccounting, path)));
         let hierarchies: Result<Vec<_>, _> = v1.iter().map(|(c, path)| hierarchy(*c, path, name)).collect();
         return Ok(Box::new(V1 { hierarchies: hierarchies? }));
     }

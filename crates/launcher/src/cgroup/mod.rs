@@ -59,6 +59,49 @@ pub(crate) trait Cgroups: Debug {
     fn collect(&self);
     /// How many renamed groups wait for [`Cgroups::collect`].
     fn trash(&self) -> u32;
+    /// Freezes the workload, or thaws it. A freeze takes a while: see [`Cgroups::freeze_state`].
+    fn set_frozen(&self, sandbox: &SandboxId, frozen: bool) -> Result<(), StepError>;
+    /// How far a freeze of the workload is.
+    fn freeze_state(&self, sandbox: &SandboxId) -> Freeze;
+    /// Files through which the first process enters groups that only count, by writing `0`; its children follow it.
+    fn counting_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError>;
+    /// What the sandbox's groups count.
+    fn usage(&self, sandbox: &SandboxId) -> GroupUsage;
+}
+
+/// What groups count; 0 where they do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct GroupUsage {
+    /// CPU time, in nanoseconds.
+    pub(crate) cpu_nanos: u64,
+    /// The kernel's part of it, in nanoseconds.
+    pub(crate) system_nanos: u64,
+    /// Memory in use, in bytes, without file pages that nobody has used lately: they go as soon as somebody needs room.
+    pub(crate) memory_bytes: u64,
+    /// Processes and threads.
+    pub(crate) pids: u32,
+}
+
+/// The number of a line `<name> <number>` of a file of the kernel's; 0 where there is none.
+fn field(text: &str, name: &str) -> u64 {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(key, _)| *key == name).and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The number that a file of the kernel's consists of; 0 where there is none.
+fn number(text: Option<String>) -> u64 {
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// How far a freeze is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freeze {
+    /// Nobody asked for one, or the group is gone.
+    Thawed,
+    /// Some of the workload runs still.
+    Freezing,
+    /// Nothing of it runs.
+    Frozen,
 }
 
 /// Name of the workload's group.

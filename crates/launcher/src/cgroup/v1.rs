@@ -9,7 +9,10 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::dir::Dir;
-use super::{AGENT_MEMORY_BYTES, CPU_PERIOD_MICROS, Cgroups, View, quota_micros, workload_name};
+use super::{
+    AGENT_MEMORY_BYTES, CPU_PERIOD_MICROS, Cgroups, Freeze, GroupUsage, View, field, number, quota_micros,
+    workload_name,
+};
 use crate::report::{At, Step, StepError};
 
 /// What a renamed group of memory is called.
@@ -33,10 +36,14 @@ pub(super) enum Controller {
     Cpu,
     Pids,
     Freezer,
+    /// Counts only. Where it has a hierarchy of its own, the first process enters it once and its children follow, so
+    /// that no command pays for it; where it shares that of the CPU, the workload is in it anyway.
+    CpuAccounting,
 }
 
 impl Controller {
-    pub(super) const ALL: [Self; 4] = [Self::Memory, Self::Cpu, Self::Pids, Self::Freezer];
+    /// Those without which no sandbox can be limited.
+    pub(super) const NEEDED: [Self; 4] = [Self::Memory, Self::Cpu, Self::Pids, Self::Freezer];
 
     /// The kernel's name.
     pub(super) const fn as_str(self) -> &'static str {
@@ -45,6 +52,7 @@ impl Controller {
             Self::Cpu => "cpu",
             Self::Pids => "pids",
             Self::Freezer => "freezer",
+            Self::CpuAccounting => "cpuacct",
         }
     }
 }
@@ -92,7 +100,22 @@ impl V1 {
             }
             Controller::Pids => base.set(&format!("{group}/pids.max"), &limits.pids.to_string()),
             Controller::Freezer => base.set(&format!("{group}/freezer.state"), "THAWED"),
+            Controller::CpuAccounting => Ok(()),
         }
+    }
+
+    fn of(&self, controller: Controller) -> Option<&Dir> {
+        self.hierarchies.iter().find(|h| h.controller == controller).map(|h| &h.base)
+    }
+
+    /// Hierarchies that the workload enters.
+    fn limiting(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.hierarchies.iter().filter(|h| h.controller != Controller::CpuAccounting)
+    }
+
+    /// A file of the workload's group.
+    fn read(&self, controller: Controller, sandbox: &SandboxId, file: &str) -> Option<String> {
+        self.of(controller)?.read(&format!("{}/{file}", workload_name(sandbox)))
     }
 
     fn groups<'a>(&'a self, sandbox: &'a SandboxId) -> impl Iterator<Item = (&'a Dir, Controller, String)> {
@@ -123,21 +146,23 @@ impl Cgroups for V1 {
 
     fn workload_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
         let path = format!("{}/cgroup.procs", workload_name(sandbox));
-        self.hierarchies.iter().map(|h| h.base.entry(&path).at(Step::EnterCgroup)).collect()
+        self.limiting().map(|h| h.base.entry(&path).at(Step::EnterCgroup)).collect()
     }
 
     fn agent_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
         let memory = format!("{}/cgroup.procs", agent_name(sandbox));
         let entry = |h: &Hierarchy| match h.controller {
             Controller::Memory => h.base.entry(&memory),
-            Controller::Cpu | Controller::Pids | Controller::Freezer => h.base.entry("cgroup.procs"),
+            Controller::Cpu | Controller::Pids | Controller::Freezer | Controller::CpuAccounting => {
+                h.base.entry("cgroup.procs")
+            }
         };
-        self.hierarchies.iter().map(|h| entry(h).at(Step::EnterCgroup)).collect()
+        self.limiting().map(|h| entry(h).at(Step::EnterCgroup)).collect()
     }
 
     fn views(&self, sandbox: &SandboxId) -> Result<Vec<View>, StepError> {
         let group = workload_name(sandbox);
-        let limits = self.hierarchies.iter().filter(|h| h.controller != Controller::Freezer);
+        let limits = self.limiting().filter(|h| h.controller != Controller::Freezer);
         let view = |h: &Hierarchy| {
             Ok(View { name: h.name.clone(), dir: h.base.open(&group).at(Step::MountCgroupView)? })
         };
@@ -211,6 +236,42 @@ impl Cgroups for V1 {
         let names = self.hierarchies.iter().flat_map(|h| h.base.children());
         u32::try_from(names.filter(|name| name.starts_with(TRASH)).count()).unwrap_or(u32::MAX)
     }
+
+    fn set_frozen(&self, sandbox: &SandboxId, frozen: bool) -> Result<(), StepError> {
+        let freezer =
+            self.of(Controller::Freezer).ok_or(StepError { step: Step::Freeze, errno: Errno::NOENT })?;
+        let state = if frozen { "FROZEN" } else { "THAWED" };
+        freezer.set(&format!("{}/freezer.state", workload_name(sandbox)), state).at(Step::Freeze)
+    }
+
+    fn freeze_state(&self, sandbox: &SandboxId) -> Freeze {
+        // The kernel looks at the processes anew at each read: a group is frozen once somebody has seen it so.
+        match self.read(Controller::Freezer, sandbox, "freezer.state").as_deref().map(str::trim) {
+            Some("FROZEN") => Freeze::Frozen,
+            Some("FREEZING") => Freeze::Freezing,
+            _ => Freeze::Thawed,
+        }
+    }
+
+    fn counting_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
+        let path = format!("{}/cgroup.procs", workload_name(sandbox));
+        let counting = self.of(Controller::CpuAccounting).into_iter();
+        counting.map(|base| base.entry(&path).at(Step::EnterCgroup)).collect()
+    }
+
+    fn usage(&self, sandbox: &SandboxId) -> GroupUsage {
+        let own = self.of(Controller::CpuAccounting).map(|_| Controller::CpuAccounting);
+        let cpu = own.unwrap_or(Controller::Cpu);
+        let stat = self.read(Controller::Memory, sandbox, "memory.stat").unwrap_or_default();
+        let memory = number(self.read(Controller::Memory, sandbox, "memory.usage_in_bytes"));
+        let pids = number(self.read(Controller::Pids, sandbox, "pids.current"));
+        GroupUsage {
+            cpu_nanos: number(self.read(cpu, sandbox, "cpuacct.usage")),
+            system_nanos: number(self.read(cpu, sandbox, "cpuacct.usage_sys")),
+            memory_bytes: memory.saturating_sub(field(&stat, "total_inactive_file")),
+            pids: u32::try_from(pids).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -223,7 +284,8 @@ mod tests {
             std::fs::create_dir(&path).unwrap();
             Hierarchy { controller, name: controller.as_str().to_owned(), base: Dir::stand_in(&path) }
         };
-        V1 { hierarchies: Controller::ALL.map(hierarchy).into() }
+        let all = Controller::NEEDED.into_iter().chain([Controller::CpuAccounting]);
+        V1 { hierarchies: all.map(hierarchy).collect() }
     }
 
     #[test]
@@ -239,7 +301,55 @@ mod tests {
         assert_eq!(read(format!("memory/agent-{id}/memory.limit_in_bytes")), "67108864");
         assert_eq!(read(format!("cpu/sandbox-{id}/cpu.cfs_quota_us")), "25000");
         assert_eq!(read(format!("pids/sandbox-{id}/pids.max")), "17");
-        assert_eq!(cgroups.list(), [(id, 5)]);
+        assert_eq!(cgroups.list(), [(id, 6)]);
+    }
+
+    #[test]
+    fn a_freeze_is_asked_for_and_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let cgroups = fake(root.path());
+        let id = SandboxId::random();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed, "no group at all");
+        cgroups.make(&id, &Limits::default()).unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
+        cgroups.set_frozen(&id, true).unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Frozen);
+        std::fs::write(root.path().join(format!("freezer/sandbox-{id}/freezer.state")), "FREEZING\n")
+            .unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Freezing);
+        cgroups.set_frozen(&id, false).unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
+    }
+
+    #[test]
+    fn what_groups_count_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let mut cgroups = fake(root.path());
+        let id = SandboxId::random();
+        cgroups.make(&id, &Limits::default()).unwrap();
+        assert_eq!(cgroups.usage(&id), GroupUsage::default());
+        let write = |path: &str, text: &str| {
+            let (controller, file) = path.split_once('/').unwrap();
+            std::fs::write(root.path().join(format!("{controller}/sandbox-{id}/{file}")), text).unwrap();
+        };
+        write("cpuacct/cpuacct.usage", "3000000000\n");
+        write("cpuacct/cpuacct.usage_sys", "1000000000\n");
+        write("memory/memory.usage_in_bytes", "5000\n");
+        write("memory/memory.stat", "inactive_file 1\ntotal_inactive_file 2000\n");
+        write("pids/pids.current", "7\n");
+        let usage = GroupUsage {
+            cpu_nanos: 3_000_000_000,
+            system_nanos: 1_000_000_000,
+            memory_bytes: 3_000,
+            pids: 7,
+        };
+        assert_eq!(cgroups.usage(&id), usage);
+        // Where it shares the hierarchy of the CPU.
+        cgroups.hierarchies.retain(|h| h.controller != Controller::CpuAccounting);
+        write("cpu/cpuacct.usage", "4000000000\n");
+        write("cpu/cpuacct.usage_sys", "1000000000\n");
+        assert_eq!(cgroups.usage(&id), GroupUsage { cpu_nanos: 4_000_000_000, ..usage });
+        assert!(cgroups.counting_entries(&id).unwrap().is_empty());
     }
 
     #[test]
@@ -258,5 +368,6 @@ mod tests {
         assert_eq!(cgroups.workload_entries(&id).unwrap().len(), 4);
         assert_eq!(cgroups.agent_entries(&id).unwrap().len(), 4);
         assert_eq!(cgroups.views(&id).unwrap().len(), 3);
+        assert_eq!(cgroups.counting_entries(&id).unwrap().len(), 1);
     }
 }

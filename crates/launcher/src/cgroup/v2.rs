@@ -7,7 +7,10 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::dir::Dir;
-use super::{AGENT_MEMORY_BYTES, CPU_PERIOD_MICROS, Cgroups, View, quota_micros, workload_name};
+use super::{
+    AGENT_MEMORY_BYTES, CPU_PERIOD_MICROS, Cgroups, Freeze, GroupUsage, View, field, number, quota_micros,
+    workload_name,
+};
 use crate::report::{At, Step, StepError};
 
 /// Controllers that each level hands down to the next.
@@ -104,6 +107,38 @@ impl Cgroups for V2 {
     fn trash(&self) -> u32 {
         0
     }
+
+    fn set_frozen(&self, sandbox: &SandboxId, frozen: bool) -> Result<(), StepError> {
+        let path = format!("{}/workload/cgroup.freeze", workload_name(sandbox));
+        self.base.set(&path, if frozen { "1" } else { "0" }).at(Step::Freeze)
+    }
+
+    fn freeze_state(&self, sandbox: &SandboxId) -> Freeze {
+        let workload = format!("{}/workload", workload_name(sandbox));
+        let asked = self.base.read(&format!("{workload}/cgroup.freeze"));
+        if asked.is_none_or(|text| text.trim() != "1") {
+            return Freeze::Thawed;
+        }
+        let events = self.base.read(&format!("{workload}/cgroup.events")).unwrap_or_default();
+        if events.lines().any(|line| line == "frozen 1") { Freeze::Frozen } else { Freeze::Freezing }
+    }
+
+    fn counting_entries(&self, _: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
+        // Every group counts.
+        Ok(Vec::new())
+    }
+
+    fn usage(&self, sandbox: &SandboxId) -> GroupUsage {
+        let read = |file: &str| self.base.read(&format!("{}/workload/{file}", workload_name(sandbox)));
+        let (cpu, memory) = (read("cpu.stat").unwrap_or_default(), read("memory.stat").unwrap_or_default());
+        let nanos = |name: &str| field(&cpu, name).saturating_mul(1_000);
+        GroupUsage {
+            cpu_nanos: nanos("usage_usec"),
+            system_nanos: nanos("system_usec"),
+            memory_bytes: number(read("memory.current")).saturating_sub(field(&memory, "inactive_file")),
+            pids: u32::try_from(number(read("pids.current"))).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +164,52 @@ mod tests {
         cgroups.release(&id);
         assert_eq!(read("workload/cgroup.kill"), "1");
         assert_eq!(cgroups.list(), [(id, 1)]);
+    }
+
+    #[test]
+    fn a_freeze_is_asked_for_and_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let cgroups = V2 { base: Dir::stand_in(root.path()) };
+        let id = SandboxId::random();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed, "no group at all");
+        cgroups.make(&id, &Limits::default()).unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
+        cgroups.set_frozen(&id, true).unwrap();
+        let group = root.path().join(format!("sandbox-{id}/workload"));
+        assert_eq!(std::fs::read_to_string(group.join("cgroup.freeze")).unwrap(), "1");
+        std::fs::write(group.join("cgroup.events"), "populated 1\nfrozen 0\n").unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Freezing);
+        std::fs::write(group.join("cgroup.events"), "populated 1\nfrozen 1\n").unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Frozen);
+        assert!(
+            !root.path().join(format!("sandbox-{id}/agent/cgroup.freeze")).exists(),
+            "the agent never freezes"
+        );
+        cgroups.set_frozen(&id, false).unwrap();
+        assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
+    }
+
+    #[test]
+    fn what_groups_count_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let cgroups = V2 { base: Dir::stand_in(root.path()) };
+        let id = SandboxId::random();
+        cgroups.make(&id, &Limits::default()).unwrap();
+        assert_eq!(cgroups.usage(&id), GroupUsage::default());
+        let write = |file: &str, text: &str| {
+            std::fs::write(root.path().join(format!("sandbox-{id}/workload/{file}")), text).unwrap();
+        };
+        write("cpu.stat", "usage_usec 3000000\nuser_usec 2000000\nsystem_usec 1000000\n");
+        write("memory.current", "5000\n");
+        write("memory.stat", "anon 1\ninactive_file 2000\n");
+        write("pids.current", "7\n");
+        let usage = GroupUsage {
+            cpu_nanos: 3_000_000_000,
+            system_nanos: 1_000_000_000,
+            memory_bytes: 3_000,
+            pids: 7,
+        };
+        assert_eq!(cgroups.usage(&id), usage);
     }
 
     #[test]

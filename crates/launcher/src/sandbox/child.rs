@@ -75,6 +75,7 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     // The workload's groups, whose files stay open for the agent's children.
     let workload = cgroups.workload_entries(sandbox)?;
     enter(&workload)?;
+    enter(&cgroups.counting_entries(sandbox)?)?;
     // The root of a cgroup namespace is where its maker is: the workload then sees its own groups as the top.
     sys::unshare(UnshareFlags::NEWCGROUP).at(Step::NewCgroupNamespace)?;
     // The agent itself lives beside the workload, so that the workload's limits and freezes never hit it.

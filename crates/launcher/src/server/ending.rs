@@ -50,6 +50,7 @@ impl Server {
     /// Begins the end of whatever there is of a sandbox; one that is ending already goes on.
     pub(super) fn begin_end(&mut self, sandbox: &SandboxId) {
         let starting = self.take_starting(sandbox);
+        self.end_pausing(sandbox, &Err(failure(FailureKind::Conflict, "the sandbox was stopped meanwhile")));
         let entry = self.table.entry(sandbox.clone()).or_insert_with(|| Entry {
             uid_slot: None,
             image: None,
@@ -86,6 +87,7 @@ impl Server {
             let reason = failure(FailureKind::System, "the first process did not become the agent in time");
             return self.start_failed(sandbox, starting.waiters, reason);
         }
+        self.look_at_freeze(sandbox);
         self.advance(sandbox);
     }
 

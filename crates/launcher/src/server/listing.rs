@@ -21,6 +21,7 @@ impl Server {
         let found = |remains: Remains| Found {
             running: remains.process,
             uid_slot: self.uid_slot(&remains.sandbox),
+            paused: remains.process && self.is_paused(&remains.sandbox),
             sandbox: remains.sandbox,
         };
         Answer::Sandboxes { sandboxes: page.into_iter().map(found).collect(), more }
@@ -28,7 +29,10 @@ impl Server {
 
     /// A page of everything after one.
     pub(super) fn audit(&self, after: Option<&SandboxId>) -> Answer {
-        let (remains, more) = page(self.look(), after);
+        let (mut remains, more) = page(self.look(), after);
+        for one in &mut remains {
+            one.paused = one.process && self.is_paused(&one.sandbox);
+        }
         let trash = self.tools.cgroups.trash().saturating_add(self.tools.storage.trash_count());
         Answer::Audit { remains, more, trash }
     }
@@ -76,9 +80,11 @@ impl Server {
             cgroups: 0,
             socket: false,
             files: false,
+            paused: false,
         };
         for (sandbox, entry) in &self.table {
-            let lives = entry.process.is_some() && matches!(entry.phase, Phase::Running | Phase::Starting(_));
+            let lives = entry.process.is_some()
+                && matches!(entry.phase, Phase::Running | Phase::Starting(_) | Phase::Pausing(_));
             all.entry(sandbox.clone()).or_insert_with(|| none(sandbox)).process = lives;
         }
         for (sandbox, count) in self.tools.cgroups.list() {

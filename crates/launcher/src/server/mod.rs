@@ -14,10 +14,12 @@ mod ending;
 mod import;
 mod listing;
 mod networks;
+mod pausing;
 mod requests;
 mod starting;
 mod stop;
 mod table;
+mod usage;
 mod workers;
 
 use std::collections::HashMap;

@@ -51,6 +51,15 @@ impl Server {
                 });
                 self.answer(waiter, result);
             }
+            Call::Pause { sandbox } => self.pause(&sandbox, waiter),
+            Call::Resume { sandbox } => {
+                let result = self.resume(&sandbox);
+                self.answer(waiter, result);
+            }
+            Call::Usage { sandbox } => {
+                let result = self.usage(&sandbox);
+                self.answer(waiter, result);
+            }
         }
     }
 

@@ -25,7 +25,9 @@ impl Server {
     /// Starts a sandbox, or joins whoever does it already.
     pub(super) fn start(&mut self, waiter: Waiter, request: Box<StartSandbox>) {
         match self.table.get_mut(&request.sandbox).map(|entry| &mut entry.phase) {
-            Some(Phase::Running) => self.answer(waiter, Ok(Answer::Started { dirty: false })),
+            Some(Phase::Running | Phase::Pausing(_)) => {
+                self.answer(waiter, Ok(Answer::Started { dirty: false }))
+            }
             Some(Phase::Starting(starting)) => starting.waiters.push(waiter),
             Some(Phase::Ending(ending)) if ending.remove => {
                 self.answer(waiter, Err(failure(FailureKind::Conflict, "the sandbox is being removed")));
@@ -154,7 +156,7 @@ impl Server {
         let Some(entry) = self.table.get(sandbox) else { return };
         match entry.phase {
             Phase::Starting(_) => self.report_ready(sandbox),
-            Phase::Running => {
+            Phase::Running | Phase::Pausing(_) => {
                 self.broadcast(&FromLauncher::Exited { sandbox: sandbox.clone() });
                 self.begin_end(sandbox);
             }

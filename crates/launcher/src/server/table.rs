@@ -38,6 +38,19 @@ pub(super) enum Phase {
     Running,
     /// It is being ended.
     Ending(Ending),
+    /// It runs, and is being frozen.
+    Pausing(Pausing),
+}
+
+/// A freeze under way.
+#[derive(Debug)]
+pub(super) struct Pausing {
+    /// Who asked for it.
+    pub(super) waiters: Vec<Waiter>,
+    /// When it is looked at again.
+    pub(super) look_at: Duration,
+    /// When it is taken back.
+    pub(super) until: Duration,
 }
 
 /// A start under way.
@@ -88,6 +101,7 @@ impl Entry {
             Phase::Starting(starting) => Some(starting.until),
             Phase::Running => None,
             Phase::Ending(ending) => ending.retry_at,
+            Phase::Pausing(pausing) => Some(pausing.look_at),
         }
     }
 
@@ -96,6 +110,7 @@ impl Entry {
         match &self.phase {
             Phase::Starting(starting) => starting.waiters.len(),
             Phase::Running => 0,
+            Phase::Pausing(pausing) => pausing.waiters.len(),
             Phase::Ending(ending) => {
                 ending.waiters.len()
                     + ending.failed_start.as_ref().map_or(0, |(waiters, _)| waiters.len())

@@ -189,6 +189,14 @@ impl Host {
         stream
     }
 
+    /// The first process of a sandbox.
+    pub fn first_process(&self, sandbox: &SandboxId) -> rustix::process::Pid {
+        let path = self.dir.path().join(format!("native/pool/sandboxes/{sandbox}/state.json"));
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let pid = i32::try_from(state["process"]["pid"].as_i64().unwrap()).unwrap();
+        rustix::process::Pid::from_raw(pid).unwrap()
+    }
+
     pub fn connect(&self, sandbox: &SandboxId) -> UnixStream {
         UnixStream::connect(self.dir.path().join(format!("run/agents/{sandbox}.sock"))).unwrap()
     }
@@ -205,7 +213,7 @@ impl Host {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         traces.extend(mounts.lines().filter(|line| line.contains(&dir)).map(|line| format!("mount {line}")));
         let installation = std::fs::read_to_string(self.dir.path().join("installation")).unwrap();
-        for controller in ["memory", "cpu", "pids", "freezer"] {
+        for controller in ["memory", "cpu", "pids", "freezer", "cpuacct"] {
             let base = format!("/sys/fs/cgroup/{controller}/atoll-{}", installation.trim());
             traces.extend(
                 folders(Path::new(&base)).into_iter().map(|name| format!("group {controller} {name}")),
@@ -243,7 +251,7 @@ impl Drop for Host {
         let _not_mounted =
             rustix::mount::unmount(self.dir.path().join("native/pool"), rustix::mount::UnmountFlags::DETACH);
         let installation = std::fs::read_to_string(self.dir.path().join("installation")).unwrap_or_default();
-        for controller in ["memory", "cpu", "pids", "freezer"] {
+        for controller in ["memory", "cpu", "pids", "freezer", "cpuacct"] {
             let _best_effort =
                 std::fs::remove_dir(format!("/sys/fs/cgroup/{controller}/atoll-{}", installation.trim()));
         }
@@ -320,6 +328,20 @@ impl Client {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    pub fn paused(&mut self) -> Vec<SandboxId> {
+        let paused: Vec<SandboxId> = match self.call(Call::List { after: None }).unwrap() {
+            Answer::Sandboxes { sandboxes, .. } => {
+                sandboxes.into_iter().filter(|found| found.paused).map(|found| found.sandbox).collect()
+            }
+            other => panic!("{other:?}"),
+        };
+        let (remains, _) = self.audit();
+        let audited: Vec<SandboxId> =
+            remains.into_iter().filter(|one| one.paused).map(|one| one.sandbox).collect();
+        assert_eq!(paused, audited);
+        paused
     }
 
     pub fn socket(&self) -> BorrowedFd<'_> {

@@ -11,7 +11,9 @@ use crate::host::{Client, Host, eventually, host_sandbox};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn groups(host: &Host, id: &SandboxId) -> bool {
-    ["memory", "cpu", "pids", "freezer"].iter().any(|controller| host.cgroup(controller, id).exists())
+    ["memory", "cpu", "pids", "freezer", "cpuacct"]
+        .iter()
+        .any(|controller| host.cgroup(controller, id).exists())
 }
 
 #[test]

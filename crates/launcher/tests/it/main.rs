@@ -7,3 +7,4 @@ mod images;
 mod isolation;
 mod life;
 mod limits;
+mod pause;
