@@ -79,7 +79,8 @@ pub struct Sandbox {
     pub id: String,
     /// Name.
     pub name: Option<String>,
-    /// `creating`, `starting`, `running`, `stopping`, `stopped`, `crashed`, `failed`, `deleting` or `unknown`.
+    /// `creating`, `starting`, `running`, `paused`, `stopping`, `stopped`, `crashed`, `failed`, `deleting` or
+    /// `unknown`.
     pub state: String,
     /// Why it is in this state, where there is more to say: `idle`, `expired`, `requested`, `host_restarted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -111,6 +111,10 @@ pub(crate) enum Command {
     Whoami,
     /// Print the release of this command and of the server.
     Version,
+    /// Freeze all that runs in sandboxes, until they are resumed.
+    Pause(commands::change::Args),
+    /// Let paused sandboxes go on where they were.
+    Resume(commands::change::Args),
 }
 
 impl Command {

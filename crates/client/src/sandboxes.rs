@@ -124,6 +124,22 @@ impl Client {
         self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "keepalive"])).await
     }
 
+    /// `POST /sandboxes/:id/pause`: nothing of it runs until it is resumed.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it does not run.
+    pub async fn sandbox_pause(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "pause"])).await
+    }
+
+    /// `POST /sandboxes/:id/resume`: it goes on where it was.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it does not run.
+    pub async fn sandbox_resume(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
+        self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "resume"])).await
+    }
+
     /// `GET /sandboxes/:id/logs`: what its main process wrote.
     ///
     /// # Errors

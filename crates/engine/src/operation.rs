@@ -190,6 +190,8 @@ impl Engine {
             }
             Step::StartRuntime => self.start_runtime(record).await,
             Step::StartMain => self.start_main(record, main_exec_id(operation)?).await,
+            // What is frozen hears nothing: it is killed first and thawed then.
+            Step::EndMain if record.observed == Observed::Paused => Ok(()),
             Step::EndMain => {
                 self.end_main(record).await;
                 Ok(())

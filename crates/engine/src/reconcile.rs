@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use atoll_lifecycle::{Action, Found, plan};
-use atoll_ports::{Durability, SandboxRecord};
+use atoll_ports::{Durability, FoundSandbox, SandboxRecord};
 use atoll_tasks::Kind;
 use atoll_types::{Desired, Observed, OperationKind, SandboxId, StopReason};
 use futures_util::StreamExt;
@@ -47,10 +47,8 @@ impl Engine {
             self.inner.records.all().iter().map(|r| (r.id.clone(), r.generation)).collect();
         // First what is there, then the records: whatever was made in between has a record by then.
         let found = self.inner.ports.runtime.list().await?;
-        let found: HashMap<SandboxId, Found> = found
-            .into_iter()
-            .map(|f| (f.sandbox, if f.running { Found::Running } else { Found::Files }))
-            .collect();
+        let found: HashMap<SandboxId, Found> =
+            found.into_iter().map(|f| (f.sandbox.clone(), found_of(&f))).collect();
         let records = self.inner.records.all();
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         for id in found.keys().filter(|id| !known.contains(id)) {
@@ -146,8 +144,12 @@ impl Engine {
             }
             Action::Crash => self.note_crash(id).await,
             Action::NoteRunning => self.note(id, Observed::Running, None).await,
+            Action::NotePaused => self.note(id, Observed::Paused, None).await,
+            Action::Pause => self.pause_held(driver, id).await.map(drop),
+            Action::Thaw => self.resume_held(driver, id).await.map(drop),
             Action::NoteStopped => {
-                let reason = (record.desired == Desired::Running).then_some(StopReason::HostRestarted);
+                let asked_up = matches!(record.desired, Desired::Running | Desired::Paused);
+                let reason = asked_up.then_some(StopReason::HostRestarted);
                 self.sandbox_is_down(id, "the host was restarted").await?;
                 self.note(id, Observed::Stopped, reason).await
             }
@@ -157,7 +159,7 @@ impl Engine {
     async fn look(&self, id: &SandboxId) -> Result<Found, EngineError> {
         let all = self.inner.ports.runtime.list().await?;
         let one = all.into_iter().find(|f| f.sandbox == *id);
-        Ok(one.map_or(Found::Nothing, |f| if f.running { Found::Running } else { Found::Files }))
+        Ok(one.map_or(Found::Nothing, |f| found_of(&f)))
     }
 
     async fn resume_operation(
@@ -202,7 +204,7 @@ impl Engine {
         let boot_id = self.inner.ports.clock.boot_id();
         let noted = self.inner.records.change(id, Durability::Process, |record| {
             record.observed = observed;
-            if observed == Observed::Running {
+            if matches!(observed, Observed::Running | Observed::Paused) {
                 record.boot_id = Some(boot_id.clone());
             }
             if reason.is_some() {
@@ -225,6 +227,14 @@ impl Engine {
         });
         // A serve that stops leaves it to the next one's boot.
         drop(spawned);
+    }
+}
+
+const fn found_of(found: &FoundSandbox) -> Found {
+    match (found.running, found.paused) {
+        (false, _) => Found::Files,
+        (true, false) => Found::Running,
+        (true, true) => Found::Paused,
     }
 }
 

@@ -62,7 +62,9 @@ impl Engine {
     fn expire(&self, record: &SandboxRecord) {
         match record.spec.on_expiry {
             OnExpiry::Delete => self.act(record, Due::Delete),
-            OnExpiry::Stop if shown(record) == Status::Running => self.act(record, Due::Stop),
+            OnExpiry::Stop if matches!(shown(record), Status::Running | Status::Paused) => {
+                self.act(record, Due::Stop);
+            }
             OnExpiry::Stop => {}
         }
     }

@@ -50,6 +50,8 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(files::archive::get_archive, files::archive::put_archive))
         .routes(routes!(files::search::search_files))
         .routes(routes!(files::watch::watch_files))
+        .routes(routes!(sandboxes::pause::pause_sandbox))
+        .routes(routes!(sandboxes::resume::resume_sandbox))
 }
 
 /// The two tables, and the document of both.

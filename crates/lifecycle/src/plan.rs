@@ -13,6 +13,8 @@ pub enum Found {
     Files,
     /// A living agent.
     Running,
+    /// A living agent, and everything else frozen.
+    Paused,
 }
 
 /// What to do about one sandbox.
@@ -32,6 +34,12 @@ pub enum Action {
     NoteRunning,
     /// Write down what is there: it is down.
     NoteStopped,
+    /// Write down what is there: it is paused.
+    NotePaused,
+    /// It should be paused: freeze it.
+    Pause,
+    /// It should run: thaw it.
+    Thaw,
 }
 
 /// Compares a record with what was found. What happened to us is noted, never undone: a sandbox that died is not
@@ -42,20 +50,30 @@ pub const fn plan(state: State, found: Found, host_restarted: bool) -> Action {
     if let Some(operation) = state.operation {
         return match state.desired {
             Desired::Deleted => Action::Resume(OperationKind::Delete),
-            Desired::Running | Desired::Stopped => Action::Resume(operation),
+            Desired::Running | Desired::Paused | Desired::Stopped => Action::Resume(operation),
         };
     }
     match (state.desired, found, state.observed) {
         (Desired::Deleted, _, _) => Action::Delete,
         (Desired::Running, Found::Running, Observed::Running)
-        | (Desired::Running, Found::Files | Found::Nothing, Observed::Crashed | Observed::Stopped)
+        | (Desired::Paused, Found::Paused, Observed::Paused)
+        | (
+            Desired::Running | Desired::Paused,
+            Found::Files | Found::Nothing,
+            Observed::Crashed | Observed::Stopped,
+        )
         | (Desired::Stopped, Found::Files | Found::Nothing, Observed::Stopped | Observed::Crashed) => {
             Action::Nothing
         }
         (Desired::Running, Found::Running, _) => Action::NoteRunning,
-        (Desired::Running, Found::Files | Found::Nothing, _) if host_restarted => Action::NoteStopped,
-        (Desired::Running, Found::Files | Found::Nothing, _) => Action::Crash,
-        (Desired::Stopped, Found::Running, _) => Action::Stop,
+        (Desired::Running, Found::Paused, _) => Action::Thaw,
+        (Desired::Paused, Found::Paused, _) => Action::NotePaused,
+        (Desired::Paused, Found::Running, _) => Action::Pause,
+        (Desired::Running | Desired::Paused, Found::Files | Found::Nothing, _) if host_restarted => {
+            Action::NoteStopped
+        }
+        (Desired::Running | Desired::Paused, Found::Files | Found::Nothing, _) => Action::Crash,
+        (Desired::Stopped, Found::Running | Found::Paused, _) => Action::Stop,
         (Desired::Stopped, Found::Files | Found::Nothing, _) => Action::NoteStopped,
     }
 }
@@ -64,9 +82,15 @@ pub const fn plan(state: State, found: Found, host_restarted: bool) -> Action {
 mod tests {
     use super::*;
 
-    const FOUND: [Found; 3] = [Found::Nothing, Found::Files, Found::Running];
-    const OBSERVED: [Observed; 5] =
-        [Observed::Unknown, Observed::Absent, Observed::Stopped, Observed::Running, Observed::Crashed];
+    const FOUND: [Found; 4] = [Found::Nothing, Found::Files, Found::Running, Found::Paused];
+    const OBSERVED: [Observed; 6] = [
+        Observed::Unknown,
+        Observed::Absent,
+        Observed::Stopped,
+        Observed::Running,
+        Observed::Crashed,
+        Observed::Paused,
+    ];
 
     /// What the record says after an action was carried out.
     fn after(action: Action, state: State) -> Option<(State, Found)> {
@@ -74,8 +98,11 @@ mod tests {
         Some(match action {
             Action::Nothing => return None,
             Action::Delete | Action::Resume(OperationKind::Delete) => return None,
-            Action::Resume(OperationKind::Create | OperationKind::Start) | Action::NoteRunning => {
-                (State { observed: Observed::Running, ..rest }, Found::Running)
+            Action::Resume(OperationKind::Create | OperationKind::Start)
+            | Action::NoteRunning
+            | Action::Thaw => (State { observed: Observed::Running, ..rest }, Found::Running),
+            Action::Pause | Action::NotePaused => {
+                (State { observed: Observed::Paused, ..rest }, Found::Paused)
             }
             Action::Resume(OperationKind::Stop) | Action::Stop => {
                 (State { desired: Desired::Stopped, observed: Observed::Stopped, ..rest }, Found::Files)
@@ -87,7 +114,7 @@ mod tests {
 
     #[test]
     fn one_pass_settles_every_state() {
-        for desired in [Desired::Running, Desired::Stopped, Desired::Deleted] {
+        for desired in [Desired::Running, Desired::Paused, Desired::Stopped, Desired::Deleted] {
             for observed in OBSERVED {
                 for found in FOUND {
                     for restarted in [false, true] {
@@ -128,5 +155,19 @@ mod tests {
             State { desired: Desired::Running, observed: Observed::Running, operation: None, failed: false };
         assert_eq!(plan(up, Found::Files, false), Action::Crash);
         assert_eq!(plan(up, Found::Files, true), Action::NoteStopped);
+    }
+
+    #[test]
+    fn what_the_kernel_holds_becomes_what_was_asked() {
+        let state = |desired, observed| State { desired, observed, operation: None, failed: false };
+        for observed in OBSERVED {
+            assert_eq!(plan(state(Desired::Running, observed), Found::Paused, false), Action::Thaw);
+            assert_eq!(plan(state(Desired::Paused, observed), Found::Running, false), Action::Pause);
+            assert_eq!(plan(state(Desired::Stopped, observed), Found::Paused, false), Action::Stop);
+        }
+        let paused = state(Desired::Paused, Observed::Paused);
+        assert_eq!(plan(paused, Found::Paused, false), Action::Nothing);
+        assert_eq!(plan(paused, Found::Files, false), Action::Crash);
+        assert_eq!(plan(paused, Found::Files, true), Action::NoteStopped);
     }
 }

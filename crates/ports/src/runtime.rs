@@ -29,6 +29,8 @@ pub struct FoundSandbox {
     pub sandbox: SandboxId,
     /// Whether its agent lives; else only files or remains are there.
     pub running: bool,
+    /// Whether everything but its agent is frozen.
+    pub paused: bool,
 }
 
 /// What happened without being asked for.
@@ -102,4 +104,9 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     async fn storage(&self) -> Result<StorageInfo, RuntimeError>;
     /// What happens from now on. A receiver that lags sees `RecvError::Lagged` and should look at everything.
     fn events(&self) -> broadcast::Receiver<RuntimeEvent>;
+    /// Freezes everything in a sandbox that runs, but for its agent; nothing runs there any more when this returns. After
+    /// a failure it runs on.
+    async fn pause(&self, sandbox: &SandboxId) -> Result<(), RuntimeError>;
+    /// Lets a paused sandbox go on.
+    async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError>;
 }

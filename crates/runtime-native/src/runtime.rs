@@ -73,8 +73,11 @@ impl Runtime for NativeRuntime {
 
     async fn list(&self) -> Result<Vec<FoundSandbox>, RuntimeError> {
         let (remains, _trash) = self.found_remains().await?;
-        let found =
-            remains.into_iter().map(|one| FoundSandbox { sandbox: one.sandbox, running: one.process });
+        let found = remains.into_iter().map(|one| FoundSandbox {
+            sandbox: one.sandbox,
+            running: one.process,
+            paused: one.paused,
+        });
         Ok(found.collect())
     }
 
@@ -89,5 +92,13 @@ impl Runtime for NativeRuntime {
 
     fn events(&self) -> broadcast::Receiver<RuntimeEvent> {
         self.events.subscribe()
+    }
+
+    async fn pause(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Pause { sandbox: sandbox.clone() }).await
+    }
+
+    async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Resume { sandbox: sandbox.clone() }).await
     }
 }

@@ -35,9 +35,11 @@ macro_rules! words {
 
 words! {
     Role { User = "user", Admin = "admin", }
-    Desired { Running = "running", Stopped = "stopped", Deleted = "deleted", }
+    // `Paused` has a column of its own beside `running`: see `entity::sandbox`.
+    Desired { Running = "running", Stopped = "stopped", Deleted = "deleted", Paused = "paused", }
     Observed {
         Unknown = "unknown", Absent = "absent", Stopped = "stopped", Running = "running", Crashed = "crashed",
+        Paused = "paused",
     }
     OperationKind { Create = "create", Start = "start", Stop = "stop", Delete = "delete", }
     StopReason {

@@ -20,6 +20,7 @@ const EVENTS_MAX: usize = 1_024;
 struct Held {
     uid_slot: u32,
     running: bool,
+    paused: bool,
     dirty: bool,
 }
 
@@ -51,7 +52,7 @@ impl FakeRuntime {
         Self { state: Mutex::new(state), agents, faults: Faults::default(), events }
     }
 
-    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`.
+    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`, `pause`, `resume`.
     pub fn faults(&self) -> &Faults<RuntimeError> {
         &self.faults
     }
@@ -70,7 +71,7 @@ impl FakeRuntime {
     /// The same, and the event is lost, as one that came while nobody listened.
     pub fn crash_silently(&self, sandbox: &SandboxId) {
         if let Some(held) = self.state.lock().held.get_mut(sandbox) {
-            held.running = false;
+            held.go_down();
         }
         self.agents.kill(sandbox);
     }
@@ -80,7 +81,7 @@ impl FakeRuntime {
         let mut state = self.state.lock();
         for (id, held) in &mut state.held {
             held.dirty |= held.running;
-            held.running = false;
+            held.go_down();
             self.agents.kill(id);
         }
     }
@@ -93,7 +94,10 @@ impl FakeRuntime {
 
     /// Remains that no record owns, or the other way round.
     pub fn plant(&self, sandbox: &SandboxId, uid_slot: u32, running: bool) {
-        self.state.lock().held.insert(sandbox.clone(), Held { uid_slot, running, dirty: false });
+        self.state
+            .lock()
+            .held
+            .insert(sandbox.clone(), Held { uid_slot, running, paused: false, dirty: false });
         if running {
             self.agents.boot(sandbox);
         }
@@ -125,7 +129,7 @@ impl FakeRuntime {
     pub fn found(&self, sandbox: &SandboxId) -> Option<FoundSandbox> {
         let state = self.state.lock();
         let held = state.held.get(sandbox)?;
-        Some(FoundSandbox { sandbox: sandbox.clone(), running: held.running })
+        Some(held.found(sandbox))
     }
 
     fn start_now(&self, request: &StartRequest) -> Result<Started, RuntimeError> {
@@ -144,7 +148,7 @@ impl FakeRuntime {
         if !state.held.contains_key(&request.sandbox) && state.storage.full {
             return Err(RuntimeError::DiskFull);
         }
-        let new = Held { uid_slot: request.uid_slot, running: false, dirty: false };
+        let new = Held { uid_slot: request.uid_slot, running: false, paused: false, dirty: false };
         let held = state.held.entry(request.sandbox.clone()).or_insert(new);
         let dirty = std::mem::take(&mut held.dirty);
         if !held.running {
@@ -158,10 +162,29 @@ impl FakeRuntime {
         let mut state = self.state.lock();
         state.usable()?;
         if let Some(held) = state.held.get_mut(sandbox) {
-            held.running = false;
+            held.go_down();
         }
         self.agents.kill(sandbox);
         Ok(())
+    }
+
+    fn set_paused(&self, sandbox: &SandboxId, paused: bool) -> Result<(), RuntimeError> {
+        let mut state = self.state.lock();
+        state.usable()?;
+        match state.held.get_mut(sandbox).filter(|held| held.running) {
+            Some(held) => {
+                held.paused = paused;
+                Ok(())
+            }
+            None => Err(RuntimeError::Failed(format!("sandbox {sandbox} does not run"))),
+        }
+    }
+
+    /// Somebody froze or thawed it behind our back.
+    pub fn freeze(&self, sandbox: &SandboxId, frozen: bool) {
+        if let Some(held) = self.state.lock().held.get_mut(sandbox) {
+            held.paused = frozen;
+        }
     }
 
     fn remove_now(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
@@ -170,6 +193,17 @@ impl FakeRuntime {
         state.held.remove(sandbox);
         self.agents.kill(sandbox);
         Ok(())
+    }
+}
+
+impl Held {
+    fn go_down(&mut self) {
+        self.running = false;
+        self.paused = false;
+    }
+
+    fn found(&self, sandbox: &SandboxId) -> FoundSandbox {
+        FoundSandbox { sandbox: sandbox.clone(), running: self.running, paused: self.paused }
     }
 }
 
@@ -207,11 +241,7 @@ impl Runtime for FakeRuntime {
             .around("list", async || {
                 let state = self.state.lock();
                 state.usable()?;
-                let found = |(id, held): (&SandboxId, &Held)| FoundSandbox {
-                    sandbox: id.clone(),
-                    running: held.running,
-                };
-                Ok(state.held.iter().map(found).collect())
+                Ok(state.held.iter().map(|(id, held)| held.found(id)).collect())
             })
             .await
     }
@@ -222,6 +252,14 @@ impl Runtime for FakeRuntime {
 
     fn events(&self) -> broadcast::Receiver<RuntimeEvent> {
         self.events.subscribe()
+    }
+
+    async fn pause(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.faults.around("pause", async || self.set_paused(sandbox, true)).await
+    }
+
+    async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.faults.around("resume", async || self.set_paused(sandbox, false)).await
     }
 }
 

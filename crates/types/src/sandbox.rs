@@ -95,6 +95,8 @@ pub enum Desired {
     Stopped,
     /// To be gone.
     Deleted,
+    /// To be up, with nothing of it running.
+    Paused,
 }
 
 /// What was last seen of a sandbox on its node.
@@ -111,6 +113,8 @@ pub enum Observed {
     Running,
     /// Its agent died without being asked to.
     Crashed,
+    /// Its agent answers; everything else in it is frozen.
+    Paused,
 }
 
 /// Crash-safe work under way on a sandbox.
@@ -149,11 +153,13 @@ pub enum Status {
     Deleting,
     /// Its node has not been asked yet.
     Unknown,
+    /// Up, with nothing of it running until it is resumed.
+    Paused,
 }
 
 impl Status {
     /// Every status, for filters and tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Creating,
         Self::Starting,
         Self::Running,
@@ -163,6 +169,7 @@ impl Status {
         Self::Failed,
         Self::Deleting,
         Self::Unknown,
+        Self::Paused,
     ];
 
     /// The word that the API shows.
@@ -178,6 +185,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Deleting => "deleting",
             Self::Unknown => "unknown",
+            Self::Paused => "paused",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `atoll start`, `stop`, `restart` and `keepalive`
+//! `atoll start`, `stop`, `restart`, `keepalive`, `pause` and `resume`
 
 use std::process::ExitCode;
 
@@ -24,6 +24,8 @@ pub(crate) enum Change {
     Stop,
     Restart,
     Keepalive,
+    Pause,
+    Resume,
 }
 
 impl Change {
@@ -33,6 +35,8 @@ impl Change {
             Self::Stop => client.sandbox_stop(id).await,
             Self::Restart => client.sandbox_restart(id).await,
             Self::Keepalive => client.sandbox_keepalive(id).await,
+            Self::Pause => client.sandbox_pause(id).await,
+            Self::Resume => client.sandbox_resume(id).await,
         }
     }
 }

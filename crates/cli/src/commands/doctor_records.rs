@@ -107,10 +107,12 @@ async fn query(database: &Path) -> anyhow::Result<Printed> {
 }
 
 fn printed(record: &SandboxRecord) -> PrintedSandbox {
-    let settled = record.operation.is_none() && record.observed == Observed::Running;
+    // One that is paused has its agent too.
+    let up = matches!(record.observed, Observed::Running | Observed::Paused)
+        && matches!(record.desired, Desired::Running | Desired::Paused);
     PrintedSandbox {
         id: record.id.clone(),
         uid_slot: record.uid_slot,
-        running: settled && record.desired == Desired::Running,
+        running: up && record.operation.is_none(),
     }
 }

@@ -1,8 +1,10 @@
 //! Standard input and signals.
 
 use atoll_ports::StdinPiece;
-use atoll_types::{ErrorCode, ExecId, SandboxId, Signal};
+use atoll_types::{ErrorCode, ExecId, SandboxId, Signal, Status};
 
+use crate::records::shown;
+use crate::sandbox::paused;
 use crate::{Caller, Engine, EngineError};
 
 impl Engine {
@@ -10,7 +12,7 @@ impl Engine {
     /// an offset may be repeated.
     ///
     /// # Errors
-    /// `exec_not_found`, `exec_not_running`, `stdin_closed`, `stdin_offset`.
+    /// `exec_not_found`, `exec_not_running`, `sandbox_paused`, `stdin_closed`, `stdin_offset`.
     pub async fn exec_stdin(
         &self,
         caller: &Caller,
@@ -26,7 +28,7 @@ impl Engine {
     /// Sends a signal to the process group of an exec.
     ///
     /// # Errors
-    /// `exec_not_found`, `exec_not_running`.
+    /// `exec_not_found`, `exec_not_running`, `sandbox_paused`.
     pub async fn exec_signal(
         &self,
         caller: &Caller,
@@ -39,9 +41,9 @@ impl Engine {
     }
 
     async fn running(&self, caller: &Caller, sandbox: &SandboxId, exec: &ExecId) -> Result<(), EngineError> {
-        self.owned(caller, sandbox)?;
+        let is_paused = shown(&*self.owned(caller, sandbox)?) == Status::Paused;
         if self.inner.execs.get(sandbox, exec).is_some() {
-            return Ok(());
+            return if is_paused { Err(paused()) } else { Ok(()) };
         }
         let record = self.exec_record(sandbox, exec).await?;
         if record.outcome.is_none() {

@@ -54,7 +54,7 @@ impl Engine {
         }
         for (sandbox, execs) in by_sandbox {
             match self.inner.records.get(&sandbox).map(|r| shown(&r)) {
-                Some(Status::Running) => self.resume_all(execs).await?,
+                Some(Status::Running | Status::Paused) => self.resume_all(execs).await?,
                 Some(Status::Stopped | Status::Crashed | Status::Failed) => self.lose_left(&sandbox).await?,
                 // An operation is under way, or takes it up: it decides about its execs.
                 _ => {}
@@ -126,7 +126,7 @@ impl Engine {
     async fn settle_agent(&self, sandbox: SandboxId) {
         let status = self.inner.records.get(&sandbox).map(|r| shown(&r));
         let settled = match status {
-            Some(Status::Running) => {
+            Some(Status::Running | Status::Paused) => {
                 tokio::time::timeout(SETTLE_LIMIT, self.settle(&sandbox)).await.is_ok_and(|settled| settled)
             }
             // Without an agent nothing is held.

@@ -25,7 +25,7 @@ impl Engine {
     /// Runs a command and waits for its end.
     ///
     /// # Errors
-    /// `sandbox_not_found`, `sandbox_not_running`, `too_many_execs`, `agent_unreachable`.
+    /// `sandbox_not_found`, `sandbox_not_running`, `sandbox_paused`, `too_many_execs`, `agent_unreachable`.
     pub async fn exec_run(
         &self,
         caller: &Caller,

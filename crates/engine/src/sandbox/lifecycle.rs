@@ -18,7 +18,13 @@ pub(crate) fn denied(denial: Denial) -> EngineError {
             ErrorCode::SandboxNotRunning,
             format!("the sandbox is {}: start it first", status.as_str()),
         ),
+        Denial::Paused => paused(),
     }
+}
+
+/// What everything that needs processes of a paused sandbox is answered with.
+pub(crate) fn paused() -> EngineError {
+    EngineError::new(ErrorCode::SandboxPaused, "the sandbox is paused: resume it first")
 }
 
 impl Engine {
@@ -76,7 +82,7 @@ impl Engine {
         self.inner.operations.run_detached("delete sandbox", work).await?
     }
 
-    async fn request(
+    pub(super) async fn request(
         &self,
         caller: &Caller,
         id: &SandboxId,
@@ -104,7 +110,17 @@ impl Engine {
         }
         match decide(request, state(&record)) {
             Decision::Denied(denial) => Err(denied(denial)),
-            Decision::AlreadyDone | Decision::Accept(None) => Ok(record),
+            Decision::AlreadyDone => Ok(record),
+            Decision::Accept(None) => match request {
+                Request::Pause => self.pause_held(&driver, id).await,
+                Request::Resume => self.resume_held(&driver, id).await,
+                Request::Start
+                | Request::Stop
+                | Request::Restart
+                | Request::Delete
+                | Request::Exec
+                | Request::Keepalive => Ok(record),
+            },
             Decision::Accept(Some(kind)) => {
                 let reason = (kind == OperationKind::Stop).then_some(reason);
                 if request == Request::Restart && kind == OperationKind::Stop {

@@ -2,6 +2,7 @@
 
 mod create;
 mod lifecycle;
+mod pause;
 mod read;
 
-pub(crate) use lifecycle::denied;
+pub(crate) use lifecycle::{denied, paused};

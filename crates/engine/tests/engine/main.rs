@@ -11,6 +11,7 @@ mod execs_faults;
 mod faults;
 mod images;
 mod ownership;
+mod pause;
 mod reconcile;
 mod recovery;
 mod shutdown;

@@ -29,6 +29,8 @@ enum Move {
     AgentFails { n: u64, after: bool },
     LogFails { n: u64 },
     Pass { ms: u64 },
+    Pause(usize),
+    Resume(usize),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -50,6 +52,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (1..4_u64, any::<bool>()).prop_map(|(n, after)| Move::AgentFails { n, after }),
         1 => (1..4_u64).prop_map(|n| Move::LogFails { n }),
         3 => (1..400_u64).prop_map(|ms| Move::Pass { ms }),
+        2 => (0..6_usize).prop_map(Move::Pause),
+        2 => (0..6_usize).prop_map(Move::Resume),
     ];
     proptest::collection::vec(one, 1..40)
 }
@@ -190,6 +194,14 @@ impl Walk {
             }
             Move::LogFails { n } => self.world.logs.faults().nth(n, Fault::Before(LogFault)),
             Move::Pass { ms } => self.serve().pass(Duration::from_millis(ms)),
+            Move::Pause(at) => {
+                let Some(id) = self.sandbox(at) else { return };
+                let _answer = self.serve().run_for(window, engine.sandbox_pause(&caller, &id));
+            }
+            Move::Resume(at) => {
+                let Some(id) = self.sandbox(at) else { return };
+                let _answer = self.serve().run_for(window, engine.sandbox_resume(&caller, &id));
+            }
         }
     }
 

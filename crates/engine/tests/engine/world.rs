@@ -166,9 +166,14 @@ impl World {
             let runs = found.iter().any(|f| f.sandbox == record.id && f.running);
             assert_eq!(
                 runs,
-                record.observed == Observed::Running,
+                matches!(record.observed, Observed::Running | Observed::Paused),
                 "{what}: record and runtime differ: {record:?}"
             );
+            let frozen = found.iter().any(|f| f.sandbox == record.id && f.paused);
+            assert_eq!(frozen, record.observed == Observed::Paused, "{what}: {record:?}");
+            if runs {
+                assert_eq!(frozen, record.desired == Desired::Paused, "{what}: {record:?}");
+            }
             assert_ne!(record.desired, Desired::Deleted, "{what}: a deleted sandbox is left");
             let caller = Caller { user: record.owner.clone(), role: Role::User };
             let shown = serve.run(serve.engine.sandbox_get(&caller, &record.id)).unwrap();

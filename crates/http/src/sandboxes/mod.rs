@@ -6,6 +6,8 @@ pub(crate) mod get;
 pub(crate) mod keepalive;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod pause;
 pub(crate) mod restart;
+pub(crate) mod resume;
 pub(crate) mod start;
 pub(crate) mod stop;

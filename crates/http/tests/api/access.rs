@@ -71,6 +71,8 @@ fn table() -> Vec<Route> {
         route(post.clone(), "/sandboxes/{id}/terminal/resize", Some(json!({"cols": 80, "rows": 24})), Absent),
         route(get.clone(), "/sandboxes/{id}/terminals", None, Absent),
         route(delete.clone(), "/sandboxes/{id}/terminals/{name}", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/pause", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/resume", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post, "/images", None, Own),

@@ -41,6 +41,38 @@ async fn a_sandbox_lives() {
 }
 
 #[tokio::test]
+async fn a_paused_sandbox_says_so_and_takes_no_commands() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let id = user.sandbox().await;
+    let exec = user.sleeper(&id).await;
+    let path = format!("/sandboxes/{id}");
+    for _ in 0..2 {
+        assert_eq!(user.act(&format!("{path}/pause")).await.data()["state"], "paused");
+    }
+    assert_eq!(user.get(&path).await.data()["state"], "paused");
+    assert_eq!(user.get("/sandboxes?state=paused").await.data()[0]["id"], json!(id));
+    for body in [json!({"command": "true"}), json!({"command": "true", "async": true})] {
+        user.post(&format!("{path}/exec"), body).await.is(409, "sandbox_paused");
+    }
+    let stdin = user.post(&format!("{path}/execs/{exec}/stdin"), json!({"data": "x"})).await;
+    stdin.is(409, "sandbox_paused");
+    let signal = user.post(&format!("{path}/execs/{exec}/signal"), json!({"signal": "TERM"})).await;
+    signal.is(409, "sandbox_paused");
+    for action in ["start", "keepalive"] {
+        user.act(&format!("{path}/{action}")).await.is(409, "sandbox_paused");
+    }
+    for _ in 0..2 {
+        assert_eq!(user.act(&format!("{path}/resume")).await.data()["state"], "running");
+    }
+    user.post(&format!("{path}/exec"), json!({"command": "true"})).await.data();
+    user.act(&format!("{path}/stop")).await.data();
+    for action in ["pause", "resume"] {
+        user.act(&format!("{path}/{action}")).await.is(409, "sandbox_not_running");
+    }
+}
+
+#[tokio::test]
 async fn no_body_at_all_makes_the_usual_sandbox() {
     let server = Server::start().await;
     let user = server.user("a").await;

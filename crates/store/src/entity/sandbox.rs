@@ -2,7 +2,7 @@
 //! `observed` saves the first look after a restart.
 
 use atoll_ports::{Lifetime, OperationRecord, SandboxRecord, StoreError};
-use atoll_types::{BootTime, Timestamp};
+use atoll_types::{BootTime, Desired, Observed, Timestamp};
 use sea_orm::entity::prelude::*;
 
 use crate::error::{Columns, RowError};
@@ -35,6 +35,8 @@ pub struct Model {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub boot_id: Option<String>,
+    pub desired_paused: i64,
+    pub observed_paused: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -48,7 +50,33 @@ fn word<T: Word>(column: &'static str, text: &str) -> Result<T, RowError> {
     T::from_word(text).map_err(|e| COLUMNS.wrong(column, e))
 }
 
+/// The columns of a state: what is paused is up, and beside it stands that it is paused.
+pub(crate) fn desired_columns(desired: Desired) -> (&'static str, i64) {
+    match desired {
+        Desired::Paused => (Desired::Running.word(), 1),
+        Desired::Running | Desired::Stopped | Desired::Deleted => (desired.word(), 0),
+    }
+}
+
+/// The same of what was seen.
+pub(crate) fn observed_columns(observed: Observed) -> (&'static str, i64) {
+    match observed {
+        Observed::Paused => (Observed::Running.word(), 1),
+        Observed::Unknown | Observed::Absent | Observed::Stopped | Observed::Running | Observed::Crashed => {
+            (observed.word(), 0)
+        }
+    }
+}
+
 impl Model {
+    fn desired(&self) -> Result<Desired, RowError> {
+        if self.desired_paused == 1 { Ok(Desired::Paused) } else { word("desired", &self.desired) }
+    }
+
+    fn observed(&self) -> Result<Observed, RowError> {
+        if self.observed_paused == 1 { Ok(Observed::Paused) } else { word("observed", &self.observed) }
+    }
+
     fn operation(&self) -> Result<Option<OperationRecord>, RowError> {
         let Some(id) = &self.operation_id else { return Ok(None) };
         let kind = self.operation_kind.as_deref().ok_or_else(|| COLUMNS.missing("operation_kind"))?;
@@ -87,8 +115,8 @@ impl TryFrom<Model> for SandboxRecord {
             node: COLUMNS.parse("node_id", &row.node_id)?,
             uid_slot: COLUMNS.number("uid_slot", row.uid_slot)?,
             spec: COLUMNS.json("spec", &row.spec)?,
-            desired: word("desired", &row.desired)?,
-            observed: word("observed", &row.observed)?,
+            desired: row.desired()?,
+            observed: row.observed()?,
             operation: row.operation()?,
             stop_reason: row.stop_reason.as_deref().map(|text| word("stop_reason", text)).transpose()?,
             lifetime: row.lifetime()?,

@@ -2,6 +2,7 @@
 
 mod m0001_first;
 mod m0002_boot_id;
+mod m0003_paused;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -13,7 +14,7 @@ struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First), Box::new(m0002_boot_id::BootId)]
+        vec![Box::new(m0001_first::First), Box::new(m0002_boot_id::BootId), Box::new(m0003_paused::Paused)]
     }
 }
 

@@ -5,7 +5,7 @@ use atoll_types::{ImageSource, NodeId, SandboxId, Timestamp};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 
 use super::statement;
-use crate::entity::sandbox::Model;
+use crate::entity::sandbox::{Model, desired_columns, observed_columns};
 use crate::error::{Refusal, failed, sql_json, sql_number};
 use crate::words::Word;
 
@@ -37,14 +37,16 @@ fn digest(source: &ImageSource) -> Option<String> {
 }
 
 /// The columns that `sandbox_update` writes, in the order of both statements.
-fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 14], StoreError> {
+fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 16], StoreError> {
     let operation = record.operation.as_ref();
     let lifetime = record.lifetime.as_ref();
     let deadline = lifetime.map(|l| sql_number(action, l.deadline.as_ms())).transpose()?;
     let left = lifetime.map(|l| sql_number(action, l.left_ms)).transpose()?;
+    let (desired, desired_paused) = desired_columns(record.desired);
+    let (observed, observed_paused) = observed_columns(record.observed);
     Ok([
-        record.desired.word().into(),
-        record.observed.word().into(),
+        desired.into(),
+        observed.into(),
         operation.map(|o| o.id.to_string()).into(),
         operation.map(|o| o.kind.word()).into(),
         operation.map(|o| i64::from(o.step)).into(),
@@ -57,6 +59,8 @@ fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 14],
         left.into(),
         record.started_at.map(Timestamp::as_unix_ms).into(),
         record.boot_id.clone().into(),
+        desired_paused.into(),
+        observed_paused.into(),
     ])
 }
 
@@ -72,8 +76,9 @@ fn insert_statement(record: &SandboxRecord, uid_slot: u32) -> Result<Statement, 
     ];
     let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, created_at, \
         desired, observed, operation_id, operation_kind, operation_step, operation_attempts, operation_started_at, \
-        stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at, boot_id) \
-        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at, boot_id, \
+        desired_paused, observed_paused) \
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = fixed.into_iter().chain(changing(ADD, record)?);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
 }
@@ -110,7 +115,7 @@ pub(crate) fn update_statement(record: &SandboxRecord) -> Result<Statement, Stor
     let sql = "UPDATE sandboxes SET generation = generation + 1, desired = ?, observed = ?, operation_id = ?, \
         operation_kind = ?, operation_step = ?, operation_attempts = ?, operation_started_at = ?, stop_reason = ?, \
         failure = ?, lifetime_boot_id = ?, lifetime_deadline_boot_ms = ?, lifetime_left_ms = ?, started_at = ?, \
-        boot_id = ? WHERE id = ? AND generation = ? RETURNING *";
+        boot_id = ?, desired_paused = ?, observed_paused = ? WHERE id = ? AND generation = ? RETURNING *";
     let which: [Value; 2] = [record.id.as_str().into(), sql_number(UPDATE, record.generation)?.into()];
     let values = changing(UPDATE, record)?.into_iter().chain(which);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))

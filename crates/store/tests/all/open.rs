@@ -5,7 +5,7 @@ use atoll_store::{OpenError, SqliteStore};
 use atoll_testkit::samples;
 use atoll_types::{NodeId, SandboxId};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::sqlx::{ConnectOptions, Executor};
+use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 #[tokio::test]
 async fn what_was_written_is_there_after_closing_and_opening() {
@@ -40,7 +40,9 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     store.close().await.unwrap();
     let path = dir.path().join("atoll.db");
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-    raw.execute("ALTER TABLE sandboxes DROP COLUMN boot_id").await.unwrap();
+    for column in ["observed_paused", "desired_paused", "boot_id"] {
+        raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
+    }
     raw.execute("DELETE FROM seaql_migrations WHERE version <> 'm0001_first'").await.unwrap();
     drop(raw);
     let store = SqliteStore::open(&path).await.unwrap();

@@ -13,6 +13,7 @@ mod images;
 mod lifetimes;
 mod network;
 mod newcomer;
+mod pause;
 mod power;
 mod power_output;
 mod programs;

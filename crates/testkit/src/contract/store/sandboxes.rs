@@ -54,15 +54,31 @@ pub(super) async fn insert_and_update(store: &dyn Store) {
     assert_eq!(again, Cas::Stale(expected.clone()), "a generation is written once");
     assert_eq!(store.sandbox_get(&stored.id).await.unwrap(), Some(expected.clone()));
 
+    // Every state that can be asked for and seen is kept.
+    let mut now = expected.clone();
+    for (desired, observed) in [
+        (Desired::Paused, Observed::Running),
+        (Desired::Paused, Observed::Paused),
+        (Desired::Running, Observed::Paused),
+        (Desired::Paused, Observed::Crashed),
+        (expected.desired, expected.observed),
+    ] {
+        let next = SandboxRecord { desired, observed, ..now.clone() };
+        store.sandbox_update(&next, Durability::Process).await.unwrap();
+        now = store.sandbox_get(&next.id).await.unwrap().unwrap();
+        assert_eq!(now, SandboxRecord { generation: next.generation + 1, ..next });
+    }
+    let last = now.generation;
+
     // What never changes is not written, whatever the caller says.
     let mut wild = SandboxRecord {
-        generation: 2,
+        generation: last,
         created_at: Timestamp::from_unix_ms(1),
         uid_slot: 5,
         ..stored.clone()
     };
     wild.spec.idle_seconds = 12_345;
-    let kept = SandboxRecord { generation: 3, ..stored };
+    let kept = SandboxRecord { generation: last + 1, ..stored };
     assert_eq!(store.sandbox_update(&wild, Durability::Process).await.unwrap(), Cas::Updated(kept));
     let nobody = SandboxRecord { id: SandboxId::random(), ..wild };
     assert_eq!(store.sandbox_update(&nobody, Durability::Process).await.unwrap(), Cas::Absent);
