@@ -10,6 +10,7 @@ mod file;
 mod health;
 mod image;
 mod log;
+mod metrics;
 mod sandbox;
 mod terminal;
 mod unique;
@@ -21,6 +22,7 @@ pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArch
 pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
 pub use log::{LogLine, Logs};
+pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
 pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};
 pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,

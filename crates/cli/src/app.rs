@@ -84,6 +84,7 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         }
         Command::Pause(args) => commands::change::run(args, commands::change::Change::Pause, &call).await,
         Command::Resume(args) => commands::change::run(args, commands::change::Change::Resume, &call).await,
+        Command::Top(args) => commands::top::run(args, &call).await,
         Command::Rm(args) => commands::rm::run(args, &call).await,
         Command::Image(args) => commands::image::run(args, &call).await,
         Command::Cp(args) => commands::cp::run(args, &call).await,

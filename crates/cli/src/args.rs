@@ -115,6 +115,8 @@ pub(crate) enum Command {
     Pause(commands::change::Args),
     /// Let paused sandboxes go on where they were.
     Resume(commands::change::Args),
+    /// Show what sandboxes use, again and again.
+    Top(commands::top::Args),
 }
 
 impl Command {

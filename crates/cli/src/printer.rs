@@ -4,10 +4,14 @@ use std::io::{self, IsTerminal, Write};
 
 use atoll_types::OutputStream;
 use comfy_table::{Table, presets};
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::failure::Report;
+
+/// Rows of a terminal that does not tell: what terminals have had for ever.
+const SCREEN_ROWS: usize = 24;
 
 /// Writes data to standard output, and all the rest to standard error.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +47,21 @@ impl Printer {
             out.write_all(b"\n")?;
         }
         out.flush()
+    }
+
+    /// Rows of the terminal that shows the data; none where a file or a program takes it.
+    pub(crate) fn screen_rows(self) -> Option<usize> {
+        let out = io::stdout();
+        if self.is_json() || !out.is_terminal() {
+            return None;
+        }
+        let rows = tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_row));
+        Some(if rows == 0 { SCREEN_ROWS } else { rows })
+    }
+
+    /// Data for people in place of what the terminal shows.
+    pub(crate) fn screen(self, text: &str) -> io::Result<()> {
+        write_now(&mut io::stdout().lock(), format!("\x1b[H\x1b[2J{text}\n").as_bytes())
     }
 
     /// Exact bytes.

@@ -1,6 +1,6 @@
 //! Sandboxes and their logs.
 
-use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Sandbox};
+use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox};
 use atoll_types::SandboxId;
 use reqwest::Method;
 
@@ -138,6 +138,18 @@ impl Client {
     /// When there is no such sandbox or it does not run.
     pub async fn sandbox_resume(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
         self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "resume"])).await
+    }
+
+    /// `GET /sandboxes/:id/metrics`: what it uses; with `pids`, how many processes too.
+    ///
+    /// # Errors
+    /// When there is no such sandbox or it does not run.
+    pub async fn sandbox_metrics(&self, id: &SandboxId, pids: bool) -> Result<Metrics, ClientError> {
+        let mut url = self.url(&["sandboxes", id.as_str(), "metrics"]);
+        if pids {
+            url.query_pairs_mut().append_pair("pids", "true");
+        }
+        self.get_data(url).await
     }
 
     /// `GET /sandboxes/:id/logs`: what its main process wrote.

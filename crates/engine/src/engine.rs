@@ -13,6 +13,7 @@ use crate::account::{Accounts, KeyCache};
 use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
+use crate::metrics::Readings;
 use crate::quota::Reservations;
 use crate::records::Records;
 use crate::timers::DueSandboxes;
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) acks: Acks,
     pub(crate) activity: ActivityLog,
     pub(crate) due: DueSandboxes,
+    pub(crate) readings: Readings,
     pub(crate) keys: KeyCache,
     pub(crate) accounts: Accounts,
     /// Shared by imports from before their content is there until their record is; whoever removes content that has no
@@ -88,6 +90,7 @@ impl Engine {
             acks: Acks::default(),
             activity: ActivityLog::default(),
             due: DueSandboxes::default(),
+            readings: Readings::default(),
             keys: KeyCache::default(),
             accounts: Accounts::default(),
             image_content: RwLock::default(),

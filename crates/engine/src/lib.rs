@@ -14,6 +14,7 @@ mod files;
 mod health;
 mod image;
 mod log;
+mod metrics;
 mod operation;
 mod quota;
 mod reconcile;
@@ -28,6 +29,6 @@ pub use error::{EngineError, FieldProblem};
 pub use files::SandboxFiles;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
-    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, NewApiKey, NewExec, NewSandbox,
-    SandboxView, Settings,
+    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, MetricsView, NewApiKey,
+    NewExec, NewSandbox, SandboxView, Settings,
 };

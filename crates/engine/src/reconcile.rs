@@ -91,6 +91,7 @@ impl Engine {
         let records = self.inner.records.all();
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         self.inner.activity.retain(|id| known.contains(id));
+        self.inner.readings.retain(|id| known.contains(id));
         let under_way: HashSet<_> =
             records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();
         self.inner.drivers.keep_doomed(|id| under_way.contains(id));

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use atoll_ports::{ApiKeyRecord, ExecRecord, Role, RuntimeInfo, SandboxRecord};
+use atoll_ports::{ApiKeyRecord, ExecRecord, Role, RuntimeInfo, SandboxRecord, Usage};
 use atoll_types::{
     Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, Labels, Limits, Network,
     NodeId, OnExpiry, OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
@@ -168,6 +168,19 @@ pub struct LogView {
     pub lines: Vec<LogLineView>,
     /// Whether older lines were dropped or not asked for.
     pub truncated: bool,
+}
+
+/// What a sandbox uses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsView {
+    /// CPU time of the last window, in percent of one core.
+    pub cpu_percent: f64,
+    /// The part of it that the kernel ran for the sandbox.
+    pub system_percent: f64,
+    /// Counters since it came up.
+    pub usage: Usage,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// How Atoll is.

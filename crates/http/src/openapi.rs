@@ -6,6 +6,7 @@ use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
     FieldError, File, FileEvent, FileMatches, Health, Image, Logs, Probe, Sandbox, Terminal, TerminalCommand,
     TerminalControl, UnpackedArchive, User,
+    Metrics,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -93,6 +94,7 @@ fn register_responses(components: &mut Components) {
         Terminal,
         TerminalCommand,
         TerminalControl,
+        Metrics,
     );
     components.schemas.extend(schemas);
 }

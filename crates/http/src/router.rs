@@ -52,6 +52,7 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(files::watch::watch_files))
         .routes(routes!(sandboxes::pause::pause_sandbox))
         .routes(routes!(sandboxes::resume::resume_sandbox))
+        .routes(routes!(sandboxes::metrics::get_sandbox_metrics))
 }
 
 /// The two tables, and the document of both.

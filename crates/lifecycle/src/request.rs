@@ -23,6 +23,8 @@ pub enum Request {
     Pause,
     /// Let it go on.
     Resume,
+    /// Tell what it uses.
+    Measure,
 }
 
 /// What is to be done about a request.
@@ -74,9 +76,9 @@ pub const fn decide(request: Request, state: State) -> Decision {
             Status::Running | Status::Paused | Status::Starting | Status::Creating | Status::Unknown,
         ) => Decision::Accept(Some(OperationKind::Stop)),
         (Request::Restart, _) => Decision::Accept(Some(OperationKind::Start)),
-        (Request::Exec | Request::Keepalive | Request::Pause, Status::Running)
-        | (Request::Resume, Status::Paused) => Decision::Accept(None),
-        (Request::Exec | Request::Keepalive | Request::Pause | Request::Resume, other) => {
+        (Request::Exec | Request::Keepalive | Request::Pause | Request::Measure, Status::Running)
+        | (Request::Resume | Request::Measure, Status::Paused) => Decision::Accept(None),
+        (Request::Exec | Request::Keepalive | Request::Pause | Request::Resume | Request::Measure, other) => {
             Decision::Denied(Denial::NotRunning(other))
         }
     }
@@ -170,7 +172,7 @@ mod tests {
             let shown = status(state);
             prop_assume!(shown != Status::Deleting);
             let up = matches!(shown, Status::Running | Status::Paused);
-            for request in [Request::Pause, Request::Resume] {
+            for request in [Request::Pause, Request::Resume, Request::Measure] {
                 let denied = decide(request, state) == Decision::Denied(Denial::NotRunning(shown));
                 prop_assert_eq!(denied, !up);
             }

@@ -26,7 +26,7 @@ pub use records::{
     UserRecord,
 };
 pub use runtime::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
+    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
 pub use store::{
     Cas, Durability, ExecFilter, PAGE_ITEMS_MAX, Page, SandboxFilter, Store, StoreError, UID_SLOTS,

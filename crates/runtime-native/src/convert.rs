@@ -1,7 +1,8 @@
 //! The launcher's failures in the words of the ports.
 
+use atoll_launcher_protocol as launcher;
 use atoll_launcher_protocol::{Answer, Failure, FailureKind};
-use atoll_ports::{ImagesError, RuntimeError};
+use atoll_ports::{ImagesError, RuntimeError, Usage};
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,6 +35,22 @@ pub(crate) fn runtime(error: CallError) -> RuntimeError {
             FailureKind::Conflict => RuntimeError::Unavailable(message),
             FailureKind::BadArchive | FailureKind::System => RuntimeError::Failed(message),
         },
+    }
+}
+
+/// Counters in the words of the ports.
+pub(crate) const fn usage(usage: &launcher::Usage) -> Usage {
+    Usage {
+        cpu_nanos: usage.cpu_nanos,
+        system_nanos: usage.system_nanos,
+        memory_bytes: usage.memory_bytes,
+        pids: usage.pids,
+        rx_bytes: usage.rx_bytes,
+        tx_bytes: usage.tx_bytes,
+        rx_packets: usage.rx_packets,
+        tx_packets: usage.tx_packets,
+        read_bytes: usage.read_bytes,
+        write_bytes: usage.write_bytes,
     }
 }
 

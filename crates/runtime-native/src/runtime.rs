@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use atoll_launcher_protocol::{Answer, Call, StartSandbox};
 use atoll_ports::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
+    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
 use atoll_types::{RuntimeKind, SandboxId};
 use tokio::sync::broadcast;
@@ -100,5 +100,12 @@ impl Runtime for NativeRuntime {
 
     async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
         self.done(Call::Resume { sandbox: sandbox.clone() }).await
+    }
+
+    async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError> {
+        match self.ask(Call::Usage { sandbox: sandbox.clone() }).await? {
+            Answer::Usage(usage) => Ok(convert::usage(&usage)),
+            other => Err(convert::runtime(CallError::unexpected(&other))),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use atoll_ports::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo,
+    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
 use atoll_types::{ImageSource, RuntimeKind, SandboxId};
 use parking_lot::Mutex;
@@ -22,6 +22,7 @@ struct Held {
     running: bool,
     paused: bool,
     dirty: bool,
+    usage: Usage,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl FakeRuntime {
         Self { state: Mutex::new(state), agents, faults: Faults::default(), events }
     }
 
-    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`, `pause`, `resume`.
+    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`, `pause`, `resume`, `usage`.
     pub fn faults(&self) -> &Faults<RuntimeError> {
         &self.faults
     }
@@ -94,10 +95,10 @@ impl FakeRuntime {
 
     /// Remains that no record owns, or the other way round.
     pub fn plant(&self, sandbox: &SandboxId, uid_slot: u32, running: bool) {
-        self.state
-            .lock()
-            .held
-            .insert(sandbox.clone(), Held { uid_slot, running, paused: false, dirty: false });
+        self.state.lock().held.insert(
+            sandbox.clone(),
+            Held { uid_slot, running, paused: false, dirty: false, usage: Usage::default() },
+        );
         if running {
             self.agents.boot(sandbox);
         }
@@ -148,7 +149,13 @@ impl FakeRuntime {
         if !state.held.contains_key(&request.sandbox) && state.storage.full {
             return Err(RuntimeError::DiskFull);
         }
-        let new = Held { uid_slot: request.uid_slot, running: false, paused: false, dirty: false };
+        let new = Held {
+            uid_slot: request.uid_slot,
+            running: false,
+            paused: false,
+            dirty: false,
+            usage: Usage::default(),
+        };
         let held = state.held.entry(request.sandbox.clone()).or_insert(new);
         let dirty = std::mem::take(&mut held.dirty);
         if !held.running {
@@ -177,6 +184,13 @@ impl FakeRuntime {
                 Ok(())
             }
             None => Err(RuntimeError::Failed(format!("sandbox {sandbox} does not run"))),
+        }
+    }
+
+    /// What `usage` answers from now on for a sandbox that is here.
+    pub fn set_usage(&self, sandbox: &SandboxId, usage: Usage) {
+        if let Some(held) = self.state.lock().held.get_mut(sandbox) {
+            held.usage = usage;
         }
     }
 
@@ -260,6 +274,18 @@ impl Runtime for FakeRuntime {
 
     async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
         self.faults.around("resume", async || self.set_paused(sandbox, false)).await
+    }
+
+    async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError> {
+        self.faults
+            .around("usage", async || {
+                let state = self.state.lock();
+                state.usable()?;
+                let held = state.held.get(sandbox).filter(|held| held.running);
+                held.map(|held| held.usage)
+                    .ok_or_else(|| RuntimeError::Unavailable(format!("sandbox {sandbox} does not run")))
+            })
+            .await
     }
 }
 

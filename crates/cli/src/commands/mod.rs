@@ -23,6 +23,7 @@ pub(crate) mod run;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod shell;
+pub(crate) mod top;
 pub(crate) mod version;
 pub(crate) mod whoami;
 

@@ -97,6 +97,12 @@ impl Inner {
                 sandbox("a23456789abc", "twin"),
                 sandbox("b23456789abc", "twin")
             )),
+            "GET /sandboxes/S/metrics" => success(
+                r#"{"cpu":{"usagePercent":2.5,"systemPercent":1.2,"cores":1},
+                "memory":{"usageBytes":52428800,"limitBytes":268435456,"usagePercent":19.5},
+                "network":{"rxBytes":1024,"txBytes":512,"rxPackets":10,"txPackets":5},
+                "io":{"readBytes":4096,"writeBytes":2048},"pids":{"current":3,"limit":64}}"#,
+            ),
             "DELETE /sandboxes/S" => success(&format!(r#"{{"id":"{SANDBOX}","deleted":true}}"#)),
             "POST /sandboxes/S/exec" => success(&exec("null", "")),
             "GET /sandboxes/S/execs/E" => {

@@ -21,6 +21,30 @@ fn a_list_is_for_people_or_for_programs() {
 }
 
 #[test]
+fn top_shows_what_is_up_and_leaves_out_what_is_not() {
+    // The twins went down between the list and the look.
+    let gone = |request: &str, _: usize| {
+        let twin = request.starts_with("GET /sandboxes/") && !request.contains(SANDBOX);
+        twin.then(|| (409, failure("sandbox_not_running", "the sandbox is stopped")))
+    };
+    let fake = Fake::start_with(&[], gone);
+    let lines: Vec<String> = text(&fake.run(&["top"]).stdout).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let words: Vec<&str> = lines[1].split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
+    let shown = ["running", "2.5%", "50 MiB / 256 MiB", "19.5%", "3/64", "1 KiB / 512 B", "4 KiB / 2 KiB"];
+    assert_eq!(words, [&[SANDBOX, "first"][..], &shown].concat());
+    let output = fake.run(&["top", "first", "--output", "json"]);
+    let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&data[0]["name"], &data[0]["metrics"]["pids"]["limit"]), (&"first".into(), &64.into()));
+    let broken = Fake::start_with(&[], |request, _| {
+        request.contains("/metrics").then(|| (502, failure("runtime_failed", "the runtime says no")))
+    });
+    let output = broken.run(&["top", "--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the runtime says no"));
+}
+
+#[test]
 fn without_a_server_it_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let run =

@@ -119,7 +119,8 @@ impl Engine {
                 | Request::Restart
                 | Request::Delete
                 | Request::Exec
-                | Request::Keepalive => Ok(record),
+                | Request::Keepalive
+                | Request::Measure => Ok(record),
             },
             Decision::Accept(Some(kind)) => {
                 let reason = (kind == OperationKind::Stop).then_some(reason);

@@ -10,6 +10,7 @@ mod execs;
 mod execs_faults;
 mod faults;
 mod images;
+mod metrics;
 mod ownership;
 mod pause;
 mod reconcile;

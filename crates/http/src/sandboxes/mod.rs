@@ -6,6 +6,7 @@ pub(crate) mod get;
 pub(crate) mod keepalive;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod restart;
 pub(crate) mod resume;

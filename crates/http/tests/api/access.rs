@@ -73,6 +73,7 @@ fn table() -> Vec<Route> {
         route(delete.clone(), "/sandboxes/{id}/terminals/{name}", None, Absent),
         route(post.clone(), "/sandboxes/{id}/pause", None, Absent),
         route(post.clone(), "/sandboxes/{id}/resume", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/metrics", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post, "/images", None, Own),

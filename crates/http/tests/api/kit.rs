@@ -60,6 +60,7 @@ pub(crate) struct Server {
     pub(crate) agents: FakeAgents,
     pub(crate) runtime: Arc<FakeRuntime>,
     pub(crate) store: Arc<FakeStore>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) tasks: Tasks,
     pub(crate) stopping: CancellationToken,
     pub(crate) ready: watch::Sender<bool>,
@@ -85,7 +86,7 @@ impl Server {
             terminals: Arc::new(agents.clone()),
             files: Arc::new(FakeFiles::default()),
             exec_logs: Arc::new(FakeExecLogs::new()),
-            clock,
+            clock: clock.clone(),
         };
         let settings =
             Settings { signup_open: !options.signup_closed, ..Settings::defaults(NodeId::random()) };
@@ -105,7 +106,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let router = atoll_http::router(Api::new(engine.clone(), settings));
         atoll_http::serve(&connections, listener, router).unwrap();
-        Self { address, agents, runtime, store, tasks, stopping, ready }
+        Self { address, agents, runtime, store, clock, tasks, stopping, ready }
     }
 
     /// A client without a token.

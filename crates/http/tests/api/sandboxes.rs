@@ -1,5 +1,8 @@
 //! Sandboxes from their making to their end.
 
+use std::time::Duration;
+
+use atoll_ports::Usage;
 use serde_json::json;
 
 use crate::kit::Server;
@@ -70,6 +73,49 @@ async fn a_paused_sandbox_says_so_and_takes_no_commands() {
     for action in ["pause", "resume"] {
         user.act(&format!("{path}/{action}")).await.is(409, "sandbox_not_running");
     }
+}
+
+#[tokio::test]
+async fn metrics_have_the_documented_shape() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let made = user.post("/sandboxes", json!({"cpu": 1, "memory": 256, "pids": 64})).await;
+    let id = made.data()["id"].as_str().unwrap().to_owned();
+    let usage = Usage {
+        memory_bytes: 52_428_800,
+        pids: 3,
+        rx_bytes: 1_024,
+        tx_bytes: 512,
+        rx_packets: 10,
+        tx_packets: 5,
+        read_bytes: 4_096,
+        write_bytes: 2_048,
+        ..Usage::default()
+    };
+    server.runtime.set_usage(&id.parse().unwrap(), usage);
+    let look = async |query: &str| {
+        let path = format!("/sandboxes/{id}/metrics{query}");
+        let mut asked = std::pin::pin!(user.get(&path));
+        loop {
+            // A look waits for a window on the server's clock.
+            match tokio::time::timeout(Duration::from_millis(20), &mut asked).await {
+                Ok(answer) => return answer,
+                Err(_) => server.clock.advance(Duration::from_millis(50)),
+            }
+        }
+    };
+    let mut expected = json!({
+        "cpu": {"usagePercent": 0.0, "systemPercent": 0.0, "cores": 1.0},
+        "memory": {"usageBytes": 52_428_800, "limitBytes": 268_435_456, "usagePercent": 19.5},
+        "network": {"rxBytes": 1_024, "txBytes": 512, "rxPackets": 10, "txPackets": 5},
+        "io": {"readBytes": 4_096, "writeBytes": 2_048},
+    });
+    assert_eq!(look("").await.data(), &expected);
+    expected["pids"] = json!({"current": 3, "limit": 64});
+    assert_eq!(look("?pids=true").await.data(), &expected);
+    look("?pids=many").await.is(400, "invalid_request");
+    user.act(&format!("/sandboxes/{id}/stop")).await.data();
+    look("").await.is(409, "sandbox_not_running");
 }
 
 #[tokio::test]
