@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
+    /// Number of the event that ended it; several lines may have the same.
+    #[serde(default)]
+    pub seq: u64,
     /// RFC 3339.
     pub time: String,
     /// `stdout` or `stderr`.

@@ -21,5 +21,5 @@ pub use error::{ApiError, ClientError};
 pub use files::{Content, Download, FileAt};
 pub use images::{Archive, Progress};
 pub use sandboxes::{LogFilter, SandboxFilter};
-pub use stream::{ExecEvent, ExecEventKind, ExecEvents};
+pub use stream::{ExecEvent, ExecEventKind, ExecEvents, LogLines};
 pub use terminal::{Keyboard, Screen, TerminalEvent, TerminalOptions};

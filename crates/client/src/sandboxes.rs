@@ -4,8 +4,9 @@ use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, S
 use atoll_types::SandboxId;
 use reqwest::Method;
 
+use crate::stream::log_lines;
 use crate::transport::REQUEST_TIMEOUT;
-use crate::{Client, ClientError, Page};
+use crate::{Client, ClientError, LogLines, Page};
 
 /// Which sandboxes of the caller.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,17 @@ pub struct LogFilter {
     pub tail: Option<u32>,
     /// Only from this moment on, in RFC 3339.
     pub since: Option<String>,
+}
+
+impl LogFilter {
+    pub(crate) fn add_to(&self, url: &mut reqwest::Url) {
+        if let Some(tail) = self.tail {
+            url.query_pairs_mut().append_pair("tail", &tail.to_string());
+        }
+        if let Some(since) = &self.since {
+            url.query_pairs_mut().append_pair("since", since);
+        }
+    }
 }
 
 impl Client {
@@ -158,12 +170,14 @@ impl Client {
     /// When there is no such sandbox.
     pub async fn sandbox_logs(&self, id: &SandboxId, filter: &LogFilter) -> Result<Logs, ClientError> {
         let mut url = self.url(&["sandboxes", id.as_str(), "logs"]);
-        if let Some(tail) = filter.tail {
-            url.query_pairs_mut().append_pair("tail", &tail.to_string());
-        }
-        if let Some(since) = &filter.since {
-            url.query_pairs_mut().append_pair("since", since);
-        }
+        filter.add_to(&mut url);
         self.get_data(url).await
+    }
+
+    /// `WS /ws/sandboxes/:id/logs`: what its main process has written and writes, until it ends. Connects again when a
+    /// connection breaks; nothing is missed, and nothing comes twice.
+    #[must_use]
+    pub fn sandbox_log_lines(&self, id: &SandboxId, filter: &LogFilter) -> LogLines {
+        log_lines(self.clone(), id.clone(), filter.clone())
     }
 }

@@ -29,6 +29,6 @@ pub use error::{EngineError, FieldProblem};
 pub use files::SandboxFiles;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
-    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogQuery, LogView, MetricsView, NewApiKey,
-    NewExec, NewSandbox, SandboxView, Settings,
+    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogLines, LogQuery, LogView, MetricsView,
+    NewApiKey, NewExec, NewSandbox, SandboxView, Settings,
 };

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
-use atoll_ports::ExecFilter;
-use atoll_types::{ExecEvent, ExecEventKind, ExecKind, OutputStream, SandboxId, Timestamp};
+use atoll_ports::{ExecFilter, ExecRecord};
+use atoll_types::{
+    ErrorCode, ExecEvent, ExecEventKind, ExecKind, ExecStatus, OutputStream, SandboxId, Timestamp,
+};
+use futures_util::StreamExt;
 
-use crate::{Caller, Engine, EngineError, LogLineView, LogQuery, LogView};
+use crate::{Caller, Engine, EngineError, ExecEvents, LogLineView, LogLines, LogQuery, LogView};
 
 /// Lines that an answer holds at most, and the bound of a sandbox's log.
 const LINES_MAX: usize = 10_000;
@@ -27,22 +30,128 @@ impl Engine {
         id: &SandboxId,
         query: LogQuery,
     ) -> Result<LogView, EngineError> {
+        let Some(main) = self.last_main(caller, id).await? else {
+            return Ok(LogView { lines: Vec::new(), truncated: false });
+        };
+        let mut lines = Lines::new(&query);
+        self.read_log(&main, &mut lines).await?;
+        Ok(lines.finish())
+    }
+
+    /// Lines of the log, those that are there and then those that come, until the main process has ended.
+    ///
+    /// # Errors
+    /// `sandbox_not_found`; the stream itself ends with `unavailable` when serve stops before the process does.
+    pub async fn sandbox_log_lines(
+        &self,
+        caller: &Caller,
+        id: &SandboxId,
+        query: LogQuery,
+    ) -> Result<LogLines, EngineError> {
+        let Some(main) = self.last_main(caller, id).await? else {
+            return Ok(Box::pin(futures_util::stream::empty()));
+        };
+        let mut lines = Lines::new(&query);
+        let seq = self.read_log(&main, &mut lines).await?;
+        if main.outcome.is_some() {
+            // All of it is there, and a last line without an end is a line of the tail too.
+            let lines = lines.finish().lines.into_iter().map(Ok);
+            return Ok(Box::pin(futures_util::stream::iter(lines)));
+        }
+        let events = self.exec_events(caller, id, &main.id, seq).await?;
+        lines.follow();
+        let follow =
+            Follow { engine: self.clone(), caller: caller.clone(), main, lines, events, is_over: false };
+        Ok(Box::pin(futures_util::stream::unfold(follow, |mut follow| async move {
+            let line = follow.next().await?;
+            Some((line, follow))
+        })))
+    }
+
+    async fn last_main(&self, caller: &Caller, id: &SandboxId) -> Result<Option<ExecRecord>, EngineError> {
         self.owned(caller, id)?;
         let mains = ExecFilter { kind: Some(ExecKind::Main), ..ExecFilter::default() };
         let page = self.inner.ports.store.exec_list(id, &mains, None, 1).await?;
-        let Some(main) = page.items.into_iter().next() else {
-            return Ok(LogView { lines: Vec::new(), truncated: false });
-        };
-        let mut log = self.inner.ports.exec_logs.reader(id, &main.id, 0).await?;
-        let mut lines = Lines::new(&query);
+        Ok(page.items.into_iter().next())
+    }
+
+    /// Takes in what is there; answers with the number of its last event.
+    async fn read_log(&self, main: &ExecRecord, lines: &mut Lines) -> Result<u64, EngineError> {
+        let mut log = self.inner.ports.exec_logs.reader(&main.sandbox, &main.id, 0).await?;
+        let mut last = 0;
         loop {
             let page = log.next(READ_BYTES).await?;
             lines.dropped |= page.first_held.is_some();
-            if page.events.is_empty() {
-                return Ok(lines.finish());
-            }
+            let Some(event) = page.events.last() else { return Ok(last) };
+            last = event.seq;
             page.events.into_iter().for_each(|event| lines.push(event));
         }
+    }
+}
+
+/// One reader that waits for lines.
+struct Follow {
+    engine: Engine,
+    caller: Caller,
+    main: ExecRecord,
+    lines: Lines,
+    events: ExecEvents,
+    is_over: bool,
+}
+
+impl Follow {
+    async fn next(&mut self) -> Option<Result<LogLineView, EngineError>> {
+        loop {
+            if let Some(line) = self.lines.kept.pop_front() {
+                return Some(Ok(line));
+            }
+            if self.is_over {
+                return None;
+            }
+            let failed = match self.events.next().await {
+                Some(Ok(event)) => {
+                    self.lines.push(event);
+                    continue;
+                }
+                Some(Err(error)) => Some(error),
+                None => self.unfinished().await,
+            };
+            self.is_over = true;
+            match failed {
+                Some(error) => return Some(Err(error)),
+                // A last line may have no end.
+                None => self.lines.flush(),
+            }
+        }
+    }
+
+    /// Why there are no more events, unless it is that the process has ended.
+    async fn unfinished(&mut self) -> Option<EngineError> {
+        let record = self.engine.exec_get(&self.caller, &self.main.sandbox, &self.main.id).await;
+        match record {
+            Ok(view) if view.record.status == ExecStatus::Running => {
+                Some(EngineError::new(ErrorCode::Unavailable, "Atoll is stopping: try again"))
+            }
+            Ok(_) => None,
+            // Deleted meanwhile: there is nothing more to come.
+            Err(error) if matches!(error.code, ErrorCode::SandboxNotFound | ErrorCode::ExecNotFound) => None,
+            Err(error) => Some(error),
+        }
+    }
+}
+
+/// Where a piece of a line came from.
+#[derive(Clone, Copy)]
+struct Origin {
+    seq: u64,
+    time: Timestamp,
+    stream: OutputStream,
+}
+
+impl Origin {
+    /// Each stream has a line of its own that is not whole yet.
+    fn slot(self) -> usize {
+        usize::from(self.stream == OutputStream::Stderr)
     }
 }
 
@@ -52,7 +161,9 @@ struct Lines {
     open: [Option<LogLineView>; 2],
     bytes: usize,
     most: usize,
+    bytes_most: usize,
     since: Option<Timestamp>,
+    after_seq: u64,
     dropped: bool,
 }
 
@@ -64,36 +175,46 @@ impl Lines {
             open: [None, None],
             bytes: 0,
             most: tail.min(LINES_MAX),
+            bytes_most: BYTES_MAX,
             since: query.since,
+            after_seq: query.after_seq.unwrap_or(0),
             dropped: false,
         }
     }
 
+    /// From here on everything is taken out after each event, so an event is all that is ever held.
+    fn follow(&mut self) {
+        (self.most, self.bytes_most) = (usize::MAX, usize::MAX);
+    }
+
     fn push(&mut self, event: ExecEvent) {
         let ExecEventKind::Output(stream, data) = event.kind else { return };
+        let from = Origin { seq: event.seq, time: event.time, stream };
         for line in data.split_inclusive(|b| *b == b'\n') {
-            self.push_pieces(stream, event.time, line);
+            self.push_pieces(from, line);
         }
     }
 
     /// A line or a part of it, cut where it becomes too long.
-    fn push_pieces(&mut self, stream: OutputStream, time: Timestamp, mut text: &[u8]) {
+    fn push_pieces(&mut self, from: Origin, mut text: &[u8]) {
         loop {
-            let open = self.open[usize::from(stream == OutputStream::Stderr)].as_ref();
+            let open = self.open[from.slot()].as_ref();
             let room = LINE_BYTES_MAX - open.map_or(0, |line| line.line.len());
             if text.len() <= room {
-                return self.push_piece(stream, time, text);
+                return self.push_piece(from, text);
             }
             let (piece, rest) = text.split_at(room);
-            self.push_piece(stream, time, piece);
+            self.push_piece(from, piece);
             text = rest;
         }
     }
 
-    fn push_piece(&mut self, stream: OutputStream, time: Timestamp, piece: &[u8]) {
-        let slot = usize::from(stream == OutputStream::Stderr);
+    fn push_piece(&mut self, from: Origin, piece: &[u8]) {
+        let Origin { seq, time, stream } = from;
+        let slot = from.slot();
         let mut line =
-            self.open[slot].take().unwrap_or_else(|| LogLineView { time, stream, line: Vec::new() });
+            self.open[slot].take().unwrap_or_else(|| LogLineView { seq, time, stream, line: Vec::new() });
+        line.seq = seq;
         let text = piece.strip_suffix(b"\n").unwrap_or(piece);
         line.line.extend_from_slice(text);
         if piece.ends_with(b"\n") || line.line.len() >= LINE_BYTES_MAX {
@@ -104,24 +225,29 @@ impl Lines {
     }
 
     fn keep(&mut self, line: LogLineView) {
-        if self.since.is_some_and(|since| line.time < since) {
+        if line.seq <= self.after_seq || self.since.is_some_and(|since| line.time < since) {
             return;
         }
         self.bytes += line.line.len();
         self.kept.push_back(line);
-        while self.kept.len() > self.most || self.bytes > BYTES_MAX {
+        while self.kept.len() > self.most || self.bytes > self.bytes_most {
             let Some(oldest) = self.kept.pop_front() else { break };
             self.bytes -= oldest.line.len();
             self.dropped = true;
         }
     }
 
-    fn finish(mut self) -> LogView {
+    /// Takes what has no end for whole lines.
+    fn flush(&mut self) {
         for slot in 0..self.open.len() {
             if let Some(line) = self.open[slot].take() {
                 self.keep(line);
             }
         }
+    }
+
+    fn finish(mut self) -> LogView {
+        self.flush();
         LogView { lines: self.kept.into(), truncated: self.dropped }
     }
 }
@@ -166,7 +292,7 @@ mod tests {
 
     #[test]
     fn tail_and_since_bound_the_answer() {
-        let query = LogQuery { tail: Some(2), since: Some(Timestamp::from_unix_ms(2)) };
+        let query = LogQuery { tail: Some(2), since: Some(Timestamp::from_unix_ms(2)), after_seq: None };
         let mut lines = Lines::new(&query);
         for time in 1..=5 {
             lines.push(output(time, &format!("{time}\n")));
@@ -174,5 +300,17 @@ mod tests {
         let view = lines.finish();
         assert_eq!(text(&view), ["4", "5"]);
         assert!(view.truncated);
+    }
+
+    #[test]
+    fn only_lines_that_ended_after_an_event_are_kept() {
+        let query = LogQuery { after_seq: Some(2), ..LogQuery::default() };
+        let mut lines = Lines::new(&query);
+        for (seq, piece) in [(2, "one\ntw"), (3, "o\nthree\n")] {
+            lines.push(ExecEvent { seq, ..output(1, piece) });
+        }
+        let view = lines.finish();
+        assert_eq!(text(&view), ["two", "three"]);
+        assert!(view.lines.iter().all(|line| line.seq == 3));
     }
 }

@@ -71,7 +71,7 @@ impl Engine {
         }
         self.inner.readings.keep(id, after);
         let window = after.at.since(before.at);
-        let share = |now: u64, then: u64| percent(nanos(now.saturating_sub(then)), window);
+        let share = |now: u64, then: u64| percent(Duration::from_nanos(now.saturating_sub(then)), window);
         Ok(MetricsView {
             cpu_percent: share(after.usage.cpu_nanos, before.usage.cpu_nanos),
             system_percent: share(after.usage.system_nanos, before.usage.system_nanos),
@@ -94,10 +94,6 @@ impl Engine {
         let usage = self.inner.ports.runtime.usage(id).await?;
         Ok(Reading { at: self.inner.ports.clock.boot_time(), usage })
     }
-}
-
-const fn nanos(count: u64) -> Duration {
-    Duration::from_nanos(count)
 }
 
 /// Time in percent of a window: 100 is one core, all the time.

@@ -148,11 +148,18 @@ pub struct LogQuery {
     pub tail: Option<u32>,
     /// Only lines from this moment on.
     pub since: Option<Timestamp>,
+    /// Only lines that ended after the event of this number.
+    pub after_seq: Option<u64>,
 }
+
+/// Lines of a log as they come.
+pub type LogLines = Pin<Box<dyn Stream<Item = Result<LogLineView, EngineError>> + Send>>;
 
 /// A line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLineView {
+    /// Number of the event that ended it.
+    pub seq: u64,
     /// When its first byte came.
     pub time: Timestamp,
     /// Which stream.

@@ -4,9 +4,8 @@ use std::sync::LazyLock;
 
 use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
-    FieldError, File, FileEvent, FileMatches, Health, Image, Logs, Probe, Sandbox, Terminal, TerminalCommand,
-    TerminalControl, UnpackedArchive, User,
-    Metrics,
+    FieldError, File, FileEvent, FileMatches, Health, Image, LogLine, Logs, Metrics, Probe, Sandbox, Terminal,
+    TerminalCommand, TerminalControl, UnpackedArchive, User,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -86,15 +85,16 @@ fn register_responses(components: &mut Components) {
         FileMatches,
         Health,
         Image,
+        LogLine,
         Logs,
+        Metrics,
         Probe,
         Sandbox,
-        UnpackedArchive,
-        User,
         Terminal,
         TerminalCommand,
         TerminalControl,
-        Metrics,
+        UnpackedArchive,
+        User,
     );
     components.schemas.extend(schemas);
 }

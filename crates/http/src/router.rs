@@ -53,6 +53,7 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(sandboxes::pause::pause_sandbox))
         .routes(routes!(sandboxes::resume::resume_sandbox))
         .routes(routes!(sandboxes::metrics::get_sandbox_metrics))
+        .routes(routes!(sandboxes::follow_logs::follow_sandbox_logs))
 }
 
 /// The two tables, and the document of both.

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use atoll_api_types::LogLine;
 use atoll_client::LogFilter;
 use atoll_types::OutputStream;
+use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -24,27 +26,42 @@ pub(crate) struct Args {
     /// Begin each line with its time.
     #[arg(long, short)]
     timestamps: bool,
+    /// Go on with what is written, until the process ends.
+    #[arg(long, short)]
+    follow: bool,
 }
 
 /// What the process wrote to standard error goes to ours.
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     let id = sandbox_ref::resolve(&call.client, &args.sandbox).await?;
     let filter = LogFilter { tail: args.tail, since: args.since };
+    if args.follow {
+        let mut lines = call.client.sandbox_log_lines(&id, &filter);
+        while let Some(line) = lines.next().await {
+            print(&line?, args.timestamps, call)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let logs = call.client.sandbox_logs(&id, &filter).await?;
     if call.printer.is_json() {
         call.printer.data(&logs, String::new)?;
         return Ok(ExitCode::SUCCESS);
     }
     for line in &logs.lines {
-        let stream = if line.stream == "stderr" { OutputStream::Stderr } else { OutputStream::Stdout };
-        let text = if args.timestamps {
-            format!("{} {}\n", line.time, line.line)
-        } else {
-            format!("{}\n", line.line)
-        };
-        call.printer.bytes(stream, text.as_bytes())?;
+        print(line, args.timestamps, call)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One line; for programs, one object on a line.
+fn print(line: &LogLine, timestamps: bool, call: &Call) -> anyhow::Result<()> {
+    if call.printer.is_json() {
+        let text = format!("{}\n", serde_json::to_string(line)?);
+        return Ok(call.printer.bytes(OutputStream::Stdout, text.as_bytes())?);
+    }
+    let stream = if line.stream == "stderr" { OutputStream::Stderr } else { OutputStream::Stdout };
+    let text = if timestamps { format!("{} {}\n", line.time, line.line) } else { format!("{}\n", line.line) };
+    Ok(call.printer.bytes(stream, text.as_bytes())?)
 }
 
 /// A moment in RFC 3339; a time is so long ago.

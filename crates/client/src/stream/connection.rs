@@ -9,11 +9,11 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::ExecEvent;
 use crate::{ApiError, Client, ClientError};
 
 /// Largest message in bytes: an event has at most 64 KiB of output, in base 64.
@@ -33,8 +33,10 @@ pub(super) struct Connection {
     failure: Option<FailureBody>,
 }
 
-pub(super) enum Received {
-    Event(ExecEvent),
+pub(super) enum Received<T> {
+    Message(T),
+    /// The server has nothing more to say.
+    Done,
     /// It is over; why, as far as that is known.
     Closed(ClientError),
 }
@@ -51,12 +53,23 @@ impl Connection {
             .append_pair("exec_id", exec.as_str())
             .append_pair("after_seq", &after_seq.to_string())
             .append_pair("encoding", "base64");
-        let socket = open_socket(client, &url, None, MESSAGE_BYTES_MAX).await?;
+        Self::open_url(client, &url, MESSAGE_BYTES_MAX).await
+    }
+
+    pub(super) async fn open_url(
+        client: &Client,
+        url: &Url,
+        message_bytes_max: usize,
+    ) -> Result<Self, ClientError> {
+        let socket = open_socket(client, url, None, message_bytes_max).await?;
         Ok(Self { socket, url: client.base_url().to_owned(), failure: None })
     }
 
-    /// Waits for the next event. Cancel safety: a message that was received in part stays in the socket's buffer.
-    pub(super) async fn receive(&mut self) -> Result<Received, ClientError> {
+    /// Waits for the next message that can be read. Cancel safety: a message that was received in part stays in the socket's buffer.
+    pub(super) async fn receive<T>(
+        &mut self,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Result<Received<T>, ClientError> {
         loop {
             let message = match self.message().await? {
                 Some(Ok(message)) => message,
@@ -64,13 +77,16 @@ impl Connection {
                 None => return Ok(Received::Closed(self.interrupted(tungstenite::Error::ConnectionClosed))),
             };
             match message {
-                Message::Text(text) => match ExecEvent::parse(&text) {
-                    Ok(event) => return Ok(Received::Event(event)),
+                Message::Text(text) => match parse(&text) {
+                    Ok(message) => return Ok(Received::Message(message)),
                     Err(detail) => match serde_json::from_str::<Failure>(&text) {
                         Ok(failure) => self.failure = Some(failure.error),
                         Err(_) => return Err(self.protocol(detail)),
                     },
                 },
+                Message::Close(Some(frame)) if frame.code == CloseCode::Normal && self.failure.is_none() => {
+                    return Ok(Received::Done);
+                }
                 Message::Close(frame) => return Ok(Received::Closed(self.closed(frame))),
                 // The library answers pings by itself; a pong only had to come.
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
@@ -102,6 +118,11 @@ impl Connection {
                 ClientError::Interrupted { url: self.url.clone(), source }
             }
         }
+    }
+
+    /// The server closed as if the command had ended, and no exit came.
+    pub(super) fn no_exit(&mut self) -> ClientError {
+        self.closed(None)
     }
 
     /// The server left events out: the connection is useless, another may be better.

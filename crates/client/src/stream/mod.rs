@@ -17,6 +17,7 @@
 mod backoff;
 mod connection;
 mod event;
+mod logs;
 
 use std::pin::Pin;
 
@@ -24,6 +25,8 @@ use atoll_types::{ExecId, SandboxId};
 use futures_util::{Stream, stream};
 
 pub use event::{ExecEvent, ExecEventKind};
+pub use logs::LogLines;
+pub(crate) use logs::log_lines;
 
 use crate::{Client, ClientError};
 pub(crate) use backoff::Backoff;
@@ -94,10 +97,11 @@ impl State {
             }
         };
         loop {
-            match connection.receive().await? {
-                Received::Event(event) if event.seq <= self.last_seq => {}
-                Received::Event(event) if event.seq == self.last_seq + 1 => return Ok(event),
-                Received::Event(event) => return Err(connection.gap(self.last_seq, event.seq)),
+            match connection.receive(ExecEvent::parse).await? {
+                Received::Message(event) if event.seq <= self.last_seq => {}
+                Received::Message(event) if event.seq == self.last_seq + 1 => return Ok(event),
+                Received::Message(event) => return Err(connection.gap(self.last_seq, event.seq)),
+                Received::Done => return Err(connection.no_exit()),
                 Received::Closed(error) => return Err(error),
             }
         }

@@ -19,11 +19,11 @@ use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::convert::{event_view, lost_event};
 
 /// Everything was sent.
-const CLOSE_DONE: u16 = 1000;
+pub(crate) const CLOSE_DONE: u16 = 1000;
 /// Atoll goes away; the client may come again.
-const CLOSE_GOING_AWAY: u16 = 1001;
+pub(crate) const CLOSE_GOING_AWAY: u16 = 1001;
 /// Failures close with this and their HTTP status.
-const CLOSE_FAILURE: u16 = 4000;
+pub(crate) const CLOSE_FAILURE: u16 = 4000;
 /// Time for the client to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -70,10 +70,10 @@ enum More {
 }
 
 /// The client takes nothing any more.
-struct Gone;
+pub(crate) struct Gone;
 
 /// Why it ended before its time.
-enum Cut {
+pub(crate) enum Cut {
     Gone,
     Failed(ApiFailure),
 }
@@ -189,7 +189,7 @@ impl Follow {
 }
 
 /// Hands a message to the connection; waits while the client takes nothing, but not for ever.
-async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Cut> {
+pub(crate) async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Cut> {
     let text = serde_json::to_string(message).map_err(ApiFailure::internal)?;
     match timeout(STREAM_SILENCE_MAX, socket.feed(Message::Text(text.into()))).await {
         Ok(Ok(())) => Ok(()),
@@ -197,14 +197,14 @@ async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), C
     }
 }
 
-async fn flush(socket: &mut WebSocket) -> Result<(), Gone> {
+pub(crate) async fn flush(socket: &mut WebSocket) -> Result<(), Gone> {
     match timeout(STREAM_SILENCE_MAX, socket.flush()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Gone),
     }
 }
 
-async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+pub(crate) async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
     match timeout(STREAM_SILENCE_MAX, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Gone),
@@ -212,7 +212,7 @@ async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
 }
 
 /// Closes, and lets the client answer, so that it reads everything before the connection ends.
-async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+pub(crate) async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: reason.into() };
     if push(socket, Message::Close(Some(frame))).await.is_err() {
         return;

@@ -1,6 +1,6 @@
 //! `/sandboxes/{id}/exec`, `/execs` and `/stream`: commands in a sandbox.
 
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod run;

@@ -38,16 +38,22 @@ pub(crate) async fn get_sandbox_logs(
     Path(path): Path<SandboxPath>,
     Query(query): Query<LogsQuery>,
 ) -> Result<Ok<Logs>, ApiFailure> {
-    let mut problems = Problems::default();
-    let tail = problems.within("query.tail", query.tail, &(1..=LOG_LINES_MAX)).or(Some(LOG_LINES_DEFAULT));
-    let since = query.since.and_then(|text| problems.check("query.since", moment(&text, SystemTime::now())));
-    let query = problems.finish(Some(LogQuery { tail, since }))?;
+    let query = log_query(query.tail, query.since)?;
     let log = api.engine().sandbox_logs(&caller, &path.id, query).await?;
     data(Logs { lines: log.lines.into_iter().map(line_view).collect(), truncated: log.truncated })
 }
 
-fn line_view(line: LogLineView) -> LogLine {
+/// The checked query.
+pub(super) fn log_query(tail: Option<u32>, since: Option<String>) -> Result<LogQuery, ApiFailure> {
+    let mut problems = Problems::default();
+    let tail = problems.within("query.tail", tail, &(1..=LOG_LINES_MAX)).or(Some(LOG_LINES_DEFAULT));
+    let since = since.and_then(|text| problems.check("query.since", moment(&text, SystemTime::now())));
+    problems.finish(Some(LogQuery { tail, since, after_seq: None }))
+}
+
+pub(super) fn line_view(line: LogLineView) -> LogLine {
     LogLine {
+        seq: line.seq,
         time: line.time.to_rfc3339(),
         stream: output_stream(line.stream).to_owned(),
         line: text_of(line.line),

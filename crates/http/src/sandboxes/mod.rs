@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod follow_logs;
 pub(crate) mod get;
 pub(crate) mod keepalive;
 pub(crate) mod list;

@@ -9,6 +9,7 @@ mod files;
 mod hostile;
 mod images;
 mod kit;
+mod logs;
 mod openapi;
 mod sandboxes;
 mod single_user;

@@ -160,7 +160,7 @@ async fn the_main_process_has_a_log() {
         if lines != json!([]) {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The kit's clock stands still in the past, so `since=1h` shows nothing while a plain look does.
     let plain = user.get(&path).await;

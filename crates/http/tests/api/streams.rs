@@ -39,7 +39,7 @@ pub(crate) async fn connect(server: &Server, path: &str, token: Option<&str>) ->
 
 impl Stream {
     /// The next message, or the code that closed it.
-    async fn next(&mut self) -> Result<Value, Option<u16>> {
+    pub(crate) async fn next(&mut self) -> Result<Value, Option<u16>> {
         loop {
             let message =
                 tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a message");

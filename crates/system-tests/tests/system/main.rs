@@ -11,6 +11,7 @@ mod harness;
 mod hostile;
 mod images;
 mod lifetimes;
+mod logs;
 mod metrics;
 mod network;
 mod newcomer;
