@@ -22,8 +22,8 @@ pub use files::{
 };
 pub use images::{Images, ImagesError, Imported};
 pub use records::{
-    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Lifetime, OperationRecord, Role, SandboxRecord,
-    UserRecord,
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
+    SandboxRecord, UserRecord,
 };
 pub use runtime::{
     FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,

@@ -2,8 +2,8 @@
 
 use atoll_types::{
     ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
-    ImageName, NodeId, Observed, OperationId, OperationKind, SandboxId, SandboxSpec, StopReason, Timestamp,
-    UserId,
+    ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId, OperationKind,
+    SandboxId, SandboxSpec, StopReason, Timestamp, UserId,
 };
 
 /// What a user may do beyond his own things.
@@ -163,4 +163,35 @@ pub struct ExecOutcome {
     pub truncated: bool,
     /// Why it failed or was lost, for people.
     pub failure: Option<String>,
+}
+
+/// A background job. Durable: what was asked is known nowhere else; the rest is what a crash must not forget, so that no run
+/// is begun twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRecord {
+    /// Id.
+    pub id: JobId,
+    /// Where it runs.
+    pub sandbox: SandboxId,
+    /// What it is; never changes.
+    pub spec: JobSpec,
+    /// What was asked.
+    pub desired: JobDesired,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// When the sandbox had come up in which the last run was begun: tells whether it went down since.
+    pub sandbox_started_at: Timestamp,
+    /// Runs that were begun.
+    pub starts: u64,
+    /// Restarts in a row, none of whose runs lasted.
+    pub retries: u32,
+    /// The last runs, newest last, at most [`atoll_types::bounds::JOB_RUNS_MAX`] and never none. Each id is written down
+    /// before its run is begun.
+    pub runs: Vec<ExecId>,
+    /// How the last run that ended did.
+    pub last_end: Option<JobEnd>,
+    /// Grows by one with every write; a write names the one it read.
+    pub generation: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
 }

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, Label, NodeId, SandboxId,
+    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, JobId, Label, NodeId, SandboxId,
     Timestamp, UserId,
 };
 
-use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, SandboxRecord, UserRecord};
+use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, SandboxRecord, UserRecord};
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
 pub const UID_SLOTS: u32 = 4_000;
@@ -161,7 +161,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
         record: &SandboxRecord,
         durability: Durability,
     ) -> Result<Cas<SandboxRecord>, StoreError>;
-    /// Removes a record and its execs if its desired state is `Deleted`; frees its uid slot. True when it was
+    /// Removes a record, its execs and its jobs if its desired state is `Deleted`; frees its uid slot. True when it was
     /// there.
     async fn sandbox_remove(&self, id: &SandboxId) -> Result<bool, StoreError>;
 
@@ -196,4 +196,24 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn flush(&self) -> Result<(), StoreError>;
     /// Whether the database answers, for `/health`.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Adds a job with generation 1; `job.generation` is ignored. Survives the loss of power.
+    async fn job_insert(&self, job: &JobRecord) -> Result<(), StoreError>;
+    /// By id, within its sandbox.
+    async fn job_get(&self, sandbox: &SandboxId, id: &JobId) -> Result<Option<JobRecord>, StoreError>;
+    /// One sandbox's, newest first.
+    async fn job_list(
+        &self,
+        sandbox: &SandboxId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<JobRecord>, StoreError>;
+    /// All of every sandbox of a node.
+    async fn job_list_node(&self, node: &NodeId) -> Result<Vec<JobRecord>, StoreError>;
+    /// Writes all that changes of a record (desired, phase, sandbox_started_at, starts, retries, runs, last_end) if its
+    /// generation is still `job.generation`, and raises it by one.
+    async fn job_update(&self, job: &JobRecord, durability: Durability)
+    -> Result<Cas<JobRecord>, StoreError>;
+    /// Removes a record if its desired state is `Deleted`. True when it was there.
+    async fn job_remove(&self, sandbox: &SandboxId, id: &JobId) -> Result<bool, StoreError>;
 }

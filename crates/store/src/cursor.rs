@@ -11,6 +11,7 @@ pub(crate) enum List {
     Images,
     Sandboxes,
     Execs,
+    Jobs,
 }
 
 impl List {
@@ -20,6 +21,7 @@ impl List {
             Self::Images => "i",
             Self::Sandboxes => "s",
             Self::Execs => "e",
+            Self::Jobs => "j",
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 use atoll_ports::{
-    ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, Page, SandboxFilter,
-    SandboxRecord, Store, StoreError, UserRecord,
+    ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Page,
+    SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
 };
-use atoll_types::{ApiKeyId, Email, ExecId, ImageDigest, ImageName, NodeId, SandboxId, Timestamp, UserId};
+use atoll_types::{
+    ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, SandboxId, Timestamp, UserId,
+};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use crate::SqliteStore;
 use crate::ends;
 use crate::error::failed;
-use crate::query::{api_keys, exec_writes, execs, images, sandbox_writes, sandboxes, users};
+use crate::query::{api_keys, exec_writes, execs, images, jobs, sandbox_writes, sandboxes, users};
 use crate::writer::Steps;
 
 /// Execs of a deleted sandbox that one transaction removes: bounds how long other writes wait, about 10 ms.
@@ -233,5 +235,51 @@ impl Store for SqliteStore {
         }
         let one = Statement::from_string(DbBackend::Sqlite, "SELECT 1");
         self.read.query_one_raw(one).await.map(|_| ()).map_err(failed("answer"))
+    }
+
+    async fn job_insert(&self, job: &JobRecord) -> Result<(), StoreError> {
+        let insert = jobs::insert_statement(job)?;
+        let act = self.writer.write(Durability::Power, Steps::One, move |db| {
+            Box::pin(async move { jobs::insert(db, insert).await })
+        });
+        act.await
+    }
+
+    async fn job_get(&self, sandbox: &SandboxId, id: &JobId) -> Result<Option<JobRecord>, StoreError> {
+        jobs::get(&self.read, sandbox, id).await
+    }
+
+    async fn job_list(
+        &self,
+        sandbox: &SandboxId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<JobRecord>, StoreError> {
+        jobs::list(&self.read, sandbox, cursor, limit).await
+    }
+
+    async fn job_list_node(&self, node: &NodeId) -> Result<Vec<JobRecord>, StoreError> {
+        jobs::list_node(&self.read, node).await
+    }
+
+    async fn job_update(
+        &self,
+        job: &JobRecord,
+        durability: Durability,
+    ) -> Result<Cas<JobRecord>, StoreError> {
+        let (sandbox, id, update) = (job.sandbox.clone(), job.id.clone(), jobs::update_statement(job)?);
+        let act = self.writer.write(durability, Steps::One, move |db| {
+            Box::pin(async move { jobs::update(db, &sandbox, &id, update).await })
+        });
+        act.await
+    }
+
+    /// Not for [`Durability::Power`]: that it is to be gone is on the disk already.
+    async fn job_remove(&self, sandbox: &SandboxId, id: &JobId) -> Result<bool, StoreError> {
+        let (sandbox, id) = (sandbox.clone(), id.clone());
+        let act = self.writer.write(Durability::Process, Steps::One, move |db| {
+            Box::pin(async move { jobs::remove(db, &sandbox, &id).await })
+        });
+        act.await
     }
 }

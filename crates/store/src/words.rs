@@ -1,7 +1,7 @@
 //! Words of states as the tables hold them; the CHECK constraints list the same ones.
 
 use atoll_ports::Role;
-use atoll_types::{Desired, ExecKind, ExecStatus, Observed, OperationKind, StopReason};
+use atoll_types::{Desired, ExecKind, ExecStatus, JobDesired, Observed, OperationKind, StopReason};
 
 /// A word that is none of its column's.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,7 @@ words! {
     StopReason {
         Requested = "requested", Idle = "idle", Expired = "expired", HostRestarted = "host_restarted",
     }
+    JobDesired { Running = "running", Deleted = "deleted", }
     ExecKind { Exec = "exec", Main = "main", }
     ExecStatus {
         Running = "running", Exited = "exited", TimedOut = "timed_out", Lost = "lost", Failed = "failed",

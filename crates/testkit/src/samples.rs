@@ -5,11 +5,14 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use atoll_ports::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, Role, SandboxRecord, UserRecord};
+use atoll_ports::{
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Role, SandboxRecord, UserRecord,
+};
 use atoll_types::{
-    ApiKeyId, Capabilities, Command, Desired, Email, EnvVars, ExecExit, ExecId, ExecKind, ExecSpec,
-    ExecStatus, GuestUser, ImageDigest, ImageName, ImageSource, Label, Labels, Limits, Network, NodeId,
-    Observed, OnExpiry, RuntimeKind, SandboxId, SandboxSpec, Timestamp, UserId,
+    ApiKeyId, Backoff, Capabilities, Command, Desired, Email, EnvVars, ExecExit, ExecId, ExecKind, ExecSpec,
+    ExecStatus, GuestUser, ImageDigest, ImageName, ImageSource, JobDesired, JobId, JobPhase, JobSpec, Label,
+    Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec,
+    Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -186,4 +189,29 @@ pub fn lost(last_seq: u64) -> ExecOutcome {
 #[must_use]
 pub fn finished(exec: &ExecRecord, outcome: ExecOutcome) -> ExecRecord {
     ExecRecord { status: outcome.status, outcome: Some(outcome), ..exec.clone() }
+}
+
+/// What a job of this shell line is, with the usual waits.
+#[must_use]
+pub fn job_spec(line: &str, restart: RestartPolicy) -> JobSpec {
+    JobSpec { name: None, exec: exec_spec(line), restart, max_retries: None, backoff: Backoff::default() }
+}
+
+/// A job whose first run was just begun.
+#[must_use]
+pub fn job(sandbox: &SandboxId) -> JobRecord {
+    JobRecord {
+        id: JobId::random(),
+        sandbox: sandbox.clone(),
+        spec: job_spec("true", RestartPolicy::OnFailure),
+        desired: JobDesired::Running,
+        phase: JobPhase::Running,
+        sandbox_started_at: now(),
+        starts: 1,
+        retries: 0,
+        runs: vec![ExecId::random()],
+        last_end: None,
+        generation: 1,
+        created_at: now(),
+    }
 }

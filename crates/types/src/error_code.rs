@@ -133,4 +133,8 @@ codes! {
     TooManyTerminals = "too_many_terminals", 429;
     /// A defect of Atoll; the trace id finds it in the log.
     Internal = "internal", 500;
+    /// There is no such background job in this sandbox.
+    JobNotFound = "job_not_found", 404;
+    /// The sandbox has as many background jobs as it may: 64.
+    TooManyJobs = "too_many_jobs", 429;
 }

@@ -115,6 +115,10 @@ id!(
     /// Id of a machine that runs sandboxes; each record says which.
     NodeId, "node id", 8
 );
+id!(
+    /// Id of a background job.
+    JobId, "job id", 16
+);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ mod file;
 mod id;
 mod image;
 mod input;
+mod job;
 mod limits;
 mod sandbox;
 mod terminal;
@@ -19,9 +20,10 @@ pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
-pub use id::{ApiKeyId, ExecId, IdError, InstallationId, NodeId, OperationId, SandboxId, UserId};
+pub use id::{ApiKeyId, ExecId, IdError, InstallationId, JobId, NodeId, OperationId, SandboxId, UserId};
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
+pub use job::{Backoff, JobDesired, JobEnd, JobName, JobPhase, JobSpec, JobStatus, RestartPolicy};
 pub use limits::{Limits, bounds};
 pub use sandbox::{
     Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,

@@ -48,6 +48,20 @@ pub mod bounds {
     pub const COUNT_MAX: u32 = 100;
     /// Longest request body of JSON, in bytes: an exec with its standard input in base64 fits.
     pub const JSON_BODY_BYTES_MAX: usize = 4 << 20;
+    /// Most background jobs of a sandbox: a quarter of the commands that an agent holds at once, so that other commands
+    /// have room.
+    pub const JOBS_MAX: usize = 64;
+    /// Runs that a job remembers: enough to see a crash loop, few enough to be a part of its record.
+    pub const JOB_RUNS_MAX: usize = 10;
+    /// Shortest wait before a job starts again, in milliseconds.
+    pub const JOB_BACKOFF_MS_MIN: u32 = 100;
+    /// Shortest bound of the waits before a job starts again, in milliseconds: one that fails at once for ever starts once a
+    /// second at most.
+    pub const JOB_BACKOFF_CAP_MS_MIN: u32 = 1_000;
+    /// Longest wait before a job starts again, in milliseconds: an hour.
+    pub const JOB_BACKOFF_MS_MAX: u32 = 3_600_000;
+    /// Most restarts in a row that a job may be given; one that is given no number has no such bound.
+    pub const JOB_RETRIES_MAX: u32 = 10_000;
 }
 
 /// Resources of one sandbox.

@@ -120,6 +120,7 @@ impl ApiFailure {
             ErrorCode::TooManyExecs
             | ErrorCode::TooManyTerminals
             | ErrorCode::TooManyFileOperations
+            | ErrorCode::TooManyJobs
             | ErrorCode::Unavailable => Some(1),
             ErrorCode::InvalidRequest
             | ErrorCode::Unauthorized
@@ -165,7 +166,8 @@ impl ApiFailure {
             | ErrorCode::CrossDevice
             | ErrorCode::UserNotFound
             | ErrorCode::FileOperationFailed
-            | ErrorCode::Internal => None,
+            | ErrorCode::Internal
+            | ErrorCode::JobNotFound => None,
         }
     }
 

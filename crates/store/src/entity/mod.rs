@@ -5,5 +5,6 @@
 pub(crate) mod api_key;
 pub(crate) mod exec;
 pub(crate) mod image;
+pub(crate) mod job;
 pub(crate) mod sandbox;
 pub(crate) mod user;

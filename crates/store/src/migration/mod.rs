@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_boot_id;
 mod m0003_paused;
+mod m0004_jobs;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -14,7 +15,12 @@ struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First), Box::new(m0002_boot_id::BootId), Box::new(m0003_paused::Paused)]
+        vec![
+            Box::new(m0001_first::First),
+            Box::new(m0002_boot_id::BootId),
+            Box::new(m0003_paused::Paused),
+            Box::new(m0004_jobs::Jobs),
+        ]
     }
 }
 

@@ -5,7 +5,7 @@ use atoll_testkit::samples;
 use atoll_types::{ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::{api_keys, exec_writes, execs, images, sandboxes};
+use super::{api_keys, exec_writes, execs, images, jobs, sandboxes};
 use crate::SqliteStore;
 use crate::cursor::Place;
 
@@ -44,6 +44,7 @@ async fn no_list_scans_or_sorts() {
     let mut statements = vec![
         sandboxes::list_node_statement(&node),
         execs::list_running_statement(&node),
+        jobs::list_node_statement(&node),
         exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
         exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),
     ];
@@ -51,6 +52,7 @@ async fn no_list_scans_or_sorts() {
         statements.extend(sandbox_lists(after.as_ref()));
         statements.extend(exec_lists(after.as_ref()));
         statements.push(api_keys::list_statement(&UserId::random(), after.clone(), 10));
+        statements.push(jobs::list_statement(&sandbox, after.clone(), 10));
         statements.push(images::list_statement(after, 10));
     }
     for statement in statements {

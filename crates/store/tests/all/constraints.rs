@@ -33,7 +33,11 @@ async fn impossible_rows_are_refused() {
     store.image_put(&samples::image(&user.id, "a", samples::digest('a'))).await.unwrap();
     store.api_key_insert(&samples::api_key(&user.id)).await.unwrap();
 
+    let waiting = samples::job(&second.id);
+    store.job_insert(&waiting).await.unwrap();
+
     let mut db = raw(&dir).await;
+    let job = |set: &str| format!("UPDATE jobs SET {set} WHERE id = '{}'", waiting.id);
     let sandbox = |set: &str| format!("UPDATE sandboxes SET {set} WHERE id = '{}'", second.id);
     let running = |set: &str| format!("UPDATE execs SET {set} WHERE id = '{}'", exec.id);
     let done = |set: &str| format!("UPDATE execs SET {set} WHERE id = '{}'", ended.id);
@@ -86,12 +90,23 @@ async fn impossible_rows_are_refused() {
         done("truncated = 2"),
         done("exit_code = 4294967296"),
         done("sandbox_id = 'aaaaaaaaaaaa'"),
+        job("phase = 'waiting'"),
+        job("next_start_at = 1"),
+        job("phase = 'asleep'"),
+        job("desired = 'stopped'"),
+        job("runs = '[]'"),
+        job("runs = '{'"),
+        job("starts = 0"),
+        job("retries = -1"),
+        job("last_end = '{'"),
+        job("sandbox_id = 'aaaaaaaaaaaa'"),
         "INSERT INTO sandbox_labels VALUES ('k', 'v', 0, 'aaaaaaaaaaaa')".to_owned(),
     ] {
         refused(&mut db, &sql).await;
     }
     assert_eq!(store.sandbox_get(&second.id).await.unwrap(), Some(second));
     assert_eq!(store.exec_get(&ended.sandbox, &ended.id).await.unwrap(), Some(ended));
+    assert_eq!(store.job_get(&waiting.sandbox, &waiting.id).await.unwrap(), Some(waiting));
 }
 
 #[tokio::test]

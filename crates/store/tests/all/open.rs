@@ -43,6 +43,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     for column in ["observed_paused", "desired_paused", "boot_id"] {
         raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
     }
+    raw.execute("DROP TABLE jobs").await.unwrap();
     raw.execute("DELETE FROM seaql_migrations WHERE version <> 'm0001_first'").await.unwrap();
     drop(raw);
     let store = SqliteStore::open(&path).await.unwrap();

@@ -3,6 +3,7 @@
 mod accounts;
 mod execs;
 mod images;
+mod jobs;
 mod page;
 mod sandboxes;
 
@@ -10,10 +11,12 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use atoll_ports::{
-    ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, Page, SandboxFilter,
-    SandboxRecord, Store, StoreError, UserRecord,
+    ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Page,
+    SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
 };
-use atoll_types::{ApiKeyId, Email, ExecId, ImageDigest, ImageName, NodeId, SandboxId, Timestamp, UserId};
+use atoll_types::{
+    ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, SandboxId, Timestamp, UserId,
+};
 use parking_lot::Mutex;
 
 use crate::faults::Faults;
@@ -40,6 +43,7 @@ struct Tables {
     images: HashMap<ImageName, ImageRecord>,
     sandboxes: HashMap<SandboxId, SandboxRecord>,
     execs: HashMap<ExecId, ExecRecord>,
+    jobs: HashMap<JobId, JobRecord>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine
@@ -219,6 +223,39 @@ impl Store for FakeStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.run("check", |_| Ok(())).await
+    }
+
+    async fn job_insert(&self, job: &JobRecord) -> Result<(), StoreError> {
+        self.run("job_insert", |t| t.job_insert(job)).await
+    }
+
+    async fn job_get(&self, sandbox: &SandboxId, id: &JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.run("job_get", |t| Ok(t.jobs.get(id).filter(|j| j.sandbox == *sandbox).cloned())).await
+    }
+
+    async fn job_list(
+        &self,
+        sandbox: &SandboxId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<JobRecord>, StoreError> {
+        self.run("job_list", |t| t.job_list(sandbox, cursor, limit)).await
+    }
+
+    async fn job_list_node(&self, node: &NodeId) -> Result<Vec<JobRecord>, StoreError> {
+        self.run("job_list_node", |t| Ok(t.job_list_node(node))).await
+    }
+
+    async fn job_update(
+        &self,
+        job: &JobRecord,
+        _durability: Durability,
+    ) -> Result<Cas<JobRecord>, StoreError> {
+        self.run("job_update", |t| t.job_update(job)).await
+    }
+
+    async fn job_remove(&self, sandbox: &SandboxId, id: &JobId) -> Result<bool, StoreError> {
+        self.run("job_remove", |t| Ok(t.job_remove(sandbox, id))).await
     }
 }
 

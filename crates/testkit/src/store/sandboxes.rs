@@ -71,6 +71,7 @@ impl Tables {
             return false;
         }
         self.execs.retain(|_, e| e.sandbox != *id);
+        self.jobs.retain(|_, j| j.sandbox != *id);
         self.sandboxes.remove(id).is_some()
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod execs;
 mod images;
+mod jobs;
 mod sandboxes;
 
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     execs::impossible(&*open().await).await;
     execs::lists(&*open().await).await;
     execs::sweep(&*open().await).await;
+    jobs::insert_and_update(&*open().await).await;
+    jobs::impossible(&*open().await).await;
+    jobs::lists(&*open().await).await;
+    jobs::remove(&*open().await).await;
     open().await.check().await.unwrap();
 }
 
