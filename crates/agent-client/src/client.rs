@@ -35,6 +35,15 @@ pub struct AgentClient {
 }
 
 impl AgentClient {
+    async fn send_signal(&self, sandbox: &SandboxId, request: SignalRequest) -> Result<(), AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        answered(calls.signal(request)).await.map(drop).map_err(|status| match status.code() {
+            // It has ended: there is nothing to signal any more.
+            Code::FailedPrecondition => AgentError::NotFound,
+            _ => error_of(&status),
+        })
+    }
+
     /// Over the sockets of a directory, which is held open: it need not be reachable by its path. Nothing is connected
     /// before it is needed.
     #[must_use]
@@ -112,13 +121,13 @@ impl AgentLink for AgentClient {
     }
 
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError> {
-        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
-        let request = SignalRequest { exec_id: exec.to_string(), signal: signal.number() };
-        answered(calls.signal(request)).await.map(drop).map_err(|status| match status.code() {
-            // It has ended: there is nothing to signal any more.
-            Code::FailedPrecondition => AgentError::NotFound,
-            _ => error_of(&status),
-        })
+        let (exec_id, signal) = (exec.to_string(), signal.number());
+        self.send_signal(sandbox, SignalRequest { exec_id, signal, end_group: false }).await
+    }
+
+    async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError> {
+        let (exec_id, signal) = (exec.to_string(), Signal::Term.number());
+        self.send_signal(sandbox, SignalRequest { exec_id, signal, end_group: true }).await
     }
 
     async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError> {

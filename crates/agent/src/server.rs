@@ -92,6 +92,10 @@ impl Calls for Server {
         let signal = Signal::from_named_raw(request.signal)
             .ok_or_else(|| Status::invalid_argument("no such signal"))?;
         let exec = self.0.find(&request.exec_id)?;
+        if let Some(pid) = exec.pid.filter(|_| request.end_group) {
+            // Before the signal, which may end it at once.
+            self.0.children.kill_group_at_end(pid);
+        }
         match exec.pid {
             Some(pid) if self.0.children.signal(pid, signal) => Ok(Response::new(SignalReply {})),
             _ => Err(Status::failed_precondition("it has ended")),

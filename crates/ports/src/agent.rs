@@ -126,6 +126,9 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, piece: StdinPiece) -> Result<(), AgentError>;
     /// Sends a signal to the process group.
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError>;
+    /// Asks a command to end: TERM to its process group, and KILL to what is left of that when the command ends. An agent of
+    /// an older release only sends TERM.
+    async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError>;
     /// The commands that the agent still holds.
     async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError>;
     /// What goes on.

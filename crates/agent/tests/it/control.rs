@@ -152,6 +152,29 @@ async fn what_a_time_limit_leaves_of_the_group_is_killed() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_group_that_was_asked_to_end_is_killed() {
+    let agent = Agent::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let pid_file = directory.path().join("pid");
+    // The leader ends at TERM; its child does not.
+    let start = shell(&format!(
+        "(trap '' TERM; echo $$ >/dev/null; exec sleep 60) & echo $! > {}; echo up; wait",
+        pid_file.display()
+    ));
+    let id = start.exec.clone();
+    let mut events = agent.exec(start).await;
+    assert_eq!(next_output(&mut events).await, b"up\n");
+    agent.client.terminate(&agent.sandbox, &id).await.unwrap();
+    assert_eq!(soon(Ran::of(events)).await.code(), 128 + 15);
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    until("the child that ignored TERM is gone", async || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_main_process_that_waits_is_idle_and_an_exec_is_not() {
     let agent = Agent::plain();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -25,6 +25,27 @@ fn events(agent: Arc<Agent>, exec: ExecId, next_seq: u64, connection: u64) -> Ev
 }
 
 impl FakeAgents {
+    async fn send_signal(
+        &self,
+        call: &'static str,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        signal: Signal,
+    ) -> Result<(), AgentError> {
+        let now = self.0.clock.now();
+        let act = async || {
+            let agent = self.reach(sandbox)?;
+            let send = |state: &mut State| {
+                let held = state.execs.get_mut(exec).ok_or(AgentError::NotFound);
+                Some(held.map(|held| held.signal(now, signal)))
+            };
+            agent.wait(send).await?;
+            agent.change(|_| ());
+            Ok(())
+        };
+        self.0.faults.around(call, act).await
+    }
+
     fn reach(&self, sandbox: &SandboxId) -> Result<Arc<Agent>, AgentError> {
         self.agent(sandbox).ok_or_else(|| unreachable("there is no agent"))
     }
@@ -130,18 +151,11 @@ impl AgentLink for FakeAgents {
     }
 
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError> {
-        let now = self.0.clock.now();
-        let act = async || {
-            let agent = self.reach(sandbox)?;
-            let send = |state: &mut State| {
-                let held = state.execs.get_mut(exec).ok_or(AgentError::NotFound);
-                Some(held.map(|held| held.signal(now, signal)))
-            };
-            agent.wait(send).await?;
-            agent.change(|_| ());
-            Ok(())
-        };
-        self.0.faults.around("signal", act).await
+        self.send_signal("signal", sandbox, exec, signal).await
+    }
+
+    async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError> {
+        self.send_signal("terminate", sandbox, exec, Signal::Term).await
     }
 
     async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError> {
