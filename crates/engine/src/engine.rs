@@ -13,6 +13,7 @@ use crate::account::{Accounts, KeyCache};
 use crate::activity::ActivityLog;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
+use crate::job::Jobs;
 use crate::metrics::Readings;
 use crate::quota::Reservations;
 use crate::records::Records;
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) reservations: Reservations,
     pub(crate) execs: LiveExecs,
     pub(crate) acks: Acks,
+    pub(crate) jobs: Jobs,
     pub(crate) activity: ActivityLog,
     pub(crate) due: DueSandboxes,
     pub(crate) readings: Readings,
@@ -88,6 +90,7 @@ impl Engine {
             reservations: Reservations::default(),
             execs: LiveExecs::default(),
             acks: Acks::default(),
+            jobs: Jobs::default(),
             activity: ActivityLog::default(),
             due: DueSandboxes::default(),
             readings: Readings::default(),
@@ -110,6 +113,7 @@ impl Engine {
     /// When the store cannot be read: without records nothing can be decided.
     pub async fn boot(&self) -> Result<(), EngineError> {
         self.inner.records.load(&self.inner.settings.node).await?;
+        self.load_jobs().await?;
         // An earlier serve may have started what it could not write down, and not acknowledged what it did.
         self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.

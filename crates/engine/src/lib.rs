@@ -13,6 +13,7 @@ mod exec;
 mod files;
 mod health;
 mod image;
+mod job;
 mod log;
 mod metrics;
 mod operation;
@@ -29,6 +30,6 @@ pub use error::{EngineError, FieldProblem};
 pub use files::SandboxFiles;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
-    Caller, ExecEvents, ExecView, HealthView, LogLineView, LogLines, LogQuery, LogView, MetricsView,
+    Caller, ExecEvents, ExecView, HealthView, JobView, LogLineView, LogLines, LogQuery, LogView, MetricsView,
     NewApiKey, NewExec, NewSandbox, SandboxView, Settings,
 };

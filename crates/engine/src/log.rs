@@ -11,13 +11,13 @@ use futures_util::StreamExt;
 use crate::{Caller, Engine, EngineError, ExecEvents, LogLineView, LogLines, LogQuery, LogView};
 
 /// Lines that an answer holds at most, and the bound of a sandbox's log.
-const LINES_MAX: usize = 10_000;
+pub(crate) const LINES_MAX: usize = 10_000;
 /// Bytes of lines that an answer holds at most, the other bound of a sandbox's log.
-const BYTES_MAX: usize = 10 << 20;
+pub(crate) const BYTES_MAX: usize = 10 << 20;
 /// Longest line; the rest of a longer one is the next line.
 const LINE_BYTES_MAX: usize = 64 << 10;
 /// Output that is read from the log at once.
-const READ_BYTES: usize = 256 << 10;
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 impl Engine {
     /// Lines of the log, oldest first.
@@ -81,7 +81,7 @@ impl Engine {
         let mut last = 0;
         loop {
             let page = log.next(READ_BYTES).await?;
-            lines.dropped |= page.first_held.is_some();
+            lines.drop_older(page.first_held.is_some());
             let Some(event) = page.events.last() else { return Ok(last) };
             last = event.seq;
             page.events.into_iter().for_each(|event| lines.push(event));
@@ -156,7 +156,7 @@ impl Origin {
 }
 
 /// Cuts events into lines and keeps the last ones.
-struct Lines {
+pub(crate) struct Lines {
     kept: VecDeque<LogLineView>,
     open: [Option<LogLineView>; 2],
     bytes: usize,
@@ -168,7 +168,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(query: &LogQuery) -> Self {
+    pub(crate) fn new(query: &LogQuery) -> Self {
         let tail = query.tail.map_or(LINES_MAX, |t| usize::try_from(t).unwrap_or(LINES_MAX));
         Self {
             kept: VecDeque::new(),
@@ -187,7 +187,12 @@ impl Lines {
         (self.most, self.bytes_most) = (usize::MAX, usize::MAX);
     }
 
-    fn push(&mut self, event: ExecEvent) {
+    /// Notes that lines before the next one were dropped.
+    pub(crate) fn drop_older(&mut self, dropped: bool) {
+        self.dropped |= dropped;
+    }
+
+    pub(crate) fn push(&mut self, event: ExecEvent) {
         let ExecEventKind::Output(stream, data) = event.kind else { return };
         let from = Origin { seq: event.seq, time: event.time, stream };
         for line in data.split_inclusive(|b| *b == b'\n') {
@@ -246,7 +251,7 @@ impl Lines {
         }
     }
 
-    fn finish(mut self) -> LogView {
+    pub(crate) fn finish(mut self) -> LogView {
         self.flush();
         LogView { lines: self.kept.into(), truncated: self.dropped }
     }

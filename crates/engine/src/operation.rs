@@ -3,7 +3,7 @@
 //! ```text
 //!   create  start runtime ─ start main process               undo: becomes a delete, nothing is left
 //!   start   start runtime ─ start main process               undo: stop runtime; shown as failed
-//!   stop    end main process ─ stop runtime                  no undo: it is tried again until it succeeds;
+//!   stop    end main process, jobs ─ stop runtime            no undo: it is tried again until it succeeds;
 //!                                                            a restart is a stop that a start follows in one write
 //!   delete  remove runtime ─ remove logs ─ remove record     no undo: it is tried again until it succeeds
 //! ```
@@ -15,17 +15,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_ports::{Durability, OperationRecord, SandboxRecord, StartRequest};
+use atoll_tasks::Kind;
 use atoll_types::{
     Desired, ErrorCode, ExecId, Observed, OperationId, OperationKind, SandboxId, Signal, StopReason,
 };
 
-use atoll_tasks::Kind;
-
 use crate::drivers::Driver;
+use crate::exec::LiveExec;
 use crate::records::ChangeError;
 use crate::{Engine, EngineError};
 
-/// Time that a main process has to end after TERM before its sandbox is stopped anyway: what Docker gives.
+/// Time that a main process, or the run of a job, has to end after TERM before its sandbox is stopped anyway: what Docker gives.
 const MAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// One step.
@@ -234,18 +234,21 @@ impl Engine {
         drop(spawned);
     }
 
-    /// Asks the main process to end, and waits for it a bounded time. Its failure is no reason not to stop.
+    /// Asks the main process and the runs of jobs to end, and waits for them a bounded time. Their failure is no reason not
+    /// to stop.
     async fn end_main(&self, record: &SandboxRecord) {
-        let mains = self.inner.execs.mains(&record.id);
-        for main in mains {
-            let signal = self.inner.ports.agents.signal(&record.id, main.id(), Signal::Term);
+        let mut all = self.inner.execs.mains(&record.id);
+        all.extend(self.live_runs(&record.id));
+        let end = async |exec: Arc<LiveExec>| {
+            let signal = self.inner.ports.agents.signal(&record.id, exec.id(), Signal::Term);
             if tokio::time::timeout(MAIN_GRACE, signal).await.is_ok_and(|sent| sent.is_ok()) {
-                let ended = tokio::time::timeout(MAIN_GRACE, main.ended()).await;
+                let ended = tokio::time::timeout(MAIN_GRACE, exec.ended()).await;
                 if ended.is_err() {
-                    tracing::info!(sandbox.id = %record.id, "the main process of {} did not end in time", record.id);
+                    tracing::info!(sandbox.id = %record.id, "{} of {} did not end in time", exec.id(), record.id);
                 }
             }
-        }
+        };
+        futures_util::future::join_all(all.into_iter().map(end)).await;
     }
 
     /// Everything that ran in a sandbox has ended with it.
@@ -259,6 +262,7 @@ impl Engine {
     fn forget(&self, id: &SandboxId) {
         self.inner.activity.forget(id);
         self.inner.acks.forget(id);
+        self.inner.jobs.retain(|sandbox| sandbox != id);
         self.inner.ports.agents.forget(id);
     }
 
@@ -289,7 +293,7 @@ impl Engine {
             OperationKind::Stop | OperationKind::Delete => Observed::Stopped,
         };
         let (start, boot_id) = (begin(OperationKind::Start, self), self.inner.ports.clock.boot_id());
-        self.end_own(&record.id, operation, |record| {
+        let ended = self.end_own(&record.id, operation, |record| {
             record.observed = observed;
             record.failure = None;
             if observed == Observed::Running {
@@ -300,8 +304,10 @@ impl Engine {
                 // A restart: its second half begins in the write that ends the first, so that a crash cuts it nowhere.
                 record.operation = Some(start.clone());
             }
-        })
-        .await
+        });
+        let ended = ended.await?;
+        self.drive_jobs(&record.id);
+        Ok(ended)
     }
 
     /// Undoes what an operation did, as far as it has an undo.

@@ -36,9 +36,10 @@ impl Engine {
         let sandboxes = self.reconcile_sandboxes().await;
         let logs = self.remove_unowned_logs().await;
         let execs = self.recover_execs().await;
+        let jobs = self.reconcile_jobs().await;
         let images = self.remove_unowned_images().await;
         self.forget_the_gone();
-        sandboxes.and(logs).and(execs).and(images)
+        sandboxes.and(logs).and(execs).and(jobs).and(images)
     }
 
     async fn reconcile_sandboxes(&self) -> Result<(), EngineError> {
@@ -92,6 +93,7 @@ impl Engine {
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         self.inner.activity.retain(|id| known.contains(id));
         self.inner.readings.retain(|id| known.contains(id));
+        self.inner.jobs.retain(|id| known.contains(id));
         let under_way: HashSet<_> =
             records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();
         self.inner.drivers.keep_doomed(|id| under_way.contains(id));

@@ -3,10 +3,10 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use atoll_ports::{ApiKeyRecord, ExecRecord, Role, RuntimeInfo, SandboxRecord, Usage};
+use atoll_ports::{ApiKeyRecord, ExecRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage};
 use atoll_types::{
-    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, Labels, Limits, Network,
-    NodeId, OnExpiry, OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
+    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels, Limits,
+    Network, NodeId, OnExpiry, OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -131,6 +131,15 @@ pub struct ExecView {
 /// Events of an exec from the number asked for, without gaps, ending after the exit. A lost exec has no exit event:
 /// its stream ends after what was logged, and its record says `lost`.
 pub type ExecEvents = Pin<Box<dyn Stream<Item = Result<ExecEvent, EngineError>> + Send>>;
+
+/// A background job as it is shown.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Its record.
+    pub record: JobRecord,
+    /// Its computed state.
+    pub status: JobStatus,
+}
 
 /// An API key that was just made: the only time that it is known.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_ports::{AgentError, EventStream, ExecLogWriter, StartExec, StoreError};
-use atoll_types::{ExecEvent, ExecEventKind, ExecExit, ExecKind, Status};
+use atoll_types::{ExecEvent, ExecEventKind, ExecExit, Status};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -133,10 +133,9 @@ impl Engine {
         match started {
             Ok(Ok(stream)) => {
                 live.update(|p| p.started = true);
-                match live.record.kind {
-                    ExecKind::Exec => self.drain(live, None, stream, token).await,
-                    // A main process may be taken up again, under the id that it had.
-                    ExecKind::Main => self.drain_logged(live, stream, token).await,
+                match live.may_be_logged() {
+                    false => self.drain(live, None, stream, token).await,
+                    true => self.drain_logged(live, stream, token).await,
                 }
             }
             // It has run for a while: the start was repeated by a later serve.

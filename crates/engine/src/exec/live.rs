@@ -45,6 +45,8 @@ pub(crate) struct LiveExec {
     lost_because: Mutex<Option<String>>,
     progress: watch::Sender<Progress>,
     capture: Mutex<Option<Capture>>,
+    /// It may have been started before, and logged: by a serve that died.
+    begun_before: bool,
 }
 
 impl LiveExec {
@@ -56,7 +58,19 @@ impl LiveExec {
             lost_because: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
             capture: Mutex::new(capture.then(Capture::default)),
+            begun_before: false,
         }
+    }
+
+    /// One that may have been started before under this id, by a serve that died.
+    pub(crate) fn perhaps_begun(self) -> Self {
+        Self { begun_before: true, ..self }
+    }
+
+    /// Whether its log may hold a part of what its agent has. So it may of a main process, which a start that is taken up
+    /// again finds under the id that it had.
+    pub(crate) fn may_be_logged(&self) -> bool {
+        self.begun_before || self.record.kind == ExecKind::Main
     }
 
     pub(crate) fn id(&self) -> &ExecId {

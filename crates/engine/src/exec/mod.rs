@@ -23,5 +23,5 @@ mod recover;
 mod start;
 
 pub(crate) use acks::Acks;
-pub(crate) use live::LiveExecs;
+pub(crate) use live::{LiveExec, LiveExecs};
 pub(crate) use start::environment;

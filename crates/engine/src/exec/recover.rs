@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Takes up the drain of one exec, unless it is drained.
-    fn resume(&self, record: ExecRecord) {
+    pub(crate) fn resume(&self, record: ExecRecord) {
         let clock = &self.inner.ports.clock;
         let ran = clock.now().as_unix_ms().saturating_sub(record.created_at.as_unix_ms()).max(0);
         let since = clock.boot_time().as_ms().saturating_sub(u64::try_from(ran).unwrap_or(0));
@@ -157,6 +157,8 @@ impl Engine {
             match self.inner.ports.store.exec_get(sandbox, &exec.exec).await {
                 // Somebody was told that it runs: it is taken up at the next pass.
                 Ok(Some(record)) if record.outcome.is_none() => all = false,
+                // The run of a job that an earlier serve began: its driver takes it up under this id.
+                Ok(None) if self.inner.jobs.is_begun(&exec.exec) => all = false,
                 Ok(_) => {
                     all &= !exec.running;
                     self.end_unfollowed(sandbox, &exec).await;

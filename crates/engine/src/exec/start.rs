@@ -104,19 +104,40 @@ impl Engine {
         new: NewExec,
         capture: bool,
     ) -> Result<Arc<LiveExec>, EngineError> {
-        let clock = &self.inner.ports.clock;
         let start = start_request(sandbox, &id, kind, &new);
-        let record = ExecRecord {
+        let record = self.new_exec(sandbox, id, kind, new.spec);
+        self.launch_live(start, LiveExec::new(record, self.inner.ports.clock.boot_time(), capture))
+    }
+
+    /// Starts a command under an id that a serve which died may have started it under.
+    pub(crate) fn launch_again(
+        &self,
+        sandbox: &SandboxRecord,
+        id: ExecId,
+        spec: ExecSpec,
+    ) -> Result<(), EngineError> {
+        let new = NewExec { spec, stdin: Bytes::new() };
+        let start = start_request(sandbox, &id, ExecKind::Exec, &new);
+        let record = self.new_exec(sandbox, id, ExecKind::Exec, new.spec);
+        let live = LiveExec::new(record, self.inner.ports.clock.boot_time(), false).perhaps_begun();
+        self.launch_live(start, live).map(drop)
+    }
+
+    fn new_exec(&self, sandbox: &SandboxRecord, id: ExecId, kind: ExecKind, spec: ExecSpec) -> ExecRecord {
+        ExecRecord {
             id,
             sandbox: sandbox.id.clone(),
             kind,
-            spec: new.spec,
+            spec,
             status: ExecStatus::Running,
-            created_at: clock.now(),
+            created_at: self.inner.ports.clock.now(),
             outcome: None,
-        };
-        let live = Arc::new(LiveExec::new(record, clock.boot_time(), capture));
-        self.inner.activity.touch(&sandbox.id, live.since);
+        }
+    }
+
+    fn launch_live(&self, start: StartExec, live: LiveExec) -> Result<Arc<LiveExec>, EngineError> {
+        let live = Arc::new(live);
+        self.inner.activity.touch(live.sandbox(), live.since);
         self.inner.execs.insert(&live);
         let (engine, exec) = (self.clone(), Arc::clone(&live));
         let spawned =

@@ -10,6 +10,8 @@ mod execs;
 mod execs_faults;
 mod faults;
 mod images;
+mod jobs;
+mod jobs_faults;
 mod metrics;
 mod ownership;
 mod pause;

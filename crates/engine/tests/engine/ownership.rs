@@ -2,7 +2,10 @@
 
 use atoll_engine::{Caller, EngineError, LogQuery};
 use atoll_ports::{Role, StdinPiece, TerminalKey};
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, FilePath, SandboxId, Signal, TerminalName, TerminalSize};
+use atoll_testkit::samples;
+use atoll_types::{
+    ApiKeyId, ErrorCode, ExecId, FilePath, JobId, RestartPolicy, SandboxId, Signal, TerminalName, TerminalSize,
+};
 use bytes::Bytes;
 
 use crate::terminals::terminal;
@@ -15,7 +18,7 @@ fn failure<T>(result: Result<T, EngineError>) -> Option<Answer> {
 }
 
 /// What every use-case says to this caller about this sandbox and this exec.
-fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<Option<Answer>> {
+fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId, job: &JobId) -> Vec<Option<Answer>> {
     let engine = &serve.engine;
     let main = TerminalKey::any(TerminalName::main());
     vec![
@@ -35,6 +38,11 @@ fn answers(serve: &Serve, caller: &Caller, id: &SandboxId, run: &ExecId) -> Vec<
         failure(serve.run(engine.terminal_list(caller, id))),
         failure(serve.run(engine.terminal_close(caller, id, &main.name))),
         failure(engine.files(caller, id, None, FilePath::home(), true).map(|_| ())),
+        failure(serve.run(engine.job_create(caller, id, samples::job_spec("true", RestartPolicy::Never)))),
+        failure(serve.run(engine.job_get(caller, id, job))),
+        failure(serve.run(engine.job_list(caller, id, None, 10))),
+        failure(serve.run(engine.job_logs(caller, id, job, LogQuery::default()))),
+        failure(serve.run(engine.job_delete(caller, id, job))),
         failure(serve.run(engine.sandbox_start(caller, id))),
         failure(serve.run(engine.sandbox_restart(caller, id))),
         failure(serve.run(engine.sandbox_stop(caller, id))),
@@ -51,14 +59,16 @@ fn another_users_sandbox_is_as_one_that_is_missing() {
     let mut new = exec("cat");
     new.spec.stdin_open = true;
     let run = serve.run(serve.engine.exec_start(&world.caller, &id, new)).unwrap().record.id;
-    let missing = answers(&serve, &other, &SandboxId::random(), &run);
-    assert_eq!(answers(&serve, &other, &id, &run), missing);
+    let spec = samples::job_spec("sleep 100", RestartPolicy::Always);
+    let job = serve.run(serve.engine.job_create(&world.caller, &id, spec)).unwrap().record.id;
+    let missing = answers(&serve, &other, &SandboxId::random(), &run, &job);
+    assert_eq!(answers(&serve, &other, &id, &run, &job), missing);
     assert!(missing.iter().all(|a| a.as_ref().is_some_and(|(code, _)| *code == ErrorCode::SandboxNotFound)));
     let page = serve.run(serve.engine.sandbox_list(&other, vec![], None, None, 10)).unwrap();
     assert!(page.items.is_empty());
     // An admin may do all of it.
     let admin = world.user(Role::Admin);
-    let allowed = answers(&serve, &admin, &id, &run);
+    let allowed = answers(&serve, &admin, &id, &run, &job);
     assert!(allowed.iter().all(Option::is_none), "{allowed:?}");
     world.assert_clean(&serve, "after an admin");
 }

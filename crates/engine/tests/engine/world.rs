@@ -66,6 +66,7 @@ pub(crate) struct World {
     pub(crate) images: Arc<FakeImages>,
     pub(crate) settings: Settings,
     pub(crate) caller: Caller,
+    began_ms: u64,
 }
 
 /// One serve, from its boot to its death.
@@ -87,6 +88,7 @@ impl World {
             agents,
             files: FakeFiles::default(),
             logs: FakeExecLogs::new(),
+            began_ms: atoll_ports::Clock::boot_time(&*clock).as_ms(),
             clock,
             images: Arc::default(),
             settings: Settings::defaults(node),
@@ -130,6 +132,11 @@ impl World {
         serve.run(async move { engine.boot().await.unwrap() });
         serve.pass(Duration::from_millis(200));
         serve
+    }
+
+    /// Milliseconds since the world began.
+    pub(crate) fn clock_ms(&self) -> u64 {
+        atoll_ports::Clock::boot_time(&*self.clock).as_ms() - self.began_ms
     }
 
     /// Every record, as the store has it.
