@@ -9,6 +9,7 @@ mod exec;
 mod file;
 mod health;
 mod image;
+mod job;
 mod log;
 mod metrics;
 mod sandbox;
@@ -21,6 +22,7 @@ pub use exec::{CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, Sign
 pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;
+pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
 pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};

@@ -11,6 +11,7 @@ mod execs;
 mod files;
 mod health;
 mod images;
+mod jobs;
 mod sandboxes;
 mod stream;
 mod terminal;

@@ -21,6 +21,7 @@ mod extract;
 mod files;
 mod health;
 mod images;
+mod jobs;
 mod openapi;
 mod router;
 mod sandboxes;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
-    FieldError, File, FileEvent, FileMatches, Health, Image, LogLine, Logs, Metrics, Probe, Sandbox, Terminal,
-    TerminalCommand, TerminalControl, UnpackedArchive, User,
+    FieldError, File, FileEvent, FileMatches, Health, Image, Job, LogLine, Logs, Metrics, Probe, Sandbox,
+    Terminal, TerminalCommand, TerminalControl, UnpackedArchive, User,
 };
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
@@ -37,6 +37,7 @@ const CSP: &str =
         (name = "sandboxes", description = "Sandboxes and their state"),
         (name = "execs", description = "Commands in a sandbox"),
         (name = "terminals", description = "A screen and a keyboard in a sandbox"),
+        (name = "background", description = "Commands that start again by themselves"),
         (name = "images", description = "What sandboxes are made of"),
         (name = "files", description = "Files of a sandbox, as one of its users sees them"),
         (name = "health", description = "For probes and monitors; without the envelope")
@@ -85,6 +86,7 @@ fn register_responses(components: &mut Components) {
         FileMatches,
         Health,
         Image,
+        Job,
         LogLine,
         Logs,
         Metrics,

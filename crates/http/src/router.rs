@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
-use crate::{Api, api_keys, auth, execs, files, health, images, openapi, sandboxes, terminal};
+use crate::{Api, api_keys, auth, execs, files, health, images, jobs, openapi, sandboxes, terminal};
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
@@ -54,6 +54,9 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(sandboxes::resume::resume_sandbox))
         .routes(routes!(sandboxes::metrics::get_sandbox_metrics))
         .routes(routes!(sandboxes::follow_logs::follow_sandbox_logs))
+        .routes(routes!(jobs::create::create_job, jobs::list::list_jobs))
+        .routes(routes!(jobs::get::get_job, jobs::delete::delete_job))
+        .routes(routes!(jobs::logs::get_job_logs))
 }
 
 /// The two tables, and the document of both.

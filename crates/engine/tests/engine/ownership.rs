@@ -4,7 +4,8 @@ use atoll_engine::{Caller, EngineError, LogQuery};
 use atoll_ports::{Role, StdinPiece, TerminalKey};
 use atoll_testkit::samples;
 use atoll_types::{
-    ApiKeyId, ErrorCode, ExecId, FilePath, JobId, RestartPolicy, SandboxId, Signal, TerminalName, TerminalSize,
+    ApiKeyId, ErrorCode, ExecId, FilePath, JobId, RestartPolicy, SandboxId, Signal, TerminalName,
+    TerminalSize,
 };
 use bytes::Bytes;
 

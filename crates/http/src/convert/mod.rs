@@ -3,6 +3,7 @@
 mod account;
 mod exec;
 mod exec_view;
+mod job;
 mod sandbox;
 mod sandbox_view;
 mod terminal;
@@ -11,6 +12,7 @@ mod words;
 pub(crate) use account::{api_key_view, new_api_key, new_credentials, user_view};
 pub(crate) use exec::{NewExecBody, decode_bytes};
 pub(crate) use exec_view::{event_view, exec_record_view, exec_view, lost_event, text_of};
+pub(crate) use job::{job_view, new_job};
 pub(crate) use sandbox::new_sandbox;
 pub(crate) use sandbox_view::sandbox_view;
 pub(crate) use terminal::terminal_view;

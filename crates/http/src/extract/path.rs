@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, SandboxId, TerminalName};
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, JobId, SandboxId, TerminalName};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use utoipa::IntoParams;
@@ -32,6 +32,9 @@ impl<S: Send + Sync, T: FromPath> FromRequestParts<S> for Path<T> {
 fn absent(code: ErrorCode) -> ApiFailure {
     let message = match code {
         ErrorCode::ExecNotFound => "this sandbox has no such exec; GET /sandboxes/{id}/execs lists them",
+        ErrorCode::JobNotFound => {
+            "this sandbox has no such background job; GET /sandboxes/{id}/background lists them"
+        }
         ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
         ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
@@ -101,6 +104,27 @@ impl FromPath for TerminalPath {
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         let id = param(params, "id", ErrorCode::SandboxNotFound)?;
         Ok(Self { id, name: param(params, "name", Self::ABSENT)? })
+    }
+}
+
+/// `/sandboxes/{id}/background/{job_id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct JobPath {
+    /// Id of the sandbox.
+    #[param(value_type = String, example = "0k3v9qz8m2xa")]
+    pub(crate) id: SandboxId,
+    /// Id of the job.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) job_id: JobId,
+}
+
+impl FromPath for JobPath {
+    const ABSENT: ErrorCode = ErrorCode::JobNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let id = param(params, "id", ErrorCode::SandboxNotFound)?;
+        Ok(Self { id, job_id: param(params, "job_id", Self::ABSENT)? })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use atoll_api_types::{LogLine, Logs};
-use atoll_engine::{LogLineView, LogQuery};
+use atoll_engine::{LogLineView, LogQuery, LogView};
 use atoll_types::Timestamp;
 use axum::extract::State;
 use serde::Deserialize;
@@ -24,10 +24,10 @@ use crate::extract::{Path, Problems, Query, SandboxPath};
 pub(crate) struct LogsQuery {
     /// The last so many lines, 1 to 10,000.
     #[param(default = 1000, minimum = 1, maximum = 10_000)]
-    tail: Option<u32>,
+    pub(crate) tail: Option<u32>,
     /// Only lines from this moment on: a time in RFC 3339, or a duration such as `90s`, `15m` or `2h` back from now.
     #[param(example = "15m")]
-    since: Option<String>,
+    pub(crate) since: Option<String>,
 }
 
 /// Show what the sandbox's main process wrote.
@@ -39,12 +39,16 @@ pub(crate) async fn get_sandbox_logs(
     Query(query): Query<LogsQuery>,
 ) -> Result<Ok<Logs>, ApiFailure> {
     let query = log_query(query.tail, query.since)?;
-    let log = api.engine().sandbox_logs(&caller, &path.id, query).await?;
-    data(Logs { lines: log.lines.into_iter().map(line_view).collect(), truncated: log.truncated })
+    data(logs_view(api.engine().sandbox_logs(&caller, &path.id, query).await?))
+}
+
+/// A piece of a log.
+pub(crate) fn logs_view(log: LogView) -> Logs {
+    Logs { lines: log.lines.into_iter().map(line_view).collect(), truncated: log.truncated }
 }
 
 /// The checked query.
-pub(super) fn log_query(tail: Option<u32>, since: Option<String>) -> Result<LogQuery, ApiFailure> {
+pub(crate) fn log_query(tail: Option<u32>, since: Option<String>) -> Result<LogQuery, ApiFailure> {
     let mut problems = Problems::default();
     let tail = problems.within("query.tail", tail, &(1..=LOG_LINES_MAX)).or(Some(LOG_LINES_DEFAULT));
     let since = since.and_then(|text| problems.check("query.since", moment(&text, SystemTime::now())));

@@ -75,6 +75,16 @@ fn table() -> Vec<Route> {
         route(post.clone(), "/sandboxes/{id}/resume", None, Absent),
         route(get.clone(), "/sandboxes/{id}/metrics", None, Absent),
         route(get.clone(), "/ws/sandboxes/{id}/logs", None, Absent),
+        route(
+            post.clone(),
+            "/sandboxes/{id}/background",
+            Some(json!({"command": "true", "restart": "always"})),
+            Absent,
+        ),
+        route(get.clone(), "/sandboxes/{id}/background", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/background/{job_id}", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/background/{job_id}/logs", None, Absent),
+        route(delete.clone(), "/sandboxes/{id}/background/{job_id}", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post, "/images", None, Own),
@@ -109,6 +119,7 @@ fn the_document_says_what_is_public() {
 struct Things {
     sandbox: String,
     exec: String,
+    job: String,
     key: String,
 }
 
@@ -121,12 +132,20 @@ impl Things {
         let import =
             owner.request(Method::POST, "/images?name=mine").header("content-type", "application/x-tar");
         owner.send(import.body("tar")).await.data();
-        Self { sandbox, exec, key }
+        let new = json!({"command": "sleep 100", "restart": "always"});
+        let job = owner.post(&format!("/sandboxes/{sandbox}/background"), new).await;
+        let job = job.data()["id"].as_str().unwrap().to_owned();
+        Self { sandbox, exec, job, key }
     }
 
     fn path(&self, route: &Route) -> String {
         let id = if route.path.starts_with("/api-keys") { &self.key } else { &self.sandbox };
-        let path = route.path.replace("{id}", id).replace("{exec_id}", &self.exec).replace("{name}", "mine");
+        let path = route
+            .path
+            .replace("{id}", id)
+            .replace("{exec_id}", &self.exec)
+            .replace("{job_id}", &self.job)
+            .replace("{name}", "mine");
         match route.path {
             "/images" => format!("{path}?name=theirs"),
             "/sandboxes/{id}/stream" => format!("{path}?exec_id={}", self.exec),
@@ -205,7 +224,7 @@ async fn another_user_finds_nothing() {
             Others::Own => {
                 let answer = call(&other, &route, &path).await;
                 let shown = answer.body.to_string();
-                let mine = [&things.sandbox, &things.exec, &things.key];
+                let mine = [&things.sandbox, &things.exec, &things.job, &things.key];
                 assert!(!mine.iter().any(|id| shown.contains(*id)), "{name}: {shown}");
             }
             Others::Absent if is_socket(route.path) => {
@@ -224,6 +243,8 @@ async fn another_user_finds_nothing() {
     assert_eq!(owner.get(&format!("/sandboxes/{}", things.sandbox)).await.data()["state"], "running");
     let exec = owner.get(&format!("/sandboxes/{}/execs/{}", things.sandbox, things.exec)).await;
     assert_eq!(exec.data()["status"], "running");
+    let jobs = owner.get(&format!("/sandboxes/{}/background", things.sandbox)).await;
+    assert_eq!((jobs.data().as_array().unwrap().len(), &jobs.data()[0]["status"]), (1, &json!("running")));
     assert!(
         server.agents.signals(&things.sandbox.parse().unwrap(), &things.exec.parse().unwrap()).is_empty()
     );

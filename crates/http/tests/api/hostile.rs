@@ -78,6 +78,22 @@ fn bodies(sandbox: &str, exec: &str) -> Vec<Body> {
             &[("data", Text), ("encoding", Word), ("eof", Flag)],
         ),
         body(&format!("{exec_path}/signal"), json!({"signal": "URG"}), &[("signal", Word)]),
+        body(
+            &format!("/sandboxes/{sandbox}/background"),
+            json!({"command": "true"}),
+            &[
+                ("command", Command),
+                ("name", Text),
+                ("restart", Word),
+                ("maxRetries", Number),
+                ("backoffMs", Number),
+                ("backoffMaxMs", Number),
+                ("env", Map),
+                ("cwd", Word),
+                ("user", Word),
+                ("timeoutSeconds", Number),
+            ],
+        ),
     ]
 }
 
@@ -263,6 +279,8 @@ async fn every_query_refuses_what_it_is_not() {
         ("/images".to_owned(), vec!["limit", "cursor"]),
         (format!("{sandbox}/execs"), vec!["limit", "cursor"]),
         (format!("{sandbox}/logs"), vec!["tail", "since"]),
+        (format!("{sandbox}/background"), vec!["limit", "cursor"]),
+        (format!("{sandbox}/background/0000000000000000/logs"), vec!["tail", "since"]),
     ];
     let long = "x".repeat(5_000);
     for (path, keys) in &queries {
@@ -311,6 +329,10 @@ async fn ids_that_cannot_be_name_nothing() {
             .is(404, "sandbox_not_found");
         let exec = world.user.get(&format!("/sandboxes/{}/execs/{id}", world.sandbox)).await;
         assert!(exec.status == 404 && exec.code().ends_with("_not_found"), "{exec:?}");
+        for path in ["", "/logs"] {
+            let job = world.user.get(&format!("/sandboxes/{}/background/{id}{path}", world.sandbox)).await;
+            assert!(job.status == 404 && job.code().ends_with("_not_found"), "{job:?}");
+        }
         world.user.delete(&format!("/api-keys/{id}")).await.is(404, "api_key_not_found");
     }
     for name in ["..%2F..", "%00", "%ff", "a%0ab"] {

@@ -8,6 +8,7 @@ mod execs;
 mod files;
 mod hostile;
 mod images;
+mod jobs;
 mod kit;
 mod logs;
 mod openapi;
