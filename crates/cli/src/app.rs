@@ -88,6 +88,7 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Rm(args) => commands::rm::run(args, &call).await,
         Command::Image(args) => commands::image::run(args, &call).await,
         Command::Cp(args) => commands::cp::run(args, &call).await,
+        Command::Job(args) => commands::job::run(args, &call).await,
         Command::Key(args) => commands::key::run(args, &call).await,
         Command::Whoami => commands::whoami::run(&call).await,
         #[cfg(feature = "serve")]

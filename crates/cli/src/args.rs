@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Cp(commands::cp::Args),
     /// Import, list and remove images.
     Image(commands::image::Args),
+    /// Start, look at and stop background jobs of a sandbox.
+    Job(commands::job::Args),
     /// Make, list and remove API keys.
     Key(commands::key::Args),
     /// Find what no sandbox owns any more on this machine, and remove it.

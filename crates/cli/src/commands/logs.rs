@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use atoll_api_types::LogLine;
+use atoll_api_types::{LogLine, Logs};
 use atoll_client::LogFilter;
 use atoll_types::OutputStream;
 use futures_util::StreamExt as _;
@@ -17,40 +17,53 @@ pub(crate) struct Args {
     /// Id or name of the sandbox.
     #[arg(value_name = "SANDBOX")]
     pub(crate) sandbox: String,
-    /// Only the last lines.
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    tail: Option<u32>,
-    /// Only from this moment on: 10m, 2h (ago), or 2026-01-31T12:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<String>,
-    /// Begin each line with its time.
-    #[arg(long, short)]
-    timestamps: bool,
+    #[command(flatten)]
+    lines: Lines,
     /// Go on with what is written, until the process ends.
     #[arg(long, short)]
     follow: bool,
 }
 
+/// Which lines, and how they are shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lines {
+    /// Only the last lines.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(crate) tail: Option<u32>,
+    /// Only from this moment on: 10m, 2h (ago), or 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<String>,
+    /// Begin each line with its time.
+    #[arg(long, short)]
+    pub(crate) timestamps: bool,
+}
+
 /// What the process wrote to standard error goes to ours.
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     let id = sandbox_ref::resolve(&call.client, &args.sandbox).await?;
-    let filter = LogFilter { tail: args.tail, since: args.since };
+    let Lines { tail, since, timestamps } = args.lines;
+    let filter = LogFilter { tail, since };
     if args.follow {
         let mut lines = call.client.sandbox_log_lines(&id, &filter);
         while let Some(line) = lines.next().await {
-            print(&line?, args.timestamps, call)?;
+            print(&line?, timestamps, call)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     let logs = call.client.sandbox_logs(&id, &filter).await?;
+    show(call, &logs, timestamps)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a piece of a log.
+pub(super) fn show(call: &Call, logs: &Logs, timestamps: bool) -> anyhow::Result<()> {
     if call.printer.is_json() {
-        call.printer.data(&logs, String::new)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(call.printer.data(logs, String::new)?);
     }
     for line in &logs.lines {
-        print(line, args.timestamps, call)?;
+        print(line, timestamps, call)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One line; for programs, one object on a line.

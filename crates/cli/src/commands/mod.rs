@@ -10,6 +10,7 @@ mod doctor_records;
 pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod image;
+pub(crate) mod job;
 pub(crate) mod key;
 mod listing;
 pub(crate) mod login;

@@ -5,5 +5,6 @@ mod attached;
 mod context;
 mod fake;
 mod images;
+mod jobs;
 mod output;
 mod run;
