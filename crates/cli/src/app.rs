@@ -50,6 +50,7 @@ fn perform(cli: Cli, printer: Printer) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => return Ok(commands::serve::run(*args)),
         #[cfg(feature = "serve")]
         Command::Doctor(args) => return commands::doctor::run(&args, printer),
+        Command::Completions(args) => return commands::completions::run(&args, printer),
         command => command,
     };
     let runtime =
@@ -58,6 +59,7 @@ fn perform(cli: Cli, printer: Printer) -> anyhow::Result<ExitCode> {
         match command {
             Command::Login(args) => commands::login::run(args, &global, printer).await,
             Command::Logout => commands::logout::run(printer).await,
+            Command::Config(args) => commands::config::run(args, &global, printer).await,
             Command::Version => commands::version::run(&context::client(&global)?, printer).await,
             command => in_sandboxes(command, Call { client: context::client(&global)?, printer }).await,
         }
@@ -93,6 +95,12 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Whoami => commands::whoami::run(&call).await,
         #[cfg(feature = "serve")]
         Command::Serve(_) | Command::Doctor(_) => anyhow::bail!("this command has no client"),
-        Command::Login(_) | Command::Logout | Command::Version => anyhow::bail!("this command has no client"),
+        Command::Login(_)
+        | Command::Logout
+        | Command::Config(_)
+        | Command::Completions(_)
+        | Command::Version => {
+            anyhow::bail!("this command has no client")
+        }
     }
 }

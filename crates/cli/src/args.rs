@@ -111,6 +111,10 @@ pub(crate) enum Command {
     Logout,
     /// Show who is logged in, and where.
     Whoami,
+    /// Show which settings count, and where each comes from; read and change those that are kept.
+    Config(commands::config::Args),
+    /// Print what completes this command's words in a shell.
+    Completions(commands::completions::Args),
     /// Print the release of this command and of the server.
     Version,
     /// Freeze all that runs in sandboxes, until they are resumed.

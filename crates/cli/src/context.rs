@@ -9,12 +9,14 @@ use anyhow::Context as _;
 use atoll_client::Client;
 use serde::{Deserialize, Serialize};
 
-use crate::args::Global;
+use crate::args::{Format, Global};
 use crate::failure::advised;
 
 /// Where `make run` and `atoll serve` listen unless they are told otherwise.
 const URL_DEFAULT: &str = "http://127.0.0.1:3001";
 const TOKEN_VARIABLE: &str = "ATOLL_TOKEN";
+const URL_VARIABLE: &str = "ATOLL_URL";
+const OUTPUT_VARIABLE: &str = "ATOLL_OUTPUT";
 /// Largest context file in bytes: it has three short lines.
 const CONTEXT_BYTES_MAX: u64 = 64 << 10;
 
@@ -50,11 +52,63 @@ fn token(environment: Option<String>, url: &str, context: Option<Context>) -> Op
     environment.or_else(|| context.filter(|context| is_same_server(&context.url, url))?.token)
 }
 
+/// A setting that counts for this call.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Setting {
+    /// Name, as `atoll config get` takes it.
+    pub(crate) name: &'static str,
+    /// What counts; none where nothing is set.
+    pub(crate) value: Option<String>,
+    /// Where it comes from.
+    pub(crate) source: String,
+}
+
+/// What counts for this call, and where it comes from. Secrets are shown by their beginning.
+pub(crate) fn settings(global: &Global, context: Option<Context>) -> Vec<Setting> {
+    let of_file = || path().map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let effective = url(global, context.as_ref());
+    let given = global.url.as_ref().filter(|url| !url.is_empty());
+    let url_source = match (given, &context) {
+        (Some(url), _) if set(URL_VARIABLE).as_ref() == Some(url) => URL_VARIABLE.to_owned(),
+        (Some(_), _) => "--url".to_owned(),
+        (None, Some(_)) => of_file(),
+        (None, None) => "default".to_owned(),
+    };
+    let of_environment = token_of_environment();
+    let token_source = match (&of_environment, &context) {
+        (Some(_), _) => TOKEN_VARIABLE.to_owned(),
+        (None, Some(kept)) if kept.token.is_some() && is_same_server(&kept.url, &effective) => of_file(),
+        (None, Some(kept)) if kept.token.is_some() => format!("not sent: kept for {}", kept.url),
+        (None, _) => "not set".to_owned(),
+    };
+    let token = token(of_environment, &effective, context).map(|token| masked(&token));
+    let output = if global.output == Format::Json { "json" } else { "table" };
+    let output_source = match set(OUTPUT_VARIABLE) {
+        Some(value) if value == output => OUTPUT_VARIABLE,
+        None if global.output == Format::default() => "default",
+        _ => "--output",
+    };
+    vec![
+        Setting { name: "url", value: Some(effective), source: url_source },
+        Setting { name: "token", value: token, source: token_source },
+        Setting { name: "output", value: Some(output.to_owned()), source: output_source.to_owned() },
+    ]
+}
+
+/// A secret by its beginning, which tells one key from another.
+fn masked(secret: &str) -> String {
+    const SHOWN: usize = 6;
+    let shown: String = secret.chars().take(SHOWN.min(secret.chars().count() / 4)).collect();
+    format!("{shown}…")
+}
+
 fn token_of_environment() -> Option<String> {
     std::env::var(TOKEN_VARIABLE).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-fn is_same_server(a: &str, b: &str) -> bool {
+pub(crate) fn is_same_server(a: &str, b: &str) -> bool {
     a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 
@@ -112,7 +166,8 @@ pub(crate) fn forget() -> anyhow::Result<bool> {
     }
 }
 
-fn path() -> Option<PathBuf> {
+/// Where it is kept.
+pub(crate) fn path() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
     Some(folder.join("atoll").join("config.yaml"))
@@ -148,6 +203,34 @@ mod tests {
             let Err(error) = load_from(&path) else { panic!("{text:?} was taken") };
             assert!(error.to_string().contains("config.yaml"), "{error}");
         }
+    }
+
+    fn global(url: Option<&str>) -> Global {
+        Global { url: url.map(str::to_owned), output: Format::Table }
+    }
+
+    #[test]
+    fn each_setting_says_where_it_comes_from() {
+        // The tests run without ATOLL_URL, ATOLL_TOKEN and ATOLL_OUTPUT, or these three say so.
+        let shown = |url: Option<&str>, context: Option<Context>| {
+            let settings = settings(&global(url), context);
+            let shown = |s: &Setting| format!("{} {}", s.value.as_deref().unwrap_or("-"), s.source);
+            settings.iter().map(shown).collect::<Vec<_>>()
+        };
+        let nothing = shown(None, None);
+        assert_eq!(nothing, [format!("{URL_DEFAULT} default"), "- not set".into(), "table default".into()]);
+        let kept = Context { token: Some("sk_0123456789abcdef".into()), ..context() };
+        let other = shown(Some("http://b:1"), Some(kept.clone()));
+        assert_eq!(other[..2], ["http://b:1 --url", "- not sent: kept for http://a:1"]);
+        let own = shown(None, Some(kept));
+        assert!(own[0].starts_with("http://a:1 /") && own[0].ends_with("config.yaml"), "{own:?}");
+        assert!(own[1].starts_with("sk_0… /"), "{own:?}");
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        assert_eq!((masked("sk_0123456789abcdefghij").as_str(), masked("short").as_str()), ("sk_01…", "s…"));
+        assert_eq!(masked(""), "…");
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn key_name() -> String {
 }
 
 /// The first line of standard input: a secret that stands in no list of processes.
-fn first_line() -> anyhow::Result<String> {
+pub(super) fn first_line() -> anyhow::Result<String> {
     let mut line = String::new();
     let input = std::io::stdin().lock();
     input.take(SECRET_BYTES_MAX).read_line(&mut line).context("cannot read standard input")?;

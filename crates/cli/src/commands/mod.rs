@@ -1,6 +1,8 @@
 //! One file for each command.
 
 pub(crate) mod change;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod cp;
 pub(crate) mod create;
 #[cfg(feature = "serve")]

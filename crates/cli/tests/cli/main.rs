@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
 
 mod attached;
+mod config;
 mod context;
 mod fake;
 mod images;
