@@ -10,6 +10,7 @@ mod files;
 mod harness;
 mod hostile;
 mod images;
+mod jobs;
 mod lifetimes;
 mod logs;
 mod metrics;
