@@ -1,6 +1,10 @@
-//! `kill -9` of any part at any moment under load: nothing acknowledged is lost, and nothing is left.
+//! `kill -9` of any part at any moment under load, with files being written, a terminal open and a connection alive:
+//! nothing acknowledged is lost, and nothing is left.
 //!
 //! `ATOLL_FAULT_ROUNDS` says how many rounds (5), `ATOLL_FAULT_SEED` repeats one run.
+
+mod bystander;
+mod files;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +16,9 @@ use atoll_types::{ExecId, SandboxId};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 
-use crate::harness::{Atoll, Role, line, parse_id};
+use self::bystander::Bystander;
+use self::files::one_file;
+use crate::harness::{Atoll, Internet, Role, line, parse_id};
 
 const ROUNDS: u32 = 5;
 /// Clients at once.
@@ -97,9 +103,16 @@ async fn one_exec(client: &Client, sandbox: &SandboxId, dice: &Dice) -> bool {
     true
 }
 
-/// Lives of sandboxes, one after the other. Answers how many execs were checked.
-async fn worker(client: &Client, dice: &Dice) -> u32 {
-    let mut checked = 0;
+/// What was acknowledged and so checked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Checked {
+    execs: u32,
+    files: u32,
+}
+
+/// Lives of sandboxes, one after the other.
+async fn worker(client: &Client, dice: &Dice) -> Checked {
+    let mut checked = Checked::default();
     for _life in 0..LIVES {
         let new = CreateSandbox { memory: Some(64), ..CreateSandbox::default() };
         let id = match client.sandbox_create(&new).await {
@@ -112,7 +125,9 @@ async fn worker(client: &Client, dice: &Dice) -> u32 {
             Err(error) => panic!("create: {error:?}"),
         };
         let execs = (0..1 + dice.roll(3)).map(|_| one_exec(client, &id, dice));
-        checked += join_all(execs).await.into_iter().map(u32::from).sum::<u32>();
+        let (execs, files) = tokio::join!(join_all(execs), one_file(client, &id, dice));
+        checked.execs += execs.into_iter().map(u32::from).sum::<u32>();
+        checked.files += files;
         // Repeated when it was cut off: then it may be gone already.
         through("delete", async || match client.sandbox_delete(&id).await {
             Err(error) if error.code() == Some("sandbox_not_found") => Ok(()),
@@ -123,9 +138,11 @@ async fn worker(client: &Client, dice: &Dice) -> u32 {
     checked
 }
 
+const ROLES: [Role; 4] = [Role::Serve, Role::Launcher, Role::Supervisor, Role::Egress];
+
 async fn killer(atoll: &mut Atoll, dice: &Dice) -> Role {
     tokio::time::sleep(Duration::from_millis(20 + dice.roll(900))).await;
-    let role = [Role::Serve, Role::Launcher, Role::Supervisor][usize::try_from(dice.roll(3)).unwrap()];
+    let role = ROLES[usize::try_from(dice.roll(4)).unwrap()];
     atoll.kill(role);
     if role == Role::Supervisor {
         atoll.start_again().await;
@@ -140,18 +157,34 @@ async fn kill_9_of_any_part_under_load_loses_nothing() {
     let seed = variable("ATOLL_FAULT_SEED", now);
     eprintln!("ATOLL_FAULT_SEED={seed} ATOLL_FAULT_ROUNDS={rounds}");
     let dice = Dice(Rc::new(Cell::new(seed)));
+    let _internet = Internet::new().await;
     let mut atoll = Atoll::start().await;
-    let client = atoll.client.clone();
-    let mut checked = 0;
-    for round in 0..rounds {
-        let load = join_all((0..WORKERS).map(|_| worker(&client, &dice)));
-        let (done, killed) = tokio::join!(load, killer(&mut atoll, &dice));
-        checked += done.iter().sum::<u32>();
-        atoll.ready().await;
-        atoll.delete_all().await;
-        atoll.assert_healthy();
-        eprintln!("round {round}: {killed:?} killed, {checked} execs checked so far");
-    }
-    assert!(checked >= rounds * WORKERS, "only {checked} execs were acknowledged: the test tested nothing");
+    let mut bystander = Bystander::begin(&atoll).await;
+    let kept = bystander.id().clone();
+    let checked = tokio::select! {
+        checked = all_rounds(&mut atoll, &kept, rounds, &dice) => checked,
+        never = bystander.watch() => match never {},
+    };
+    let interruptions = bystander.check().await;
+    eprintln!("the terminal was cut off {interruptions} times");
+    assert!(checked.execs >= rounds * WORKERS, "only {checked:?} was acknowledged: the test tested nothing");
+    assert!(checked.files >= rounds * WORKERS, "only {checked:?} was acknowledged: the test tested nothing");
+    drop(bystander);
     atoll.finish().await;
+}
+
+async fn all_rounds(atoll: &mut Atoll, kept: &SandboxId, rounds: u32, dice: &Dice) -> Checked {
+    let client = atoll.client.clone();
+    let mut checked = Checked::default();
+    for round in 0..rounds {
+        let load = join_all((0..WORKERS).map(|_| worker(&client, dice)));
+        let (done, killed) = tokio::join!(load, killer(atoll, dice));
+        checked.execs += done.iter().map(|one| one.execs).sum::<u32>();
+        checked.files += done.iter().map(|one| one.files).sum::<u32>();
+        atoll.ready().await;
+        atoll.delete_all_but(Some(kept)).await;
+        atoll.assert_healthy();
+        eprintln!("round {round}: {killed:?} killed, {checked:?} so far");
+    }
+    checked
 }

@@ -283,8 +283,16 @@ impl Atoll {
     }
 
     pub(crate) async fn delete_all(&self) {
+        self.delete_all_but(None).await;
+    }
+
+    /// Deletes all sandboxes but one that the test goes on with.
+    pub(crate) async fn delete_all_but(&self, kept: Option<&SandboxId>) {
         for sandbox in self.client.sandbox_list_all(&SandboxFilter::default()).await.unwrap() {
-            self.client.sandbox_delete(&parse_id(&sandbox.id)).await.unwrap();
+            let id = parse_id(&sandbox.id);
+            if Some(&id) != kept {
+                self.client.sandbox_delete(&id).await.unwrap();
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-# Web servers at every address of this namespace, and (with the word dns) a resolver: servers.py PORT dns|no-dns LOG
+# Web and echo servers at every address of this namespace, and (with the word dns) a resolver: servers.py PORT dns|no-dns LOG
 import http.server, os, socket, socketserver, struct, sys, threading
 
 port, dns, log_path = int(sys.argv[1]), sys.argv[2] == "dns", sys.argv[3]
@@ -63,7 +63,18 @@ def connections():
         stream.close()
 
 
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+
+class Echoes(socketserver.ThreadingTCPServer):
+    daemon_threads = allow_reuse_address = True
+
+
 web = Web(("0.0.0.0", port), Page)
+threading.Thread(target=Echoes(("0.0.0.0", 7), Echo).serve_forever, daemon=True).start()
 log = open(log_path + ".new", "w")
 if dns:
     words = [line.split() for line in open("/etc/resolv.conf")]
