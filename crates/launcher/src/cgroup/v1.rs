@@ -123,6 +123,11 @@ impl V1 {
         let memory = self.hierarchies.iter().filter(|h| h.controller == Controller::Memory);
         workload.chain(memory.map(|h| (&h.base, h.controller, agent_name(sandbox))))
     }
+
+    /// The hierarchies whose groups are renamed before they are removed.
+    fn renaming(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.hierarchies.iter().filter(|h| h.controller == Controller::Memory)
+    }
 }
 
 impl Cgroups for V1 {
@@ -221,7 +226,7 @@ impl Cgroups for V1 {
     }
 
     fn collect(&self) {
-        for hierarchy in &self.hierarchies {
+        for hierarchy in self.renaming() {
             for name in hierarchy.base.children().into_iter().filter(|name| name.starts_with(TRASH)) {
                 // Reclaim walks every cache of the kernel, so only where pages would keep the group as a zombie.
                 if hierarchy.base.read(&format!("{name}/memory.stat")).is_none_or(|stat| holds_pages(&stat)) {
@@ -233,7 +238,7 @@ impl Cgroups for V1 {
     }
 
     fn trash(&self) -> u32 {
-        let names = self.hierarchies.iter().flat_map(|h| h.base.children());
+        let names = self.renaming().flat_map(|h| h.base.children());
         u32::try_from(names.filter(|name| name.starts_with(TRASH)).count()).unwrap_or(u32::MAX)
     }
 

@@ -17,8 +17,9 @@ use crate::report::{At, Step, StepError, log};
 use crate::storage;
 use crate::sys::{self, Cloned};
 
-/// Rest between two collections: removing one by one would cost a process each.
-const COLLECT_INTERVAL: Duration = Duration::from_millis(50);
+/// Rest between two collections: each is a process that looks through all groups, which would slow creates down on a full
+/// host that makes and deletes all the time.
+const COLLECT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Helpers at work, and what waits for one.
 #[derive(Debug, Default)]
