@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures Atoll beside Docker, runc, bubblewrap and the floor program, in one run.
+# Measures Atoll beside Docker, runc, bubblewrap, OpenSSH and the floor program, in one run.
 # WRITE=1 puts the table into docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-apt_install "the peers of the benchmark" docker.io runc bubblewrap busybox-static btrfs-progs
+apt_install "the peers of the benchmark" docker.io runc bubblewrap busybox-static btrfs-progs openssh-server
 cargo build --package atoll-bench
 arguments=(--atoll "$TARGET_DIR/debug/atoll")
 [ -z "${WRITE:-}" ] || arguments+=(--write docs/benchmarks.md)

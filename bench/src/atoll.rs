@@ -1,7 +1,7 @@
 //! A server of our own, and the few requests that the benchmark makes.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::http::Connection;
 /// How long the server may take to come up, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than the benchmark makes; the default is for people.
-const SANDBOXES_MAX: &str = "1000";
+const SANDBOXES_MAX: &str = "1100";
 const EMAIL: &str = "bench@atoll.local";
 const PASSWORD: &str = "benchmarks-only-here";
 
@@ -21,6 +21,8 @@ const PASSWORD: &str = "benchmarks-only-here";
 #[derive(Debug)]
 pub(crate) struct Server {
     supervisor: Child,
+    program: PathBuf,
+    data: PathBuf,
     address: SocketAddr,
     token: String,
 }
@@ -35,12 +37,12 @@ impl Server {
     /// Starts it on a free port, with its data below `scratch`.
     pub(crate) fn start(program: &Path, scratch: &Path) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let log_path = scratch.join("atoll.log");
+        let (data, log_path) = (scratch.join("atoll"), scratch.join("atoll.log"));
         let log = std::fs::File::create(&log_path)?;
         let mut supervisor = Command::new(program)
             .arg("serve")
             .arg("--data-dir")
-            .arg(scratch.join("atoll"))
+            .arg(&data)
             .args(["--port", &port.to_string()])
             .env("ATOLL_ADMIN_EMAIL", EMAIL)
             .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
@@ -52,7 +54,7 @@ impl Server {
             .with_context(|| format!("starting {}", program.display()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         match log_in(&mut supervisor, address) {
-            Ok(token) => Ok(Self { supervisor, address, token }),
+            Ok(token) => Ok(Self { supervisor, program: program.to_owned(), data, address, token }),
             Err(error) => {
                 crate::process::terminate(&mut supervisor, PATIENCE)?;
                 let log = std::fs::read_to_string(&log_path).unwrap_or_default();
@@ -63,6 +65,25 @@ impl Server {
 
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         Ok(Client { connection: Connection::open(self.address, Some(self.token.clone()))? })
+    }
+
+    /// The command line, with this server and its account.
+    pub(crate) fn cli(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("ATOLL_URL", format!("http://{}", self.address)).env("ATOLL_TOKEN", &self.token);
+        command
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Id of the installation, which names on the host carry.
+    pub(crate) fn installation(&self) -> anyhow::Result<String> {
+        let id = std::fs::read_to_string(self.data.join("installation"))
+            .context("reading the installation's id")?;
+        Ok(id.trim().to_owned())
     }
 
     /// Process id of the root of Atoll's processes.
@@ -105,7 +126,21 @@ fn log_in(supervisor: &mut Child, address: SocketAddr) -> anyhow::Result<String>
 impl Client {
     /// Makes a sandbox of the image `host` that runs when this returns.
     pub(crate) fn create(&mut self) -> anyhow::Result<String> {
-        let data = self.connection.call("POST", "/sandboxes", Some(&json!({"image": "host"})))?;
+        self.create_from(&json!({"image": "host"}))
+    }
+
+    /// The same, with a network.
+    pub(crate) fn create_with_network(&mut self) -> anyhow::Result<String> {
+        self.create_from(&json!({"image": "host", "network": "all"}))
+    }
+
+    /// One with so much room for files.
+    pub(crate) fn create_with_disk(&mut self, mib: u64) -> anyhow::Result<String> {
+        self.create_from(&json!({"image": "host", "disk": mib}))
+    }
+
+    fn create_from(&mut self, body: &Value) -> anyhow::Result<String> {
+        let data = self.connection.call("POST", "/sandboxes", Some(body))?;
         ensure!(data.get("state") == Some(&json!("running")), "a new sandbox is not running: {data}");
         text(&data, "id")
     }

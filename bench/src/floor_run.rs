@@ -8,14 +8,19 @@ use anyhow::{Context, ensure};
 
 /// One after the other, each removed before the next.
 pub(crate) fn one_by_one(pool: &Path, count: usize) -> anyhow::Result<Vec<Duration>> {
-    times(start(pool, count, 0, false)?)
+    times(start(pool, count, 0, None)?)
+}
+
+/// The same, each with a network.
+pub(crate) fn one_by_one_with_network(pool: &Path, count: usize) -> anyhow::Result<Vec<Duration>> {
+    times(start(pool, count, 0, Some("--network"))?)
 }
 
 /// `count` in all by `workers` at the same time, all alive in the end: the time until all have spoken.
 pub(crate) fn at_once(pool: &Path, count: usize, workers: usize) -> anyhow::Result<Duration> {
     let started = Instant::now();
     let running: Vec<_> = (0..workers)
-        .map(|worker| start(pool, count / workers, worker, true))
+        .map(|worker| start(pool, count / workers, worker, Some("--keep")))
         .collect::<anyhow::Result<_>>()?;
     // Each prints after it has removed its own, so the sum of what it timed is what counts, beside its start.
     let mut longest = Duration::ZERO;
@@ -26,7 +31,7 @@ pub(crate) fn at_once(pool: &Path, count: usize, workers: usize) -> anyhow::Resu
     Ok(longest)
 }
 
-fn start(pool: &Path, count: usize, worker: usize, keep: bool) -> anyhow::Result<Child> {
+fn start(pool: &Path, count: usize, worker: usize, flag: Option<&str>) -> anyhow::Result<Child> {
     let mut command = Command::new(std::env::current_exe().context("the own program")?);
     command.arg("floor").arg("--pool").arg(pool).args([
         "--count",
@@ -34,10 +39,8 @@ fn start(pool: &Path, count: usize, worker: usize, keep: bool) -> anyhow::Result
         "--worker",
         &worker.to_string(),
     ]);
-    if keep {
-        command.arg("--keep");
-    }
     command
+        .args(flag)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod stats;
 mod suite;
+mod typing;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -31,7 +32,11 @@ struct Args {
     /// How often each thing is done, at least.
     #[arg(long, default_value_t = 200)]
     count: usize,
-    /// Measure only what has this word in its name: local, floor, docker, runc, bubblewrap, atoll.
+    /// Sandboxes that are made and deleted to see what they leave behind: about as many as a busy day has.
+    #[arg(long, default_value_t = 50_000)]
+    churn: usize,
+    /// Measure only what has this word in its name: local, floor, docker, runc, bubblewrap, atoll,
+    /// typing, cp, churn.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Put the tables into this document, between its two marks.

@@ -6,15 +6,19 @@ use anyhow::Context;
 
 /// Proportional set size of a process and all its descendants, in bytes.
 pub(crate) fn pss_of_tree(root: u32) -> anyhow::Result<u64> {
+    // One may have ended since.
+    Ok(tree(root)?.into_iter().filter_map(pss).sum())
+}
+
+/// Open descriptors of a process and all its descendants.
+pub(crate) fn descriptors_of_tree(root: u32) -> anyhow::Result<usize> {
+    let open = |pid| Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count());
+    Ok(tree(root)?.into_iter().filter_map(open).sum())
+}
+
+fn tree(root: u32) -> anyhow::Result<Vec<u32>> {
     let parents = parents()?;
-    let mut total = 0;
-    for &pid in parents.keys() {
-        if descends(pid, root, &parents) {
-            // It may have ended since.
-            total += pss(pid).unwrap_or(0);
-        }
-    }
-    Ok(total)
+    Ok(parents.keys().copied().filter(|&pid| descends(pid, root, &parents)).collect())
 }
 
 /// Whether `pid` is `root` or below it. A reused pid cannot loop: the walk is bounded by the number of processes.
@@ -82,6 +86,7 @@ mod tests {
     #[test]
     fn this_process_uses_memory() {
         assert!(pss_of_tree(std::process::id()).unwrap() > 0);
+        assert!(descriptors_of_tree(std::process::id()).unwrap() >= 3);
         assert!(available().unwrap() > 0);
     }
 }

@@ -102,6 +102,15 @@ impl Report {
         }
     }
 
+    /// Compares the 99th percentiles.
+    pub(crate) fn tails_at_most(&mut self, limit: f64, what: &str, ours: &str, theirs: &str) {
+        let tail = |name: &str| Some(self.series.iter().find(|one| one.name == name)?.percentile_ms(99));
+        if let (Some(ours), Some(theirs)) = (tail(ours), tail(theirs)) {
+            let found = ours / theirs;
+            self.goal(what, found, "≤", limit, found <= limit);
+        }
+    }
+
     fn goal(&mut self, what: &str, found: f64, relation: &str, limit: f64, met: bool) {
         let verdict = if met { "met" } else { "**missed**" };
         self.goals.push(format!("| {what} | {relation} {limit} | {found:.2} | {verdict} |"));

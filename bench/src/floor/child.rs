@@ -1,6 +1,6 @@
 //! What the new process does to become a command in a sandbox.
 
-use std::io::{PipeReader, PipeWriter};
+use std::io::{PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use super::cgroup::Group;
 use super::storage::{Layer, Pool};
-use super::{seccomp, sys};
+use super::{link, seccomp, sys};
 
 /// What the sandbox is made of.
 pub(super) struct Plan<'a> {
@@ -51,8 +51,13 @@ const FILES_MAX: u64 = 65_536;
 
 impl Plan<'_> {
     /// Never comes back: the process is the command, or ends with a sentence about why not.
-    pub(super) fn become_command(&self, input: PipeReader, output: PipeWriter) -> ! {
-        let failed = match self.enter() {
+    pub(super) fn become_command(
+        &self,
+        network: Option<(u32, &PipeReader)>,
+        input: PipeReader,
+        output: PipeWriter,
+    ) -> ! {
+        let failed = match self.enter(network) {
             // `cat` says what it is told and waits for more: a command with output, that stays.
             Ok(()) => Command::new("/bin/cat")
                 .env_clear()
@@ -67,7 +72,7 @@ impl Plan<'_> {
         std::process::exit(1)
     }
 
-    fn enter(&self) -> anyhow::Result<()> {
+    fn enter(&self, network: Option<(u32, &PipeReader)>) -> anyhow::Result<()> {
         self.group.enter()?;
         rustix::process::setsid().context("setsid")?;
         let root = self.pool.root().join("root");
@@ -79,6 +84,10 @@ impl Plan<'_> {
         rustix::process::chdir("/").context("chdir /")?;
         rustix::system::sethostname(self.name.as_bytes()).context("sethostname")?;
         sys::loopback_up()?;
+        if let Some((slot, mut linked)) = network {
+            linked.read_exact(&mut [0]).context("waiting for the link")?;
+            link::configure(slot)?;
+        }
         set_limits()?;
         self.drop_privileges()
     }

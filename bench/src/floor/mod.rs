@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod child;
+mod link;
 mod seccomp;
 mod storage;
 mod sys;
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// Leave all of them alive until the last is made, as when a hundred are asked for at once.
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Give each a link to this process, with addresses and a route, as Atoll's network `all` has to its router.
+    #[arg(long)]
+    pub(crate) network: bool,
 }
 
 /// A sandbox whose command has spoken and now waits.
@@ -61,13 +65,17 @@ struct Made {
 pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Duration>> {
     let filter = seccomp::program()?;
     let pool = Pool::open(&options.pool)?;
+    if options.network {
+        // The other ends of the links vanish with it.
+        sys::unshare_network().context("a network of the floor's own")?;
+    }
     let mut times = Vec::new();
     let mut alive = Vec::new();
     for number in 0..options.count {
         let name = format!("floor-{}-{number}", options.worker);
         let slot = options.worker * options.count + number;
         let started = Instant::now();
-        let made = make(&pool, &name, UID_BASE + slot * UIDS, &filter)?;
+        let made = make(&pool, &name, slot, options.network, &filter)?;
         times.push(started.elapsed());
         if options.keep { alive.push(made) } else { made.remove(&pool)? }
     }
@@ -77,13 +85,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Duration>> {
     Ok(times)
 }
 
-fn make(pool: &Pool, name: &str, uid_base: u32, filter: &seccomp::Filter) -> anyhow::Result<Made> {
+fn make(pool: &Pool, name: &str, slot: u32, network: bool, filter: &seccomp::Filter) -> anyhow::Result<Made> {
+    let uid_base = UID_BASE + slot * UIDS;
     let group = Group::create(name)?;
     let layer = pool.create_layer(name)?;
     let user_namespace = user_namespace::create(uid_base)?;
     let (input_end, mut input) = std::io::pipe().context("a pipe for input")?;
     let (mut output, output_end) = std::io::pipe().context("a pipe for output")?;
     input.write_all(GREETING).context("greeting")?;
+    let (linked, mut link) = std::io::pipe().context("a pipe for the link")?;
 
     let plan = child::Plan {
         name,
@@ -94,8 +104,15 @@ fn make(pool: &Pool, name: &str, uid_base: u32, filter: &seccomp::Filter) -> any
         user_namespace: &user_namespace,
         filter,
     };
-    let Some(pid) = sys::clone_into_namespaces()? else { plan.become_command(input_end, output_end) };
+    let network = network.then_some((slot, &linked));
+    let Some(pid) = sys::clone_into_namespaces()? else {
+        plan.become_command(network, input_end, output_end)
+    };
     drop((input_end, output_end));
+    if network.is_some() {
+        link::connect(pid, slot)?;
+        link.write_all(b"!").context("telling of the link")?;
+    }
     let mut first = [0; 1];
     let read = output.read(&mut first).context("reading the first byte")?;
     ensure!(read == 1, "the command of {name} ended without a word: {:?}", sys::wait(pid));

@@ -196,3 +196,9 @@ pub(super) fn unshare_user() -> rustix::io::Result<()> {
     // SAFETY: only the user namespace changes; no descriptor table or memory is unshared, and no other thread exists.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWUSER) }
 }
+
+/// Moves this process into a new network namespace.
+pub(super) fn unshare_network() -> rustix::io::Result<()> {
+    // SAFETY: only the network namespace changes, and no other thread exists.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
+}

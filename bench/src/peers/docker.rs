@@ -70,7 +70,7 @@ impl Docker {
         Ok(())
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("docker");
         command.arg("--host").arg(format!("unix://{}", self.socket.display()));
         command
@@ -95,11 +95,15 @@ impl Docker {
 
     /// `docker exec` of `true`, to its end.
     pub(crate) fn exec(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
-        let id =
-            run(self.command().args(["run", "--detach", "--network=none", IMAGE, "/bin/sleep", "1000000"]))?;
+        let id = self.start_container()?;
         let times = repeat(count, |_| until_end(self.command().args(["exec", &id, "/bin/true"])))?;
         self.remove_all()?;
         Ok(times)
+    }
+
+    /// A container that does nothing; its id.
+    pub(crate) fn start_container(&self) -> anyhow::Result<String> {
+        run(self.command().args(["run", "--detach", "--network=none", IMAGE, "/bin/sleep", "1000000"]))
     }
 
     /// Many at once, each with its first byte: the time until all have spoken.

@@ -4,6 +4,7 @@ pub(crate) mod docker;
 pub(crate) mod local;
 pub(crate) mod oci;
 mod rootfs;
+pub(crate) mod ssh;
 
 pub(crate) use rootfs::make as make_rootfs;
 

@@ -1,0 +1,188 @@
+//! What is measured of Atoll.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, MANY};
+use crate::atoll::{Client, Server};
+use crate::peers::repeat;
+use crate::report::{Goal, Report};
+use crate::stats::Series;
+use crate::{Args, memory};
+
+/// Sandboxes alive in the row about a busy machine, and in those about a full one.
+const CROWD: usize = 500;
+const FULL: usize = 1_000;
+/// Commands in each sandbox before its memory is looked at.
+const EXECS_BEFORE_MEMORY: usize = 100;
+/// The machine comes to rest before memory is read.
+const REST: Duration = Duration::from_secs(5);
+/// Largest growth of a median from an empty to a full machine.
+const FULL_RATIO: f64 = 1.5;
+
+/// One after the other, so that nothing runs beside what is measured.
+pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut client = server.client()?;
+    report.series(Series::new(ATOLL_CREATE, cold_creates(&mut client, args.count)?));
+    report.series(Series::new(ATOLL_NETWORK, networked_creates(&mut client, args.count)?));
+    one_after_the_other(&mut client, args.count, "none alive", report)?;
+    report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
+    // As the peers have it: one container for docker exec, nothing else for a local process.
+    let alone = [client.create()?];
+    report.series(Series::new(ATOLL_EXEC_ALONE, exec_in_all(&mut client, &alone, args.count * 5)?));
+    client.delete(&alone[0])?;
+
+    std::thread::sleep(REST);
+    let (pss, available) = (memory::pss_of_tree(server.pid())?, memory::available()?);
+    let mut alive: Vec<_> = (0..MANY).map(|_| client.create()).collect::<anyhow::Result<_>>()?;
+    report.series(Series::new(ATOLL_EXEC, exec_in_all(&mut client, &alive, EXECS_BEFORE_MEMORY)?));
+    std::thread::sleep(REST);
+    // A fall below zero means that something else on the machine gave memory back: it is shown, not hidden.
+    let mib_each = |more: u64, less: u64| (more as f64 - less as f64) / MANY as f64 / f64::from(1 << 20);
+    let (pss_after, available_after) = (memory::pss_of_tree(server.pid())?, memory::available()?);
+    report.single("atoll: MiB of PSS per idle sandbox", mib_each(pss_after, pss));
+    report.single("atoll: MiB of MemAvailable per idle sandbox", mib_each(available, available_after));
+
+    fill(&mut client, &mut alive, CROWD)?;
+    let busy = cycles(&mut client, args.count)?;
+    report.series(Series::new("atoll: create alone, 500 alive", busy.creates));
+    fill(&mut client, &mut alive, FULL)?;
+    one_after_the_other(&mut client, args.count, "1000 alive", report)?;
+    alive.iter().try_for_each(|sandbox| client.delete(sandbox))
+}
+
+fn fill(client: &mut Client, alive: &mut Vec<String>, until: usize) -> anyhow::Result<()> {
+    while alive.len() < until {
+        alive.push(client.create()?);
+    }
+    Ok(())
+}
+
+/// A sandbox made, used once warm, and deleted: the three times of each.
+#[derive(Default)]
+struct Cycles {
+    creates: Vec<Duration>,
+    execs: Vec<Duration>,
+    deletes: Vec<Duration>,
+}
+
+fn one_after_the_other(
+    client: &mut Client,
+    count: usize,
+    when: &str,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let Cycles { creates, execs, deletes } = cycles(client, count)?;
+    for (what, times) in [("create alone", creates), ("second exec", execs), ("delete", deletes)] {
+        report.series(Series::new(format!("atoll: {what}, {when}"), times));
+    }
+    Ok(())
+}
+
+fn cycles(client: &mut Client, count: usize) -> anyhow::Result<Cycles> {
+    let mut all = Cycles::default();
+    let mut clock = Instant::now();
+    let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+    for _ in 0..count {
+        lap();
+        let sandbox = client.create()?;
+        all.creates.push(lap());
+        client.exec(&sandbox, &["true"])?;
+        lap();
+        client.exec(&sandbox, &["true"])?;
+        all.execs.push(lap());
+        client.delete(&sandbox)?;
+        all.deletes.push(lap());
+    }
+    Ok(all)
+}
+
+/// The goals that have no peer.
+pub(super) fn judge(report: &mut Report) {
+    report.value_at_most(2.0, "MiB of PSS per idle sandbox", "atoll: MiB of PSS per idle sandbox");
+    report.value_at_most(
+        4.0,
+        "MiB of MemAvailable per idle sandbox",
+        "atoll: MiB of MemAvailable per idle sandbox",
+    );
+    let goals = [
+        ("create: 500 alive to none alive", "create alone", "500 alive"),
+        ("create: 1000 alive to none alive", "create alone", "1000 alive"),
+        ("exec: 1000 alive to none alive", "second exec", "1000 alive"),
+        ("delete: 1000 alive to none alive", "delete", "1000 alive"),
+    ];
+    for (goal, what, when) in goals {
+        let (ours, first) = (format!("atoll: {what}, {when}"), format!("atoll: {what}, none alive"));
+        report.at_most(Goal::Ratio(FULL_RATIO), goal, &ours, &first);
+    }
+}
+
+/// From the request for a sandbox to the answer with the first output of a command; removal is not timed.
+fn cold_creates(client: &mut Client, count: usize) -> anyhow::Result<Vec<Duration>> {
+    repeat(count, |_| {
+        let started = Instant::now();
+        let sandbox = client.create()?;
+        let output = client.exec(&sandbox, &["/bin/echo", "ready"])?;
+        let elapsed = started.elapsed();
+        ensure!(output == "ready\n", "echo said {output:?}");
+        client.delete(&sandbox)?;
+        Ok(elapsed)
+    })
+}
+
+/// The same with a network.
+fn networked_creates(client: &mut Client, count: usize) -> anyhow::Result<Vec<Duration>> {
+    repeat(count, |_| {
+        let started = Instant::now();
+        let sandbox = client.create_with_network()?;
+        let output = client.exec(&sandbox, &["/bin/echo", "ready"])?;
+        let elapsed = started.elapsed();
+        ensure!(output == "ready\n", "echo said {output:?}");
+        client.delete(&sandbox)?;
+        Ok(elapsed)
+    })
+}
+
+/// Round by round through all sandboxes, so that no single one is warm.
+fn exec_in_all(client: &mut Client, sandboxes: &[String], rounds: usize) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::with_capacity(sandboxes.len() * rounds);
+    for round in 0..rounds {
+        for sandbox in sandboxes {
+            let started = Instant::now();
+            client.exec(sandbox, &["true"])?;
+            // The first round opens the channels.
+            if round > 0 {
+                times.push(started.elapsed());
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// A hundred clients, each with a connection that is open already: the time until all have their first output.
+fn at_once(server: &Server, cleaner: &mut Client) -> anyhow::Result<Duration> {
+    let clients: Vec<_> = (0..MANY).map(|_| server.client()).collect::<anyhow::Result<_>>()?;
+    let started = Instant::now();
+    let made: Vec<anyhow::Result<String>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .into_iter()
+            .map(|mut client| {
+                scope.spawn(move || {
+                    let sandbox = client.create()?;
+                    client.exec(&sandbox, &["/bin/echo", "ready"])?;
+                    Ok(sandbox)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| anyhow::bail!("a thread ended")))
+            .collect()
+    });
+    let elapsed = started.elapsed();
+    for sandbox in made {
+        cleaner.delete(&sandbox.context("one of a hundred at once")?)?;
+    }
+    Ok(elapsed)
+}
