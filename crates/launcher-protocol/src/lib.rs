@@ -1,12 +1,14 @@
 //! Messages between serve and the launcher.
 //!
 //! One message is one packet of a `SOCK_SEQPACKET` Unix socket: a JSON object, at most [`PACKET_BYTES_MAX`] bytes, with
-//! descriptors beside it where a request says so. A launcher of release N serves a serve of N and N−1: messages and
+//! descriptors beside it where a request or its answer says so. A launcher of release N serves a serve of N and N−1: messages and
 //! fields are only ever added, unknown fields are ignored, an unknown request is answered with [`Failure`].
 //! The launcher trusts nothing it is sent: every field is a validated type or is checked against its own bounds.
 
 mod egress;
 mod socket;
+
+use std::num::NonZeroU16;
 
 use atoll_types::{Capabilities, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId};
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,13 @@ pub enum Call {
     Usage {
         /// Which.
         sandbox: SandboxId,
+    },
+    /// Makes a TCP socket in the network of a running sandbox and begins to connect it to this port of `127.0.0.1` there.
+    Dial {
+        /// Whose network.
+        sandbox: SandboxId,
+        /// Port inside.
+        port: NonZeroU16,
     },
 }
 
@@ -219,6 +228,9 @@ pub enum Answer {
     },
     /// To `Usage`.
     Usage(Usage),
+    /// To `Dial`: the socket is beside it, non-blocking. It is still being connected: that it is writable tells the end,
+    /// its pending error how.
+    Dialing,
 }
 
 /// What a sandbox uses, and what it has used since it was started. The kernel's counters; what it does not count here is 0.

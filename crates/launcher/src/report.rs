@@ -109,6 +109,7 @@ steps! {
     WatchRules = "watch the rules of sandboxes' networks",
     PrepareNetwork = "prepare a network for a sandbox",
     BindDns = "bind the address at which sandboxes ask for names",
+    Dial = "connect to a port of the sandbox",
     // The end.
     Kill = "kill the first process",
     RemoveCgroup = "remove a cgroup",

@@ -8,6 +8,7 @@ mod clock;
 mod exec_log;
 mod files;
 mod images;
+mod network;
 mod records;
 mod runtime;
 mod store;
@@ -21,6 +22,7 @@ pub use files::{
     FileMatches, FilePage, FilePart, FileProblem, FileRead, FileSearch, Files, FilesError, Unpacked,
 };
 pub use images::{Images, ImagesError, Imported};
+pub use network::{ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts};
 pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
     SandboxRecord, UserRecord,

@@ -1,8 +1,12 @@
 //! What isolates sandboxes.
 
+use std::num::NonZeroU16;
+
 use async_trait::async_trait;
 use atoll_types::{RuntimeKind, SandboxId, SandboxSpec};
 use tokio::sync::broadcast;
+
+use crate::{Connection, DialError};
 
 /// A sandbox to start.
 #[derive(Debug, Clone)]
@@ -136,4 +140,6 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError>;
     /// What a running sandbox uses.
     async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError>;
+    /// Connects to a TCP port of the loopback interface inside a running sandbox, in bounded time. It needs no agent.
+    async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError>;
 }

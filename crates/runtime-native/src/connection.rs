@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use atoll_launcher_protocol::{FromLauncher, PACKET_BYTES_MAX, PacketError, Request, receive, send};
+use atoll_launcher_protocol::{FromLauncher, PACKET_BYTES_MAX, Packet, PacketError, Request, receive, send};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -55,13 +55,13 @@ impl Connection {
     ///
     /// # Cancel safety
     /// A message is taken whole or not at all.
-    pub(crate) async fn receive(&mut self) -> Result<FromLauncher, PacketError> {
+    pub(crate) async fn receive(&mut self) -> Result<Packet<FromLauncher>, PacketError> {
         loop {
             let mut ready = self.socket.readable().await.map_err(|_| PacketError::Closed)?;
             match receive::<FromLauncher>(ready.get_inner(), &mut self.buffer) {
                 Err(PacketError::Socket(Errno::AGAIN)) => ready.clear_ready(),
                 Err(PacketError::Socket(Errno::INTR)) => {}
-                other => return other.map(|packet| packet.message),
+                other => return other,
             }
         }
     }

@@ -11,7 +11,7 @@ use atoll_types::SandboxId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::convert::{self, CallError};
-use crate::pending::Command;
+use crate::pending::{Answered, Command};
 use crate::service::{Greeting, Service};
 
 /// Calls that wait to be sent; beyond, callers wait. As many as the launcher takes at once.
@@ -83,7 +83,7 @@ impl NativeRuntime {
     /// # Cancel safety
     /// Dropping the future only stops waiting: what was sent is done all the same.
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, CallError> {
-        self.call_with(call, None, CALL_TIME).await
+        self.call_with(call, None, CALL_TIME).await.map(|(answer, _none)| answer)
     }
 
     pub(crate) async fn call_with(
@@ -91,7 +91,7 @@ impl NativeRuntime {
         call: Call,
         descriptor: Option<Arc<OwnedFd>>,
         limit: Duration,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answered, CallError> {
         let (reply, answer) = oneshot::channel();
         let command = Command { call, descriptor, reply, asked_twice: false };
         let asked = async {

@@ -18,7 +18,7 @@ impl Images for NativeRuntime {
     async fn import(&self, archive: File, max_bytes: u64) -> Result<Imported, ImagesError> {
         let descriptor = Arc::new(OwnedFd::from(archive));
         let call = Call::ImportImage { max_bytes };
-        match self.call_with(call, Some(descriptor), IMPORT_TIME).await.map_err(convert::import)? {
+        match self.call_with(call, Some(descriptor), IMPORT_TIME).await.map_err(convert::import)?.0 {
             Answer::Imported { digest, bytes } => Ok(Imported { digest, size_bytes: bytes }),
             other => Err(convert::import(CallError::unexpected(&other))),
         }

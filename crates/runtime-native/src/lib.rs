@@ -10,6 +10,7 @@
 
 mod connection;
 mod convert;
+mod dial;
 mod handle;
 mod images;
 mod pending;

@@ -9,12 +9,15 @@ use tokio::sync::oneshot;
 
 use crate::convert::CallError;
 
+/// An answer with the descriptors beside it.
+pub(crate) type Answered = (Answer, Vec<OwnedFd>);
+
 /// A call with whoever waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) call: Call,
     pub(crate) descriptor: Option<Arc<OwnedFd>>,
-    pub(crate) reply: oneshot::Sender<Result<Answer, CallError>>,
+    pub(crate) reply: oneshot::Sender<Result<Answered, CallError>>,
     /// Whether it was asked of an earlier launcher too.
     pub(crate) asked_twice: bool,
 }
@@ -45,9 +48,10 @@ impl Pending {
     }
 
     /// Hands an answer over; one that nobody waits for is dropped.
-    pub(crate) fn answer(&mut self, reply: Reply) {
+    pub(crate) fn answer(&mut self, reply: Reply, descriptors: Vec<OwnedFd>) {
         if let Some(command) = self.calls.remove(&reply.id) {
-            let _gave_up = command.reply.send(reply.result.map_err(CallError::Failed));
+            let result = reply.result.map(|answer| (answer, descriptors));
+            let _gave_up = command.reply.send(result.map_err(CallError::Failed));
         }
     }
 

@@ -1,9 +1,12 @@
 //! The port of what isolates sandboxes.
 
+use std::num::NonZeroU16;
+
 use async_trait::async_trait;
 use atoll_launcher_protocol::{Answer, Call, StartSandbox};
 use atoll_ports::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
+    Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest,
+    Started, StorageInfo, Usage,
 };
 use atoll_types::{RuntimeKind, SandboxId};
 use tokio::sync::broadcast;
@@ -107,5 +110,9 @@ impl Runtime for NativeRuntime {
             Answer::Usage(usage) => Ok(convert::usage(&usage)),
             other => Err(convert::runtime(CallError::unexpected(&other))),
         }
+    }
+
+    async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError> {
+        self.dial_now(sandbox, port).await
     }
 }

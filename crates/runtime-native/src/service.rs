@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use atoll_launcher_protocol::{Answer, Call, FromLauncher, PROTOCOL_VERSION, PacketError, Request};
+use atoll_launcher_protocol::{Answer, Call, FromLauncher, PROTOCOL_VERSION, Packet, PacketError, Request};
 use atoll_ports::RuntimeEvent;
 use atoll_types::InstallationId;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -107,7 +107,7 @@ impl Service {
             // Each arm only waits: a message or call is taken whole, room is only looked at.
             tokio::select! {
                 message = connection.receive() => match message {
-                    Ok(message) => self.take(message),
+                    Ok(packet) => self.take(packet),
                     Err(error) => return Some(error),
                 },
                 command = self.queue.recv(), if !blocked => {
@@ -137,9 +137,9 @@ impl Service {
         Ok(true)
     }
 
-    fn take(&mut self, message: FromLauncher) {
-        match message {
-            FromLauncher::Reply(reply) => self.pending.answer(reply),
+    fn take(&mut self, packet: Packet<FromLauncher>) {
+        match packet.message {
+            FromLauncher::Reply(reply) => self.pending.answer(reply, packet.descriptors),
             FromLauncher::Exited { sandbox } => {
                 let _nobody_listens = self.events.send(RuntimeEvent::Exited(sandbox));
             }
@@ -162,7 +162,7 @@ async fn greet(options: &Options) -> Result<(Connection, Greeting), GreetError> 
     let mut connection = Connection::open(&options.run_dir).map_err(GreetError::Connect)?;
     let hello = Request { id: GREETING, call: Call::Hello { version: PROTOCOL_VERSION } };
     connection.try_send(&hello, None).map_err(GreetError::Packet)?;
-    match connection.receive().await.map_err(GreetError::Packet)? {
+    match connection.receive().await.map_err(GreetError::Packet)?.message {
         FromLauncher::Reply(reply) if reply.id == GREETING => {
             match reply.result {
                 Ok(Answer::Hello { installation, cgroup_version, disk_limits, .. }) => {

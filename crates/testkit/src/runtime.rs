@@ -1,20 +1,26 @@
 //! A runtime in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use async_trait::async_trait;
 use atoll_ports::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
+    Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest,
+    Started, StorageInfo, Usage,
 };
 use atoll_types::{ImageSource, RuntimeKind, SandboxId};
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::io::DuplexStream;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::agents::FakeAgents;
 use crate::faults::Faults;
 
 /// Events that a slow receiver may be behind, as the real one keeps.
 const EVENTS_MAX: usize = 1_024;
+
+/// Bytes that a connection holds each way before its writer waits.
+const CONNECTION_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
 struct Held {
@@ -31,6 +37,8 @@ struct State {
     missing_images: BTreeSet<String>,
     available: bool,
     storage: StorageInfo,
+    /// Who listens inside.
+    listening: BTreeMap<(SandboxId, NonZeroU16), mpsc::UnboundedSender<DuplexStream>>,
 }
 
 /// A runtime in memory. It boots and kills the agents of its [`FakeAgents`].
@@ -47,13 +55,18 @@ impl FakeRuntime {
     #[must_use]
     pub fn new(agents: FakeAgents) -> Self {
         let storage = StorageInfo { free_bytes: 1 << 40, total_bytes: 1 << 40, full: false };
-        let state =
-            State { held: BTreeMap::new(), missing_images: BTreeSet::new(), available: true, storage };
+        let state = State {
+            held: BTreeMap::new(),
+            missing_images: BTreeSet::new(),
+            available: true,
+            storage,
+            listening: BTreeMap::new(),
+        };
         let events = broadcast::Sender::new(EVENTS_MAX);
         Self { state: Mutex::new(state), agents, faults: Faults::default(), events }
     }
 
-    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`, `pause`, `resume`, `usage`.
+    /// Faults to plan: `start`, `stop`, `remove`, `list`, `storage`, `pause`, `resume`, `usage`, `dial`.
     pub fn faults(&self) -> &Faults<RuntimeError> {
         &self.faults
     }
@@ -102,6 +115,17 @@ impl FakeRuntime {
         if running {
             self.agents.boot(sandbox);
         }
+    }
+
+    /// Somebody listens inside a sandbox, until it is stopped or the receiver is dropped; each connection comes out here.
+    pub fn listen_inside(
+        &self,
+        sandbox: &SandboxId,
+        port: NonZeroU16,
+    ) -> mpsc::UnboundedReceiver<DuplexStream> {
+        let (listening, connections) = mpsc::unbounded_channel();
+        self.state.lock().listening.insert((sandbox.clone(), port), listening);
+        connections
     }
 
     /// Sends an event of your own making.
@@ -165,9 +189,22 @@ impl FakeRuntime {
         Ok(Started { dirty })
     }
 
+    fn dial_now(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError> {
+        let state = self.state.lock();
+        state.usable()?;
+        if !state.held.get(sandbox).is_some_and(|held| held.running) {
+            return Err(DialError::NotRunning);
+        }
+        let listening = state.listening.get(&(sandbox.clone(), port)).ok_or(DialError::Refused)?;
+        let (near, far) = tokio::io::duplex(CONNECTION_BYTES);
+        listening.send(far).map_err(|_| DialError::Refused)?;
+        Ok(Box::new(near))
+    }
+
     fn stop_now(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
         let mut state = self.state.lock();
         state.usable()?;
+        state.listening.retain(|(id, _), _| id != sandbox);
         if let Some(held) = state.held.get_mut(sandbox) {
             held.go_down();
         }
@@ -205,6 +242,7 @@ impl FakeRuntime {
         let mut state = self.state.lock();
         state.usable()?;
         state.held.remove(sandbox);
+        state.listening.retain(|(id, _), _| id != sandbox);
         self.agents.kill(sandbox);
         Ok(())
     }
@@ -287,6 +325,10 @@ impl Runtime for FakeRuntime {
             })
             .await
     }
+
+    async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError> {
+        self.faults.around("dial", async || self.dial_now(sandbox, port)).await
+    }
 }
 
 #[cfg(test)]
@@ -325,6 +367,27 @@ mod tests {
         let request = request(0);
         assert_eq!(runtime.start(&request).await, Err(lost));
         assert!(runtime.found(&request.sandbox).is_some_and(|f| f.running));
+    }
+
+    #[tokio::test]
+    async fn a_dial_keeps_the_contract() {
+        let runtime = FakeRuntime::new(FakeAgents::default());
+        let request = request(0);
+        assert!(runtime.start(&request).await.is_ok());
+        let port = |number| NonZeroU16::new(number).unwrap();
+        let mut connections = runtime.listen_inside(&request.sandbox, port(80));
+        let echo = async {
+            while let Some(mut far) = connections.recv().await {
+                let (mut from, mut to) = tokio::io::split(&mut far);
+                tokio::io::copy(&mut from, &mut to).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = crate::contract::dial(&runtime, &request.sandbox, port(80), port(81)) => {}
+            () = echo => {}
+        }
+        assert!(runtime.stop(&request.sandbox).await.is_ok());
+        assert_eq!(runtime.dial(&request.sandbox, port(80)).await.unwrap_err(), DialError::NotRunning);
     }
 
     #[tokio::test]

@@ -30,6 +30,7 @@
 //! Another program may flush the host's rules; the launcher hears of every change and puts the table back ([`watch`]).
 
 mod addresses;
+mod dial;
 mod dns;
 mod links;
 mod namespace;
@@ -40,6 +41,7 @@ mod rules;
 mod watch;
 
 pub(crate) use addresses::DNS;
+pub(crate) use dial::dial;
 pub(crate) use dns::{hand_over, heard};
 pub(crate) use namespace::enter;
 pub(crate) use prepare::{NONE_FREE, Note, Prepared, channel, prepare, prepare_many};

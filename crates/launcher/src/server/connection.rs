@@ -31,7 +31,7 @@ const BATCH_MAX: usize = 16;
 pub(super) struct Connection {
     socket: OwnedFd,
     greeted: bool,
-    unsent: VecDeque<FromLauncher>,
+    unsent: VecDeque<(FromLauncher, Option<OwnedFd>)>,
 }
 
 /// Who waits for an answer.
@@ -134,7 +134,19 @@ impl Server {
 
     /// Answers one request. A peer that is gone meanwhile is fine.
     pub(super) fn answer(&mut self, waiter: Waiter, result: Result<Answer, Failure>) {
-        self.tell(waiter.connection, FromLauncher::Reply(Reply { id: waiter.request, result }));
+        self.tell(waiter.connection, FromLauncher::Reply(Reply { id: waiter.request, result }), None);
+    }
+
+    /// Answers one request, with a descriptor beside the answer.
+    pub(super) fn answer_with(&mut self, waiter: Waiter, answer: Answer, descriptor: OwnedFd) {
+        let reply = Reply { id: waiter.request, result: Ok(answer) };
+        self.tell(waiter.connection, FromLauncher::Reply(reply), Some(descriptor));
+    }
+
+    /// Descriptors that whoever asked has not taken yet.
+    pub(super) fn sockets_unsent(&self, waiter: Waiter) -> usize {
+        let Some(connection) = self.connections.get(&waiter.connection) else { return 0 };
+        connection.unsent.iter().filter(|(_, descriptor)| descriptor.is_some()).count()
     }
 
     /// Answers several requests alike.
@@ -149,13 +161,13 @@ impl Server {
         let tokens: Vec<u64> =
             self.connections.iter().filter(|(_, c)| c.greeted).map(|(token, _)| *token).collect();
         for token in tokens {
-            self.tell(token, message.clone());
+            self.tell(token, message.clone(), None);
         }
     }
 
-    fn tell(&mut self, token: u64, message: FromLauncher) {
+    fn tell(&mut self, token: u64, message: FromLauncher, descriptor: Option<OwnedFd>) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
-        connection.unsent.push_back(message);
+        connection.unsent.push_back((message, descriptor));
         if connection.unsent.len() > UNSENT_MAX {
             log("a peer does not read its answers: closed its connection");
             return self.close(token);
@@ -165,8 +177,9 @@ impl Server {
 
     fn flush(&mut self, token: u64) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
-        while let Some(message) = connection.unsent.front() {
-            match send(&connection.socket, message, &[]) {
+        while let Some((message, descriptor)) = connection.unsent.front() {
+            let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
+            match send(&connection.socket, message, &descriptors) {
                 Ok(()) => drop(connection.unsent.pop_front()),
                 Err(PacketError::Socket(Errno::INTR)) => {}
                 Err(PacketError::Socket(Errno::AGAIN)) => break,

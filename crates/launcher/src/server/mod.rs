@@ -10,6 +10,7 @@
 
 mod adopt;
 mod connection;
+mod dial;
 mod ending;
 mod import;
 mod listing;

@@ -60,6 +60,7 @@ impl Server {
                 let result = self.usage(&sandbox);
                 self.answer(waiter, result);
             }
+            Call::Dial { sandbox, port } => self.dial(waiter, &sandbox, port),
         }
     }
 

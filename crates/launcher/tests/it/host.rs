@@ -160,7 +160,7 @@ impl Host {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         connect(&socket, &SocketAddrUnix::new(self.dir.path().join("run/launcher.sock")).unwrap()).unwrap();
-        let mut client = Client { socket, next: 0, events: Vec::new() };
+        let mut client = Client { socket, next: 0, events: Vec::new(), descriptors: Vec::new() };
         client.call(Call::Hello { version: 1 }).unwrap();
         client
     }
@@ -262,6 +262,8 @@ pub struct Client {
     socket: OwnedFd,
     next: u64,
     pub events: Vec<FromLauncher>,
+    /// Descriptors that came beside messages.
+    pub descriptors: Vec<OwnedFd>,
 }
 
 impl Client {
@@ -289,7 +291,9 @@ impl Client {
     pub fn reply(&mut self) -> Reply {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         loop {
-            match receive::<FromLauncher>(&self.socket, &mut buffer).unwrap().message {
+            let packet = receive::<FromLauncher>(&self.socket, &mut buffer).unwrap();
+            self.descriptors.extend(packet.descriptors);
+            match packet.message {
                 FromLauncher::Reply(reply) => return reply,
                 event @ FromLauncher::Exited { .. } => self.events.push(event),
             }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 mod bench;
+mod dial;
 mod host;
 mod images;
 mod isolation;
