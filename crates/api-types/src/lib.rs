@@ -25,7 +25,7 @@ pub use image::Image;
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
-pub use sandbox::{CreateSandbox, CreatedSandboxes, Sandbox};
+pub use sandbox::{CreateSandbox, CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
 pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,
     TerminalControl,

@@ -69,6 +69,40 @@ pub struct CreateSandbox {
     /// Seconds without activity after which it stops; 0: never; the server's `idleTtl` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ttl_seconds: Option<u64>,
+    /// Ports to publish on the host while it runs; at most 16, no port inside twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PublishPort>,
+}
+
+/// A port of a sandbox to publish on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PublishPort {
+    /// TCP port inside, 1 to 65535, on any address or on loopback.
+    #[schema(example = 80)]
+    pub container: u32,
+    /// Port of the host; absent or 0: any that is free. One that is taken, or below 1024, is replaced by one that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 8080)]
+    pub host: Option<u32>,
+}
+
+/// A port of a sandbox that is published on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedPort {
+    /// Port inside.
+    pub container: u16,
+    /// Port of the host, open while the sandbox runs; of one that is down, the one that it has again where it is free. Absent
+    /// while none could be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<u16>,
+    /// The port that was asked for, where it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_host: Option<u16>,
+    /// Why it is another, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A sandbox.
@@ -126,6 +160,9 @@ pub struct Sandbox {
     pub created_at: String,
     /// RFC 3339.
     pub started_at: Option<String>,
+    /// Published ports.
+    #[serde(default)]
+    pub ports: Vec<PublishedPort>,
 }
 
 /// Answer to `POST /sandboxes`: one sandbox, or a list when `count` was given.

@@ -1,4 +1,6 @@
-//! `KEY=VALUE` arguments.
+//! `KEY=VALUE` arguments, and `HOST:CONTAINER` ones.
+
+use atoll_api_types::PublishPort;
 
 /// A variable from `KEY=VALUE`, or from `KEY`, which takes the value from our own environment, as Docker does.
 pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
@@ -17,6 +19,20 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A port to publish, from `CONTAINER` or `HOST:CONTAINER`.
+pub(crate) fn port(text: &str) -> Result<PublishPort, String> {
+    let number =
+        |text: &str| text.parse::<u16>().map_err(|_| "give PORT or HOST:PORT, such as 8080:80".to_owned());
+    let (host, container) = match text.split_once(':') {
+        Some((host, container)) => (Some(u32::from(number(host)?)), container),
+        None => (None, text),
+    };
+    match number(container)? {
+        0 => Err("there is no port 0 in a sandbox".to_owned()),
+        container => Ok(PublishPort { container: container.into(), host }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +44,16 @@ mod tests {
         assert_eq!(variable("PATH"), Ok(("PATH".into(), std::env::var("PATH").unwrap())));
         assert!(variable("=b").is_err());
         assert!(variable("ATOLL_SURELY_NOT_SET").is_err());
+    }
+
+    #[test]
+    fn ports_are_read() {
+        assert_eq!(port("80"), Ok(PublishPort { container: 80, host: None }));
+        assert_eq!(port("8080:80"), Ok(PublishPort { container: 80, host: Some(8_080) }));
+        assert_eq!(port("0:80"), Ok(PublishPort { container: 80, host: Some(0) }));
+        for wrong in ["", "0", ":80", "80:", "80:0", "65536", "-1", "127.0.0.1:80", "80/udp", "1:2:3"] {
+            assert!(port(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{AgentLink, Clock, ExecLogs, Files, Images, Runtime, RuntimeEvent, Store, TerminalLink};
+use atoll_ports::{
+    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Runtime, RuntimeEvent, Store, TerminalLink,
+};
 use atoll_tasks::{Group, Kind, Tasks};
 use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
@@ -15,6 +17,7 @@ use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
 use crate::job::Jobs;
 use crate::metrics::Readings;
+use crate::publish::Published;
 use crate::quota::Reservations;
 use crate::records::Records;
 use crate::timers::DueSandboxes;
@@ -46,6 +49,8 @@ pub struct Ports {
     pub exec_logs: Arc<dyn ExecLogs>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Ports of the host.
+    pub host_ports: Arc<dyn HostPorts>,
 }
 
 /// Every use-case. A cheap clone.
@@ -78,6 +83,10 @@ pub(crate) struct Inner {
     pub(crate) drains: Group,
     /// Periodic drivers.
     pub(crate) periodic: Group,
+    /// Open ports of the host.
+    pub(crate) published: Published,
+    /// Who listens on them, and the connections; cut at shutdown, after the operations that open some.
+    pub(crate) forwards: Group,
 }
 
 impl Engine {
@@ -100,6 +109,8 @@ impl Engine {
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),
+            published: Published::default(),
+            forwards: tasks.group("published ports"),
             ports,
             settings,
         };

@@ -1,8 +1,8 @@
 //! Crash-safe operations: lists of steps, each of which may be repeated and undone.
 //!
 //! ```text
-//!   create  start runtime ─ start main process               undo: becomes a delete, nothing is left
-//!   start   start runtime ─ start main process               undo: stop runtime; shown as failed
+//!   create  start runtime ─ start main process ─ open ports  undo: becomes a delete, nothing is left
+//!   start   start runtime ─ start main process ─ open ports  undo: stop runtime; shown as failed
 //!   stop    end main process, jobs ─ stop runtime            no undo: it is tried again until it succeeds;
 //!                                                            a restart is a stop that a start follows in one write
 //!   delete  remove runtime ─ remove logs ─ remove record     no undo: it is tried again until it succeeds
@@ -33,6 +33,7 @@ const MAIN_GRACE: Duration = Duration::from_secs(10);
 pub(crate) enum Step {
     StartRuntime,
     StartMain,
+    OpenPorts,
     EndMain,
     StopRuntime,
     RemoveRuntime,
@@ -43,7 +44,9 @@ pub(crate) enum Step {
 /// The steps of an operation, in order.
 pub(crate) const fn steps(kind: OperationKind) -> &'static [Step] {
     match kind {
-        OperationKind::Create | OperationKind::Start => &[Step::StartRuntime, Step::StartMain],
+        OperationKind::Create | OperationKind::Start => {
+            &[Step::StartRuntime, Step::StartMain, Step::OpenPorts]
+        }
         OperationKind::Stop => &[Step::EndMain, Step::StopRuntime],
         OperationKind::Delete => &[Step::RemoveRuntime, Step::RemoveLogs, Step::RemoveRecord],
     }
@@ -87,7 +90,15 @@ fn main_exec_id(operation: &OperationRecord) -> Result<ExecId, EngineError> {
 
 /// Whether a step has nothing to do for this sandbox: a sandbox without a main process costs no writes for it.
 fn is_empty(step: Step, record: &SandboxRecord) -> bool {
-    matches!(step, Step::StartMain | Step::EndMain) && record.spec.command.is_none()
+    match step {
+        Step::StartMain | Step::EndMain => record.spec.command.is_none(),
+        Step::OpenPorts => record.spec.ports.is_empty(),
+        Step::StartRuntime
+        | Step::StopRuntime
+        | Step::RemoveRuntime
+        | Step::RemoveLogs
+        | Step::RemoveRecord => false,
+    }
 }
 
 impl Engine {
@@ -190,6 +201,10 @@ impl Engine {
             }
             Step::StartRuntime => self.start_runtime(record).await,
             Step::StartMain => self.start_main(record, main_exec_id(operation)?).await,
+            Step::OpenPorts => {
+                self.open_ports(record).await;
+                Ok(())
+            }
             // What is frozen hears nothing: it is killed first and thawed then.
             Step::EndMain if record.observed == Observed::Paused => Ok(()),
             Step::EndMain => {
@@ -253,6 +268,7 @@ impl Engine {
 
     /// Everything that ran in a sandbox has ended with it.
     pub(crate) async fn sandbox_is_down(&self, id: &SandboxId, why: &str) -> Result<(), EngineError> {
+        self.close_ports(id).await;
         self.inner.ports.agents.forget(id);
         self.inner.acks.forget(id);
         self.lose_execs(id, why).await
@@ -293,6 +309,7 @@ impl Engine {
             OperationKind::Stop | OperationKind::Delete => Observed::Stopped,
         };
         let (start, boot_id) = (begin(OperationKind::Start, self), self.inner.ports.clock.boot_id());
+        let host_ports = self.inner.published.ports(&record.id);
         let ended = self.end_own(&record.id, operation, |record| {
             record.observed = observed;
             record.failure = None;
@@ -300,6 +317,7 @@ impl Engine {
                 record.started_at = Some(now);
                 record.boot_id = Some(boot_id.clone());
                 record.stop_reason = None;
+                record.host_ports.clone_from(&host_ports);
             } else if record.desired == Desired::Running {
                 // A restart: its second half begins in the write that ends the first, so that a crash cuts it nowhere.
                 record.operation = Some(start.clone());

@@ -34,12 +34,13 @@ impl Engine {
     /// One full pass. Each part is tried whatever became of the others; answers with the first failure.
     pub(crate) async fn reconcile(&self) -> Result<(), EngineError> {
         let sandboxes = self.reconcile_sandboxes().await;
+        let ports = self.reopen_ports().await;
         let logs = self.remove_unowned_logs().await;
         let execs = self.recover_execs().await;
         let jobs = self.reconcile_jobs().await;
         let images = self.remove_unowned_images().await;
         self.forget_the_gone();
-        sandboxes.and(logs).and(execs).and(jobs).and(images)
+        sandboxes.and(ports).and(logs).and(execs).and(jobs).and(images)
     }
 
     async fn reconcile_sandboxes(&self) -> Result<(), EngineError> {

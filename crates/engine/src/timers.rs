@@ -76,7 +76,7 @@ impl Engine {
             return false;
         }
         let now = self.inner.ports.clock.boot_time();
-        if self.inner.execs.busy(&record.id) {
+        if self.inner.published.take_active(&record.id) || self.inner.execs.busy(&record.id) {
             self.inner.activity.touch(&record.id, now);
             return false;
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use atoll_ports::{ApiKeyRecord, ExecRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage};
 use atoll_types::{
     Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels, Limits,
-    Network, NodeId, OnExpiry, OutputStream, RuntimeKind, SandboxName, Status, Timestamp, UserId,
+    Network, NodeId, OnExpiry, OutputStream, PublishPort, RuntimeKind, SandboxName, Status, Timestamp,
+    UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -93,6 +94,8 @@ pub struct NewSandbox {
     pub on_expiry: OnExpiry,
     /// Idle time; the default when absent; 0: never.
     pub idle_seconds: Option<u64>,
+    /// Ports to publish, no port inside twice, at most [`atoll_types::bounds::PORTS_MAX`].
+    pub ports: Vec<PublishPort>,
 }
 
 /// A sandbox as it is shown.

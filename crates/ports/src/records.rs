@@ -3,7 +3,7 @@
 use atoll_types::{
     ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
     ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId, OperationKind,
-    SandboxId, SandboxSpec, StopReason, Timestamp, UserId,
+    PublishedPort, SandboxId, SandboxSpec, StopReason, Timestamp, UserId,
 };
 
 /// What a user may do beyond his own things.
@@ -125,6 +125,8 @@ pub struct SandboxRecord {
     pub started_at: Option<Timestamp>,
     /// In which boot of its host: in another one it cannot run any more.
     pub boot_id: Option<String>,
+    /// The ports of the host that it was last given, which it is given again where they are free.
+    pub host_ports: Vec<PublishedPort>,
 }
 
 /// An exec. Durable: its result is acknowledged to somebody.

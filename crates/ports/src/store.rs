@@ -155,7 +155,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Every sandbox of a node, for the reconciler.
     async fn sandbox_list_node(&self, node: &NodeId) -> Result<Vec<SandboxRecord>, StoreError>;
     /// Writes all that changes of a record (desired, observed, operation, stop_reason, failure, lifetime, started_at,
-    /// boot_id) if its generation is still `record.generation`, and raises it by one.
+    /// boot_id, host_ports) if its generation is still `record.generation`, and raises it by one.
     async fn sandbox_update(
         &self,
         record: &SandboxRecord,

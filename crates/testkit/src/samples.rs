@@ -99,6 +99,7 @@ pub fn sandbox_spec() -> SandboxSpec {
         ttl_seconds: None,
         on_expiry: OnExpiry::Delete,
         idle_seconds: 0,
+        ports: Vec::new(),
     }
 }
 
@@ -127,6 +128,7 @@ pub fn sandbox(owner: &UserId, node: &NodeId) -> SandboxRecord {
         created_at: now(),
         started_at: None,
         boot_id: None,
+        host_ports: Vec::new(),
     }
 }
 

@@ -44,6 +44,8 @@ pub mod bounds {
     pub const EXEC_TIMEOUT_SECONDS_MAX: u32 = 86_400;
     /// Longest life of a sandbox, in seconds: a year.
     pub const TTL_SECONDS_MAX: u64 = 365 * 86_400;
+    /// Most ports that one sandbox publishes: each is an open socket of the server, and few services have more than a handful.
+    pub const PORTS_MAX: usize = 16;
     /// Most sandboxes that one request makes.
     pub const COUNT_MAX: u32 = 100;
     /// Longest request body of JSON, in bytes: an exec with its standard input in base64 fits.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, EnvVars, GuestUser, ImageName, ImageSource, Labels, Limits, SandboxName};
+use crate::{Command, EnvVars, GuestUser, ImageName, ImageSource, Labels, Limits, PublishPort, SandboxName};
 
 /// What isolates a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,6 +83,9 @@ pub struct SandboxSpec {
     pub on_expiry: OnExpiry,
     /// Time without any activity after which it stops; 0: never.
     pub idle_seconds: u64,
+    /// Ports to publish on the host while it runs; no port inside twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PublishPort>,
 }
 
 /// What was asked of a sandbox.

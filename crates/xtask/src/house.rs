@@ -26,6 +26,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-store", Layer(4)),
     ("atoll-exec-log", Layer(4)),
     ("atoll-clock", Layer(4)),
+    ("atoll-host-ports", Layer(4)),
     ("atoll-runtime-native", Layer(4)),
     ("atoll-agent-client", Layer(4)),
     ("atoll-engine", Layer(5)),

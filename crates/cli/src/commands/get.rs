@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use atoll_api_types::{CommandBody, Sandbox};
+use atoll_api_types::{CommandBody, PublishedPort, Sandbox};
 
 use super::{Call, ls};
 use crate::printer::pairs;
@@ -37,6 +37,7 @@ fn describe(sandbox: &Sandbox) -> String {
         ("disk", units::bytes(sandbox.disk_bytes)),
         ("pids", sandbox.pids.to_string()),
         ("network", sandbox.network.clone()),
+        ("ports", ports(sandbox)),
         ("capabilities", sandbox.capabilities.clone()),
         ("read-only root", if sandbox.read_only_root { "yes".to_owned() } else { String::new() }),
         ("user", sandbox.user.clone()),
@@ -59,6 +60,14 @@ fn describe(sandbox: &Sandbox) -> String {
 
 fn list(pairs: &BTreeMap<String, String>) -> String {
     pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+fn ports(sandbox: &Sandbox) -> String {
+    let noted = |port: &PublishedPort| match &port.note {
+        Some(note) => format!("{} ({note})", ls::port(port)),
+        None => ls::port(port),
+    };
+    sandbox.ports.iter().map(noted).collect::<Vec<_>>().join(", ")
 }
 
 fn life(sandbox: &Sandbox) -> String {

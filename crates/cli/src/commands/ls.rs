@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use atoll_api_types::Sandbox;
+use atoll_api_types::{PublishedPort, Sandbox};
 use atoll_client::SandboxFilter;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
             return sandboxes.iter().map(|s| s.id.as_str()).collect::<Vec<_>>().join("\n");
         }
         let rows = sandboxes.iter().map(|sandbox| row(sandbox, now)).collect();
-        table(&["ID", "NAME", "STATE", "IMAGE", "CPU", "MEMORY", "CREATED"], rows)
+        table(&["ID", "NAME", "STATE", "IMAGE", "CPU", "MEMORY", "CREATED", "PORTS"], rows)
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -52,7 +52,14 @@ fn row(sandbox: &Sandbox, now: OffsetDateTime) -> Vec<String> {
         sandbox.cpu.to_string(),
         units::bytes(sandbox.memory_bytes),
         age(&sandbox.created_at, now),
+        sandbox.ports.iter().map(port).collect::<Vec<_>>().join(" "),
     ]
+}
+
+/// A port of the host and where it leads.
+pub(super) fn port(port: &PublishedPort) -> String {
+    let host = port.host.map_or_else(|| "-".to_owned(), |host| host.to_string());
+    format!("{host}->{}", port.container)
 }
 
 /// The state, with its reason where there is one.

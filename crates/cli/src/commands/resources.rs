@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_api_types::CreateSandbox;
+use atoll_api_types::{CreateSandbox, PublishPort};
 
 use crate::{pairs, units};
 
@@ -48,6 +48,9 @@ pub(crate) struct Resources {
     /// Stop it after so long without activity; 0: never.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     idle: Option<Duration>,
+    /// Publish a TCP port on the host, at any free port or at HOST; may be given several times.
+    #[arg(long, short, value_name = "[HOST:]CONTAINER", value_parser = pairs::port)]
+    publish: Vec<PublishPort>,
 }
 
 impl Resources {
@@ -67,6 +70,7 @@ impl Resources {
             ttl_seconds: self.ttl.map(|ttl| ttl.as_secs()),
             on_expiry: self.on_expiry,
             idle_ttl_seconds: self.idle.map(|idle| idle.as_secs()),
+            ports: self.publish,
             ..CreateSandbox::default()
         }
     }

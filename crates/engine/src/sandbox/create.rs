@@ -127,6 +127,7 @@ impl Engine {
             created_at: clock.now(),
             started_at: None,
             boot_id: None,
+            host_ports: Vec::new(),
         }
     }
 
@@ -150,6 +151,7 @@ impl Engine {
             ttl_seconds: new.ttl_seconds,
             on_expiry: new.on_expiry,
             idle_seconds: new.idle_seconds.unwrap_or(settings.idle_ttl.as_secs()),
+            ports: new.ports,
         })
     }
 

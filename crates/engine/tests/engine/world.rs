@@ -16,7 +16,9 @@ use atoll_ports::{
     AgentLink, ExecLogs, Images, ImagesError, Imported, Role, Runtime as _, SandboxRecord, Store,
 };
 use atoll_tasks::Tasks;
-use atoll_testkit::{FakeAgents, FakeExecLogs, FakeFiles, FakeRuntime, FakeStore, ManualClock, samples};
+use atoll_testkit::{
+    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock, samples,
+};
 use atoll_types::{
     Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
     Network, NodeId, Observed, OnExpiry, RuntimeKind, SandboxId,
@@ -64,6 +66,7 @@ pub(crate) struct World {
     pub(crate) logs: FakeExecLogs,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) images: Arc<FakeImages>,
+    pub(crate) host_ports: FakeHostPorts,
     pub(crate) settings: Settings,
     pub(crate) caller: Caller,
     began_ms: u64,
@@ -91,6 +94,7 @@ impl World {
             began_ms: atoll_ports::Clock::boot_time(&*clock).as_ms(),
             clock,
             images: Arc::default(),
+            host_ports: FakeHostPorts::default(),
             settings: Settings::defaults(node),
             caller: new_user(&store, Role::User),
             store,
@@ -113,6 +117,7 @@ impl World {
             files: Arc::new(self.files.clone()),
             exec_logs: Arc::new(self.logs.clone()),
             clock: Arc::clone(&self.clock) as Arc<_>,
+            host_ports: Arc::new(self.host_ports.clone()),
         }
     }
 
@@ -352,6 +357,7 @@ pub(crate) fn sandbox() -> NewSandbox {
         ttl_seconds: None,
         on_expiry: OnExpiry::Delete,
         idle_seconds: Some(0),
+        ports: Vec::new(),
     }
 }
 

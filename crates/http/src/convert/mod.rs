@@ -4,6 +4,7 @@ mod account;
 mod exec;
 mod exec_view;
 mod job;
+mod port;
 mod sandbox;
 mod sandbox_view;
 mod terminal;

@@ -10,6 +10,7 @@ use atoll_types::{
 };
 
 use super::exec::command;
+use super::port::ports;
 use crate::answer::ApiFailure;
 use crate::extract::Problems;
 
@@ -20,6 +21,7 @@ pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32
     let count = p.within("count", body.count, &(1..=bounds::COUNT_MAX));
     let limits = limits(p, &body);
     let env = p.check("env", EnvVars::new(body.env));
+    let ports = ports(p, &body.ports);
     let new = NewSandbox {
         name: p.parse::<SandboxName>("name", body.name),
         image: p.parse::<ImageName>("image", body.image),
@@ -39,6 +41,7 @@ pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32
         ttl_seconds: p.within("ttlSeconds", body.ttl_seconds, &(1..=bounds::TTL_SECONDS_MAX)),
         on_expiry: p.word("onExpiry", body.on_expiry.as_deref(), ON_EXPIRY).unwrap_or_default(),
         idle_seconds: p.within("idleTtlSeconds", body.idle_ttl_seconds, &(0..=bounds::TTL_SECONDS_MAX)),
+        ports,
     };
     problems.finish(Some((new, count)))
 }

@@ -5,10 +5,12 @@ use atoll_engine::SandboxView;
 use atoll_types::Timestamp;
 
 use super::exec_view::command_view;
+use super::port::port_views;
 use super::words;
 
 pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
     let SandboxView { record, status, expires_at } = view;
+    let ports = port_views(&record);
     let spec = record.spec;
     Sandbox {
         id: record.id.to_string(),
@@ -35,5 +37,6 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         idle_ttl_seconds: spec.idle_seconds,
         created_at: record.created_at.to_rfc3339(),
         started_at: record.started_at.map(Timestamp::to_rfc3339),
+        ports,
     }
 }

@@ -11,7 +11,9 @@ use atoll_engine::{Caller, Engine, Ports, Settings};
 use atoll_http::{Access, Api, ApiSettings, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
-use atoll_testkit::{FakeAgents, FakeExecLogs, FakeFiles, FakeRuntime, FakeStore, ManualClock};
+use atoll_testkit::{
+    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock,
+};
 use atoll_types::{ImageDigest, NodeId};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -61,6 +63,7 @@ pub(crate) struct Server {
     pub(crate) runtime: Arc<FakeRuntime>,
     pub(crate) store: Arc<FakeStore>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) host_ports: FakeHostPorts,
     pub(crate) tasks: Tasks,
     pub(crate) stopping: CancellationToken,
     pub(crate) ready: watch::Sender<bool>,
@@ -78,6 +81,7 @@ impl Server {
         let agents = FakeAgents::new(clock.clone());
         let runtime = Arc::new(FakeRuntime::new(agents.clone()));
         let store = Arc::new(FakeStore::new());
+        let host_ports = FakeHostPorts::default();
         let ports = Ports {
             store: store.clone(),
             runtime: runtime.clone(),
@@ -87,6 +91,7 @@ impl Server {
             files: Arc::new(FakeFiles::default()),
             exec_logs: Arc::new(FakeExecLogs::new()),
             clock: clock.clone(),
+            host_ports: Arc::new(host_ports.clone()),
         };
         let settings =
             Settings { signup_open: !options.signup_closed, ..Settings::defaults(NodeId::random()) };
@@ -106,7 +111,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let router = atoll_http::router(Api::new(engine.clone(), settings));
         atoll_http::serve(&connections, listener, router).unwrap();
-        Self { address, agents, runtime, store, clock, tasks, stopping, ready }
+        Self { address, agents, runtime, store, clock, host_ports, tasks, stopping, ready }
     }
 
     /// A client without a token.

@@ -176,3 +176,56 @@ async fn a_full_quota_says_when_to_try_again() {
     refused.is(429, "quota_exceeded");
     assert!(refused.headers.contains_key("retry-after"));
 }
+
+#[tokio::test]
+async fn ports_are_published_and_shown() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    server.host_ports.take(5_432);
+    let asked = json!([{"container": 80, "host": 8_080}, {"container": 443, "host": 443}, {"container": 5_432, "host": 5_432},
+        {"container": 22}, {"container": 25, "host": 0}]);
+    let made = user.post("/sandboxes", json!({"ports": asked})).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let ports = &made.data()["ports"];
+    assert_eq!(ports[0], json!({"container": 80, "host": 8_080}));
+    let note = "port 443 is root's, as all below 1024, and the server is not root";
+    assert_eq!(ports[1], json!({"container": 443, "host": 40_000, "requestedHost": 443, "note": note}));
+    let note = "port 5432 was taken";
+    assert_eq!(ports[2], json!({"container": 5_432, "host": 40_001, "requestedHost": 5_432, "note": note}));
+    assert_eq!(ports[3], json!({"container": 22, "host": 40_002}));
+    assert_eq!(ports[4], json!({"container": 25, "host": 40_003}));
+    let id = made.data()["id"].as_str().unwrap();
+    assert_eq!(&user.get(&format!("/sandboxes/{id}")).await.data()["ports"], ports);
+    assert_eq!(&user.get("/sandboxes").await.data()[0]["ports"], ports);
+    user.delete(&format!("/sandboxes/{id}")).await;
+    assert!(server.host_ports.open().is_empty());
+    assert_eq!(user.act("/sandboxes").await.data()["ports"], json!([]));
+}
+
+#[tokio::test]
+async fn wrong_ports_are_named() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let many: Vec<_> = (1..=17).map(|port| json!({"container": port})).collect();
+    for (ports, field) in [
+        (json!([{"container": 0}]), "ports[0].container"),
+        (json!([{"container": 80}, {"container": 65_536}]), "ports[1].container"),
+        (json!([{"container": -1}]), "ports[0].container"),
+        (json!([{"container": "80"}]), "ports[0].container"),
+        (json!([{"host": 80}]), "ports[0].container"),
+        (json!([{"container": 80, "host": 65_536}]), "ports[0].host"),
+        (json!([{"container": 80}, {"container": 80}]), "ports[1].container"),
+        (json!([{"container": 80, "host": 8_080}, {"container": 81, "host": 8_080}]), "ports[1].host"),
+        (json!([{"container": 80, "protocol": "udp"}]), "ports[0].protocol"),
+        (json!(many), "ports"),
+        (json!({"80": 80}), "ports"),
+    ] {
+        let answer = user.post("/sandboxes", json!({"ports": ports})).await;
+        assert_eq!((answer.status, answer.fields()), (400, vec![field]), "{}", answer.body);
+    }
+    // Any free one, several times.
+    let made = user
+        .post("/sandboxes", json!({"ports": [{"container": 1, "host": 0}, {"container": 2, "host": 0}]}))
+        .await;
+    assert_eq!(made.status, 201);
+}

@@ -58,7 +58,7 @@ pub const KEYS: &[Key] = &[
         &["ATOLL_HOST", "HOST"],
         "host",
         "127.0.0.1",
-        "Address to listen on: an IP address, or localhost.",
+        "Address to listen on, for the API and for published ports: an IP address, or localhost.",
     ),
     key("port", &["ATOLL_PORT", "PORT"], "port", "3001", "Port of the API; 0: any that is free."),
     key(

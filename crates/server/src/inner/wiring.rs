@@ -8,6 +8,7 @@ use atoll_agent_client::AgentClient;
 use atoll_clock::SystemClock;
 use atoll_engine::{Engine, Ports, Settings};
 use atoll_exec_log::DirExecLogs;
+use atoll_host_ports::TcpHostPorts;
 use atoll_http::{Access, Api, ApiSettings, TokenKeys};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
@@ -61,6 +62,7 @@ pub(super) async fn parts(
         files: agents,
         exec_logs: Arc::new(exec_logs.clone()),
         clock: Arc::new(SystemClock::new()?),
+        host_ports: Arc::new(TcpHostPorts::new(config.host)),
     };
     let engine = Engine::new(ports, settings(config, node), tasks);
     Ok(Parts { store, engine, exec_logs, launcher })

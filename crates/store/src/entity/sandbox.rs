@@ -37,6 +37,7 @@ pub struct Model {
     pub boot_id: Option<String>,
     pub desired_paused: i64,
     pub observed_paused: i64,
+    pub host_ports: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -125,6 +126,12 @@ impl TryFrom<Model> for SandboxRecord {
             created_at: Timestamp::from_unix_ms(row.created_at),
             started_at: row.started_at.map(Timestamp::from_unix_ms),
             boot_id: row.boot_id,
+            host_ports: row
+                .host_ports
+                .as_deref()
+                .map(|text| COLUMNS.json("host_ports", text))
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }

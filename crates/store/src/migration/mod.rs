@@ -4,6 +4,7 @@ mod m0001_first;
 mod m0002_boot_id;
 mod m0003_paused;
 mod m0004_jobs;
+mod m0005_host_ports;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_boot_id::BootId),
             Box::new(m0003_paused::Paused),
             Box::new(m0004_jobs::Jobs),
+            Box::new(m0005_host_ports::HostPorts),
         ]
     }
 }

@@ -36,8 +36,14 @@ fn digest(source: &ImageSource) -> Option<String> {
     }
 }
 
+/// None where there are none, as for all that were made before there were any.
+fn host_ports(action: &'static str, record: &SandboxRecord) -> Result<Option<String>, StoreError> {
+    let some = (!record.host_ports.is_empty()).then_some(&record.host_ports);
+    some.map(|ports| sql_json(action, ports)).transpose()
+}
+
 /// The columns that `sandbox_update` writes, in the order of both statements.
-fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 16], StoreError> {
+fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 17], StoreError> {
     let operation = record.operation.as_ref();
     let lifetime = record.lifetime.as_ref();
     let deadline = lifetime.map(|l| sql_number(action, l.deadline.as_ms())).transpose()?;
@@ -61,6 +67,7 @@ fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 16],
         record.boot_id.clone().into(),
         desired_paused.into(),
         observed_paused.into(),
+        host_ports(action, record)?.into(),
     ])
 }
 
@@ -77,8 +84,8 @@ fn insert_statement(record: &SandboxRecord, uid_slot: u32) -> Result<Statement, 
     let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, created_at, \
         desired, observed, operation_id, operation_kind, operation_step, operation_attempts, operation_started_at, \
         stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at, boot_id, \
-        desired_paused, observed_paused) \
-        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        desired_paused, observed_paused, host_ports) \
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = fixed.into_iter().chain(changing(ADD, record)?);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
 }
@@ -115,7 +122,8 @@ pub(crate) fn update_statement(record: &SandboxRecord) -> Result<Statement, Stor
     let sql = "UPDATE sandboxes SET generation = generation + 1, desired = ?, observed = ?, operation_id = ?, \
         operation_kind = ?, operation_step = ?, operation_attempts = ?, operation_started_at = ?, stop_reason = ?, \
         failure = ?, lifetime_boot_id = ?, lifetime_deadline_boot_ms = ?, lifetime_left_ms = ?, started_at = ?, \
-        boot_id = ?, desired_paused = ?, observed_paused = ? WHERE id = ? AND generation = ? RETURNING *";
+        boot_id = ?, desired_paused = ?, observed_paused = ?, host_ports = ? \
+        WHERE id = ? AND generation = ? RETURNING *";
     let which: [Value; 2] = [record.id.as_str().into(), sql_number(UPDATE, record.generation)?.into()];
     let values = changing(UPDATE, record)?.into_iter().chain(which);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))

@@ -65,6 +65,7 @@ async fn impossible_rows_are_refused() {
         sandbox("observed = 'crashed', observed_paused = 1"),
         sandbox("stop_reason = 'whim'"),
         sandbox("spec = '{'"),
+        sandbox("host_ports = '{}'"),
         sandbox("image_digest = 'aa'"),
         sandbox("owner_id = 'aaaaaaaaaaaaaaaa'"),
         sandbox("operation_id = 'aaaaaaaaaaaaaaaa'"),

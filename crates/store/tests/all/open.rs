@@ -40,7 +40,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     store.close().await.unwrap();
     let path = dir.path().join("atoll.db");
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-    for column in ["observed_paused", "desired_paused", "boot_id"] {
+    for column in ["host_ports", "observed_paused", "desired_paused", "boot_id"] {
         raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
     }
     raw.execute("DROP TABLE jobs").await.unwrap();

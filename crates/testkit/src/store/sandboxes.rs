@@ -62,6 +62,7 @@ impl Tables {
         stored.lifetime.clone_from(&record.lifetime);
         stored.started_at = record.started_at;
         stored.boot_id.clone_from(&record.boot_id);
+        stored.host_ports.clone_from(&record.host_ports);
         stored.generation += 1;
         Ok(Cas::Updated(stored.clone()))
     }

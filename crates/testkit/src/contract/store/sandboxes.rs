@@ -1,3 +1,4 @@
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use atoll_ports::{
@@ -5,11 +6,16 @@ use atoll_ports::{
     UID_SLOTS,
 };
 use atoll_types::{
-    BootTime, Desired, NodeId, Observed, OperationId, OperationKind, SandboxId, StopReason, Timestamp, UserId,
+    BootTime, Desired, NodeId, Observed, OperationId, OperationKind, PublishPort, PublishedPort, SandboxId,
+    StopReason, Timestamp, UserId,
 };
 
 use super::{is_absent, is_conflict, pages, sandbox_in, user_in};
 use crate::samples;
+
+fn port(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
 
 /// Every field that changes, changed.
 fn changed(record: &SandboxRecord) -> SandboxRecord {
@@ -28,6 +34,7 @@ fn changed(record: &SandboxRecord) -> SandboxRecord {
         lifetime: Some(Lifetime { boot_id: "b".to_owned(), deadline: BootTime::from_ms(9), left_ms: 8 }),
         started_at: Some(Timestamp::from_unix_ms(66)),
         boot_id: Some("a boot".to_owned()),
+        host_ports: vec![PublishedPort { container: port(80), host: port(40_000) }],
         ..record.clone()
     }
 }
@@ -36,6 +43,7 @@ pub(super) async fn insert_and_update(store: &dyn Store) {
     let user = user_in(store).await;
     let mut asked = samples::sandbox(&user.id, &NodeId::random());
     asked.spec.name = Some(samples::parse("Größe 1"));
+    asked.spec.ports = vec![PublishPort { container: port(80), host: Some(port(8_080)) }];
     asked.spec.labels = samples::labels(&[("team", "a"), ("tier", "x")]);
     let given = SandboxRecord { uid_slot: 17, generation: 99, ..asked.clone() };
     let stored = store.sandbox_insert(&given, Durability::Power).await.unwrap();
