@@ -17,6 +17,7 @@ mod metrics;
 mod network;
 mod newcomer;
 mod pause;
+mod ports;
 mod power;
 mod power_output;
 mod programs;

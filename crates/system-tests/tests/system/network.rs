@@ -329,3 +329,101 @@ async fn links_of_sandboxes_that_are_gone_go_and_a_burst_has_addresses_of_its_ow
     until("the links' end", BACK, async || (links() <= 16).then_some(())).await;
     atoll.finish().await;
 }
+
+/// Runs a line on the host in the network of a sandbox, with the rights that nobody inside has.
+fn in_network_of(sandbox: &Inside<'_>, line: &str) {
+    let network = format!("--net=/proc/{}/ns/net", sandbox.agent());
+    let output = std::process::Command::new("nsenter").args([&network, "sh", "-c", line]).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_forged_source_is_dropped_by_its_link() {
+    let internet = Internet::new().await;
+    let atoll = Atoll::start().await;
+    let forger = atoll.create_with(&with_network()).await;
+    let other = atoll.create_with(&with_network()).await;
+    let forged = other.ok("hostname --all-ip-addresses").await.trim().to_owned();
+    let ask = format!(
+        "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((\"{forged}\", 0)); \
+         s.sendto(b\"\\0\\7\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\3web\\4test\\0\\0\\1\\0\\1\", (\"100.64.0.53\", 53))'"
+    );
+    in_network_of(&forger, &format!("ip address add {forged}/32 dev lo"));
+    in_network_of(&forger, &ask);
+    // One that is answered came later, and was heard.
+    assert!(other.ok("getent ahostsv4 inner.test").await.starts_with("10.66.0.1"));
+    let name = "03776562047465737400";
+    assert!(!internet.asked().contains(name), "{}", internet.asked());
+    let off = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done";
+    let words = ["netns", "exec", &router(&atoll), "sh", "-c", off];
+    assert!(std::process::Command::new("ip").args(words).status().unwrap().success());
+    until("the forged question", BACK, async || {
+        in_network_of(&forger, &ask);
+        internet.asked().contains(name).then_some(())
+    })
+    .await;
+    atoll.finish().await;
+}
+
+/// Hears what is sent to a group, and says so.
+const HEAR: &str = r#"exec /usr/bin/python3 -c '
+import socket
+ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ear.bind(("", 9000))
+ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.1.2.3") + socket.inet_aton("0.0.0.0"))
+open("/tmp/hears", "w")
+while True:
+    with open("/tmp/heard", "ab") as heard: heard.write(ear.recv(100))
+'"#;
+
+/// Says a word to the group.
+fn say(word: &str) -> String {
+    format!(
+        "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
+         s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 8); s.sendto(b\"{word}\", (\"239.1.2.3\", 9000))'"
+    )
+}
+
+#[tokio::test]
+async fn a_group_is_heard_by_nobody_but_its_own_sandbox() {
+    let _internet = Internet::new().await;
+    let atoll = Atoll::start().await;
+    let one = atoll.create_with(&with_network()).await;
+    let other = atoll.create_with(&with_network()).await;
+    other.begin(HEAR).await;
+    until("the ear", BACK, async || {
+        (other.sh("test -e /tmp/hears").await.exit_code == Some(0)).then_some(())
+    })
+    .await;
+    one.ok(&say("theirs")).await;
+    other.ok(&say("ours")).await;
+    until("the word", BACK, async || {
+        (other.sh("grep -q ours /tmp/heard").await.exit_code == Some(0)).then_some(())
+    })
+    .await;
+    assert_eq!(other.ok("cat /tmp/heard").await, "ours");
+    atoll.finish().await;
+}
+
+/// Opens connections and keeps them, until one is refused; prints how many there are.
+const MANY: &str = r#"/usr/bin/python3 -c '
+import socket
+held = []
+while len(held) < 2000:
+    try: held.append(socket.create_connection(("203.0.113.80", 80), timeout=10))
+    except OSError as error: break
+print(len(held))
+print(error.strerror)
+'"#;
+
+#[tokio::test]
+async fn one_sandbox_has_so_many_connections_and_the_others_have_theirs() {
+    let _internet = Internet::new().await;
+    let atoll = Atoll::start().await;
+    let greedy = atoll.create_with(&with_network()).await;
+    let other = atoll.create_with(&with_network()).await;
+    assert_eq!(greedy.ok(MANY).await, "1024\nNo route to host\n");
+    assert_eq!(fetch(&greedy, WEB).await, None);
+    assert!(fetch(&other, WEB).await.is_some());
+    atoll.finish().await;
+}
