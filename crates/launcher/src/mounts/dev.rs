@@ -25,6 +25,9 @@ const LINKS: [(&str, &str); 5] = [
 /// Group of terminals inside, as every distribution has it.
 const TTY_GROUP: u32 = 5;
 
+/// Terminals of one sandbox. The kernel has 3,072 for all that are not the host's own: without this, one sandbox takes all.
+const TERMINALS_MAX: &str = "64";
+
 /// Mounts `/dev`; `first_id` is the host's id of the sandbox's root. Shared memory counts as the sandbox's memory; its
 /// size only keeps one file from taking all of it.
 pub(crate) fn mount_dev(first_id: u32, memory_bytes: u64) -> Result<(), StepError> {
@@ -38,7 +41,7 @@ pub(crate) fn mount_dev(first_id: u32, memory_bytes: u64) -> Result<(), StepErro
     attach(&dev, place).at(Step::MountDev)?;
 
     let tty = (first_id + TTY_GROUP).to_string();
-    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", &*tty)];
+    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", &*tty), ("max", TERMINALS_MAX)];
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let terminals = make_mount("devpts", &options, attributes).at(Step::MountDev)?;
     target(&dev, "pts").and_then(|place| attach(terminals, place)).at(Step::MountDev)?;

@@ -46,8 +46,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_getxattr, libc::SYS_lgetxattr,
     libc::SYS_fgetxattr, libc::SYS_listxattr, libc::SYS_llistxattr, libc::SYS_flistxattr, libc::SYS_removexattr,
     libc::SYS_lremovexattr, libc::SYS_fremovexattr, libc::SYS_tkill, libc::SYS_time, libc::SYS_futex,
-    libc::SYS_sched_setaffinity, libc::SYS_sched_getaffinity, libc::SYS_set_thread_area, libc::SYS_io_setup,
-    libc::SYS_io_destroy, libc::SYS_io_getevents, libc::SYS_io_submit, libc::SYS_io_cancel, libc::SYS_get_thread_area,
+    libc::SYS_sched_setaffinity, libc::SYS_sched_getaffinity, libc::SYS_set_thread_area,
+    libc::SYS_io_setup /* ENOSYS, see `assemble` */, libc::SYS_get_thread_area,
     libc::SYS_epoll_create, libc::SYS_remap_file_pages, libc::SYS_getdents64, libc::SYS_set_tid_address,
     libc::SYS_restart_syscall, libc::SYS_semtimedop, libc::SYS_fadvise64, libc::SYS_timer_create,
     libc::SYS_timer_settime, libc::SYS_timer_gettime, libc::SYS_timer_getoverrun, libc::SYS_timer_delete,
@@ -68,7 +68,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sched_getattr, libc::SYS_renameat2, libc::SYS_seccomp, libc::SYS_getrandom, libc::SYS_memfd_create,
     libc::SYS_execveat, libc::SYS_membarrier, libc::SYS_mlock2, libc::SYS_copy_file_range, libc::SYS_preadv2,
     libc::SYS_pwritev2, libc::SYS_pkey_mprotect, libc::SYS_pkey_alloc, libc::SYS_pkey_free, libc::SYS_statx,
-    333 /* io_pgetevents */, libc::SYS_rseq, libc::SYS_pidfd_send_signal, libc::SYS_pidfd_open, libc::SYS_clone3,
+    libc::SYS_rseq, libc::SYS_pidfd_send_signal, libc::SYS_pidfd_open, libc::SYS_clone3,
     libc::SYS_close_range, libc::SYS_openat2, libc::SYS_faccessat2, libc::SYS_epoll_pwait2,
     libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self,
     libc::SYS_process_mrelease, libc::SYS_futex_waitv, 451 /* cachestat */, libc::SYS_fchmodat2,
@@ -142,6 +142,8 @@ mod tests {
     // Memory policy of the host's nodes, secret memory that no memory limit sees swapped or dumped.
     libc::SYS_mbind, libc::SYS_set_mempolicy, libc::SYS_migrate_pages, libc::SYS_move_pages,
     libc::SYS_set_mempolicy_home_node, libc::SYS_memfd_secret,
+    // Asynchronous I/O of the old kind, whose slots are one count for the whole host.
+    libc::SYS_io_destroy, libc::SYS_io_getevents, libc::SYS_io_submit, libc::SYS_io_cancel, 333 /* io_pgetevents */,
     // Old or never built.
     libc::SYS_getpmsg, libc::SYS_putpmsg, libc::SYS_afs_syscall, libc::SYS_tuxcall, libc::SYS_security,
     libc::SYS_vserver, libc::SYS_epoll_ctl_old, libc::SYS_epoll_wait_old, libc::SYS_modify_ldt,

@@ -71,7 +71,12 @@ pub(super) fn assemble(allowed: &[i64], special: bool) -> Vec<libc::sock_filter>
 /// Cuts all numbers into ranges of one verdict each: their first numbers, ascending from 0.
 fn ranges(allowed: &[i64], special: bool) -> Vec<(u32, Verdict)> {
     let verdict = |number: i64| match number {
-        libc::SYS_clone3 | libc::SYS_clone | libc::SYS_socket | libc::SYS_personality | libc::SYS_ioctl
+        libc::SYS_clone3
+        | libc::SYS_io_setup
+        | libc::SYS_clone
+        | libc::SYS_socket
+        | libc::SYS_personality
+        | libc::SYS_ioctl
             if special =>
         {
             Verdict::Special(number)
@@ -145,7 +150,8 @@ fn leaf(verdict: Verdict) -> Vec<libc::sock_filter> {
             code.push(instruction(RETURN, ALLOW));
             code
         }
-        // clone3 among them: its flags are in memory, where no filter sees them. Programs fall back to clone.
+        // clone3: its flags are in memory, where no filter sees them. Programs fall back to clone. io_setup: one sandbox could
+        // take every slot of the host's. Databases ask, and read and write without it.
         Verdict::Special(_) => vec![errno(libc::ENOSYS)],
     }
 }
@@ -194,8 +200,14 @@ mod tests {
     #[test]
     fn the_tree_says_what_the_list_says() {
         let list = allow::sandbox();
-        let special =
-            [libc::SYS_clone3, libc::SYS_clone, libc::SYS_socket, libc::SYS_personality, libc::SYS_ioctl];
+        let special = [
+            libc::SYS_clone3,
+            libc::SYS_io_setup,
+            libc::SYS_clone,
+            libc::SYS_socket,
+            libc::SYS_personality,
+            libc::SYS_ioctl,
+        ];
         for number in (0..2_000).filter(|number| !special.contains(number)) {
             let expected = match number {
                 _ if list.contains(&number) => ALLOW,
@@ -223,6 +235,12 @@ mod tests {
             assert_eq!(sandbox(libc::SYS_clone, [flag | 17, 0, 0]), ERRNO | 1, "{flag:#x}");
         }
         assert_eq!(sandbox(libc::SYS_clone3, [0; 3]), ERRNO | 38);
+    }
+
+    #[test]
+    fn asynchronous_io_is_missing_as_on_a_kernel_without_it() {
+        assert_eq!(sandbox(libc::SYS_io_setup, [1, 0, 0]), ERRNO | 38);
+        assert_eq!(sandbox(libc::SYS_io_submit, [0; 3]), ERRNO | 1);
     }
 
     #[test]
