@@ -25,18 +25,18 @@ const EXTENDED_PREFIX: &str = "SCHILY.xattr.";
 
 /// What came of an archive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Unpacked {
+pub struct Unpacked {
     /// Bytes of its files.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Files, folders, links.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// Device nodes and the like, left out.
-    pub(crate) skipped: u64,
+    pub skipped: u64,
 }
 
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// Not called by the launcher.
     #[error("usage: atoll-unpack MAX_BYTES, with the archive as standard input")]
     Usage,
@@ -71,8 +71,11 @@ pub(crate) enum Refused {
     Empty,
 }
 
-/// Fills the root.
-pub(crate) fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unpacked, Refused> {
+/// Fills the root, a folder, with the archive, a regular file; `max_bytes` is what its files may take, in bytes.
+///
+/// # Errors
+/// When the archive is malformed, hostile or beyond a bound, or a file cannot be made. Files made before that stay.
+pub fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unpacked, Refused> {
     refuse_compressed(input)?;
     let mut archive = Archive::new(BufReader::with_capacity(256 << 10, input));
     let mut root = Root::new(root.as_fd());

@@ -9,7 +9,10 @@ use sha2::{Digest, Sha256};
 const CHUNK: usize = 256 << 10;
 
 /// SHA-256 of the whole file, as lower-case hexadecimal digits; leaves it at its start.
-pub(crate) fn of(mut file: &File) -> Result<String> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of(mut file: &File) -> Result<String> {
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK];

@@ -5,11 +5,6 @@
 //! has put it into a root that holds nothing else, without network, privileges or other programs. All of it is meant to
 //! hold even when the parser does not: so the digest is taken and said before the first byte is parsed.
 
-mod archive;
-mod digest;
-mod names;
-mod root;
-
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,7 +13,7 @@ use std::process::ExitCode;
 use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 
-use archive::Refused;
+use atoll_unpack::{Refused, Unpacked, digest_of, unpack};
 
 fn main() -> ExitCode {
     let outcome = run();
@@ -31,13 +26,13 @@ fn main() -> ExitCode {
     if say(&line).is_ok() && outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run() -> Result<archive::Unpacked, Refused> {
+fn run() -> Result<Unpacked, Refused> {
     let max_bytes = std::env::args().nth(1).and_then(|text| text.parse().ok()).ok_or(Refused::Usage)?;
     let input = std::io::stdin().as_fd().try_clone_to_owned().map(File::from).map_err(Refused::Unreadable)?;
-    let digest = digest::of(&input).map_err(Refused::Unreadable)?;
+    let digest = digest_of(&input).map_err(Refused::Unreadable)?;
     say(&json!({"digest": digest})).map_err(Refused::Unreadable)?;
     let root = open_root().map_err(|errno| Refused::Unreadable(errno.into()))?;
-    let unpacked = archive::unpack(&input, &root, max_bytes)?;
+    let unpacked = unpack(&input, &root, max_bytes)?;
     // An image is there or not: it is on disk before anybody hears of it.
     rustix::fs::syncfs(&root).map_err(|errno| Refused::Unreadable(errno.into()))?;
     Ok(unpacked)

@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 256;
 
 /// A path that no root file system has.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadName {
+pub enum BadName {
     /// It climbs.
     #[error("a path holds '..'")]
     Climbs,
