@@ -5,6 +5,7 @@
 
 mod delete;
 mod disk;
+mod escape;
 mod faults;
 mod files;
 mod harness;
