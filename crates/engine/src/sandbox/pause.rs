@@ -49,7 +49,10 @@ impl Engine {
     ) -> Result<Arc<SandboxRecord>, EngineError> {
         unless_deleted(driver, self.inner.ports.runtime.resume(id)).await?;
         self.inner.activity.touch(id, self.inner.ports.clock.boot_time());
-        self.note_asked_and_seen(id, Desired::Running, Observed::Running).await
+        let resumed = self.note_asked_and_seen(id, Desired::Running, Observed::Running).await?;
+        // One whose wait ended meanwhile starts now.
+        self.drive_jobs(id);
+        Ok(resumed)
     }
 
     async fn note_asked_and_seen(

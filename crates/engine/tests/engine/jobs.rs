@@ -370,3 +370,18 @@ fn the_log_of_a_job_goes_over_its_runs() {
     block(world.logs.remove_sandbox(&id)).unwrap();
     assert_eq!(lines(None).0, "");
 }
+
+#[test]
+fn a_wait_that_ends_in_a_pause_is_followed_by_a_start_at_the_resume() {
+    let world = World::new();
+    let serve = world.serve();
+    let id = serve.sandbox(&world);
+    let job = serve.job(&world, &id, job("false", RestartPolicy::OnFailure));
+    assert_eq!(serve.status(&world, &id, &job), JobStatus::Backoff);
+    serve.run(serve.engine.sandbox_pause(&world.caller, &id)).unwrap();
+    serve.pass(seconds(10));
+    assert_eq!(starts(&world), 1, "nothing starts in a paused sandbox");
+    serve.run(serve.engine.sandbox_resume(&world.caller, &id)).unwrap();
+    serve.pass(Duration::from_millis(100));
+    assert_eq!(starts(&world), 2);
+}
