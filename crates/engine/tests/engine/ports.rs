@@ -184,11 +184,7 @@ fn who_is_not_let_in_is_turned_away_and_the_next_is_not() {
     // Nobody listens inside.
     assert_eq!(rest(&serve, world.host_ports.connect(8_080).unwrap()), "");
     // The launcher is away.
-    world.runtime.faults().nth_of(
-        "dial",
-        1,
-        Fault::Before(RuntimeError::Unavailable("gone".to_owned()).into()),
-    );
+    world.runtime.faults().nth_of("dial", 1, Fault::Before(RuntimeError::Unavailable("gone".to_owned())));
     assert_eq!(rest(&serve, world.host_ports.connect(8_080).unwrap()), "");
     let (mut client, mut inside) = connect(&world, &serve, &made.record.id, 80, 8_080);
     says(&serve, &mut client, &mut inside, "at last");
