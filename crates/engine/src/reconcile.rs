@@ -69,13 +69,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes in records whose insert was made and not answered.
+    /// Takes in records whose insert or change was made and not answered.
     async fn adopt_unknown(&self) -> Result<(), EngineError> {
         for stored in self.inner.records.stored(&self.inner.settings.node).await? {
-            if self.inner.records.get(&stored.id).is_some() {
+            let known = self.inner.records.get(&stored.id);
+            if known.is_some_and(|known| known.generation >= stored.generation) {
                 continue;
             }
-            // A driver that is held is that of its create.
+            // A driver that is held is that of its create, or of what changes it.
             if let Some(_driver) = self.inner.drivers.try_acquire(&stored.id) {
                 self.inner.records.adopt(&stored.id).await?;
             }

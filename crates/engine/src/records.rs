@@ -77,11 +77,10 @@ impl Records {
         Ok(self.remember(stored))
     }
 
-    /// Takes in a record that only the store knows: the answer to its insert was lost. The caller holds the driver.
+    /// Takes in a record that the store knows better: the answer to its insert or change was lost, and then that to the
+    /// question for it. The caller holds the driver.
     pub(crate) async fn adopt(&self, id: &SandboxId) -> Result<(), EngineError> {
-        if self.get(id).is_none()
-            && let Some(stored) = self.store.sandbox_get(id).await?
-        {
+        if let Some(stored) = self.store.sandbox_get(id).await? {
             self.remember(stored);
         }
         Ok(())

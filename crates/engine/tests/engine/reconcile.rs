@@ -299,3 +299,17 @@ fn a_record_that_only_the_store_knows_is_taken_up() {
     world.assert_clean(&serve, "after the pass");
     assert!(world.records().iter().all(|r| r.observed == Observed::Running));
 }
+
+#[test]
+fn a_change_whose_answer_is_lost_twice_is_taken_up() {
+    let world = World::new();
+    let serve = world.serve();
+    let id = serve.sandbox(&world);
+    // The stop is written down; neither the write nor the question for it is answered.
+    world.store.faults().nth_of("sandbox_update", 1, Fault::After(StoreFault));
+    world.store.faults().nth_of("sandbox_get", 1, Fault::Before(StoreFault));
+    assert!(serve.run(serve.engine.sandbox_stop(&world.caller, &id)).is_err());
+    assert!(world.record(&id).unwrap().operation.is_some());
+    world.assert_clean(&serve, "after a change that was not answered");
+    assert_eq!(world.record(&id).unwrap().observed, Observed::Stopped);
+}
