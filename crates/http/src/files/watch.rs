@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_api_types::FileEvent;
+use atoll_engine::{Caller, EngineError};
 use atoll_ports::{FileEvents, FilesError};
-use atoll_types::{ErrorCode, FilePath};
+use atoll_types::{ErrorCode, FilePath, GuestUser, SandboxId};
 use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -85,9 +86,8 @@ pub(crate) async fn watch_files(
     let permit = Arc::clone(api.streams()).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
-    let files = api.engine().files(&caller, &sandbox.id, user(query.user)?, path, true)?;
-    let events = files.watch(query.recursive.unwrap_or_default()).await?;
-    let watch = Watch { api, events, trace, permit };
+    let (user, recursive) = (user(query.user)?, query.recursive.unwrap_or_default());
+    let watch = Watch { api, caller, sandbox: sandbox.id, user, path, recursive, trace, permit };
     let upgrade = upgrade.max_message_size(STREAM_MESSAGE_BYTES_MAX).protocols(token_protocol(&headers));
     Ok(Watching(upgrade.on_upgrade(move |socket| watch.run(socket))))
 }
@@ -95,7 +95,11 @@ pub(crate) async fn watch_files(
 /// One client that watches.
 struct Watch {
     api: Api,
-    events: FileEvents,
+    caller: Caller,
+    sandbox: SandboxId,
+    user: Option<GuestUser>,
+    path: FilePath,
+    recursive: bool,
     trace: TraceId,
     /// Given back when the client has gone.
     permit: OwnedSemaphorePermit,
@@ -113,8 +117,12 @@ enum Next {
 }
 
 impl Watch {
-    async fn run(mut self, mut socket: WebSocket) {
-        let Ok((code, reason)) = self.pump(&mut socket).await else { return };
+    async fn run(self, mut socket: WebSocket) {
+        let ended = match self.open().await {
+            Ok(events) => self.pump(&mut socket, events).await,
+            Err(error) => self.fail(&mut socket, error).await,
+        };
+        let Ok((code, reason)) = ended else { return };
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
         if push(&mut socket, close).await.is_ok() {
             let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
@@ -124,15 +132,32 @@ impl Watch {
         drop(self.permit);
     }
 
+    /// Looks only now: browsers are told nothing of a refusal before the connection is a WebSocket.
+    async fn open(&self) -> Result<FileEvents, EngineError> {
+        let (user, path) = (self.user.clone(), self.path.clone());
+        self.api.engine().files(&self.caller, &self.sandbox, user, path, true)?.watch(self.recursive).await
+    }
+
+    /// Tells what went wrong; answers how it is closed.
+    async fn fail(&self, socket: &mut WebSocket, error: EngineError) -> Result<(u16, &'static str), Gone> {
+        let failure = ApiFailure::from(error);
+        send(socket, &failure.body(&self.trace)).await?;
+        Ok((CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str()))
+    }
+
     /// Sends events until there are no more; answers how it is closed.
-    async fn pump(&mut self, socket: &mut WebSocket) -> Result<(u16, &'static str), Gone> {
+    async fn pump(
+        &self,
+        socket: &mut WebSocket,
+        mut events: FileEvents,
+    ) -> Result<(u16, &'static str), Gone> {
         let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
             // Every arm only waits, and takes nothing unless it is chosen.
             let next = tokio::select! {
-                events = self.events.next() => Next::Events(events),
+                events = events.next() => Next::Events(events),
                 message = socket.recv() => Next::Message(message),
                 _ = pings.tick() => Next::Ping,
                 () = self.api.settings().stopping.cancelled() => Next::Stopping,
@@ -143,11 +168,7 @@ impl Watch {
                         send(socket, &view::event(event)).await?;
                     }
                 }
-                Next::Events(Some(Err(error))) => {
-                    let failure = ApiFailure::from(atoll_engine::EngineError::from(error));
-                    send(socket, &failure.body(&self.trace)).await?;
-                    return Ok((CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str()));
-                }
+                Next::Events(Some(Err(error))) => return self.fail(socket, error.into()).await,
                 Next::Events(None) => return Ok((CLOSE_DONE, "gone")),
                 Next::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Gone),
                 // A client has nothing to say here; that it says anything shows that it lives.

@@ -85,6 +85,15 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/sandboxes/{id}/background/{job_id}", None, Absent),
         route(get.clone(), "/sandboxes/{id}/background/{job_id}/logs", None, Absent),
         route(delete.clone(), "/sandboxes/{id}/background/{job_id}", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/files", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/files", Some(json!({"path": "f", "content": "x"})), Absent),
+        route(get.clone(), "/sandboxes/{id}/files/{path}", None, Absent),
+        route(Method::PATCH, "/sandboxes/{id}/files/{path}", Some(json!({"mode": "0600"})), Absent),
+        route(delete.clone(), "/sandboxes/{id}/files/{path}", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/archive", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/archive", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/search", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/watch", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post, "/images", None, Own),
@@ -149,6 +158,7 @@ impl Things {
         match route.path {
             "/images" => format!("{path}?name=theirs"),
             "/sandboxes/{id}/stream" => format!("{path}?exec_id={}", self.exec),
+            "/sandboxes/{id}/search" => format!("{path}?q=x"),
             _ => path,
         }
     }
