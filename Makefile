@@ -9,7 +9,7 @@ UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist dist-small run stop test test-system test-docs test-dist test-guest bench lint deny fmt clean
+.PHONY: help setup build dist dist-small run stop test test-system test-docs test-dist test-guest fuzz bench lint deny fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-docs: build ## runs every command that README.md shows
 test-dist: ## builds the one file that ships, and uses it alone in an empty folder
 	cargo xtask dist --embed --profile dev --output $(TARGET_DIR)/dist/atoll-test
 	scripts/test-dist.sh $(TARGET_DIR)/dist/atoll-test
+
+fuzz: ## each parser of strangers' bytes for a moment; FUZZ_SECONDS for longer
+	@mkdir -p $(TARGET_DIR)
+	scripts/fuzz.sh
 
 bench: build ## measure against Docker, runc, bubblewrap and the floor; needs root
 	scripts/bench.sh

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 step() { say "lint: $*"; "$@"; }
 
 step cargo fmt --all --check
+step rustfmt --check --edition 2024 fuzz/targets/*.rs
 step cargo xtask check-deps
 step cargo xtask docs --check
 step cargo clippy --quiet --workspace --all-targets -- -D warnings
