@@ -30,7 +30,10 @@ async fn the_counters_tell_what_was_used() {
         (busy.cpu.usage_percent > 25.0 && busy.memory.usage_bytes > 60 << 20).then_some(busy)
     })
     .await;
-    assert!(busy.cpu.usage_percent < 75.0, "{busy:?}");
+    // Over a second: the quota is given out anew every 100 ms, and two helpings fit into one short look.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let steady = metrics(&sandbox).await.cpu.usage_percent;
+    assert!((25.0..75.0).contains(&steady), "{steady}");
     assert!(busy.memory.usage_bytes < 120 << 20, "{busy:?}");
     assert!((20.0..50.0).contains(&busy.memory.usage_percent), "{busy:?}");
     let pids = busy.pids.unwrap();
