@@ -18,8 +18,10 @@ import socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     client, _ = server.accept()
-    client.sendall(sys.argv[2].encode() + b" hears ")
-    while data := client.recv(65536): client.sendall(data)
+    try:
+        client.sendall(sys.argv[2].encode() + b" hears ")
+        while data := client.recv(65536): client.sendall(data)
+    except OSError: pass
     client.close()
 ' "#;
 

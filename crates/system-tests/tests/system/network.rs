@@ -405,15 +405,18 @@ async fn a_group_is_heard_by_nobody_but_its_own_sandbox() {
     atoll.finish().await;
 }
 
-/// Opens connections and keeps them, until one is refused; prints how many there are.
-const MANY: &str = r#"/usr/bin/python3 -c '
-import socket
+/// Opens connections until one is refused, and keeps them; writes how many there are.
+const MANY: &str = r#"exec /usr/bin/python3 -c '
+import os, socket, time
 held = []
 while len(held) < 2000:
     try: held.append(socket.create_connection(("203.0.113.80", 80), timeout=10))
-    except OSError as error: break
-print(len(held))
-print(error.strerror)
+    except OSError as error:
+        said = error.strerror
+        break
+with open("/tmp/new", "w") as many: print(len(held), said, file=many)
+os.rename("/tmp/new", "/tmp/many")
+time.sleep(600)
 '"#;
 
 #[tokio::test]
@@ -422,7 +425,12 @@ async fn one_sandbox_has_so_many_connections_and_the_others_have_theirs() {
     let atoll = Atoll::start().await;
     let greedy = atoll.create_with(&with_network()).await;
     let other = atoll.create_with(&with_network()).await;
-    assert_eq!(greedy.ok(MANY).await, "1024\nNo route to host\n");
+    greedy.begin(MANY).await;
+    let many = until("so many", BACK, async || {
+        let shown = greedy.sh("cat /tmp/many").await;
+        (shown.exit_code == Some(0)).then_some(shown.stdout).flatten()
+    });
+    assert_eq!(many.await, "1024 No route to host\n");
     assert_eq!(fetch(&greedy, WEB).await, None);
     assert!(fetch(&other, WEB).await.is_some());
     atoll.finish().await;

@@ -21,6 +21,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 class Web(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
+    request_queue_size = 256
 
 
 def answer(query, way):
