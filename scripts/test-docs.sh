@@ -32,6 +32,8 @@ for document in README.md docs/*.md; do
         /^```sh$/ { inside = 1; file = sprintf("%s.%03d", out, ++n); printf "" > file; next }
         /^```/ { inside = 0 }
         inside { print > file }' "$document"
+    # README.md starts a server, and stops it in the end; the others say what to do with one.
+    if [ "$document" != README.md ] && [ -e "$scratch/block.001" ]; then make --no-print-directory run; fi
     for block in "$scratch"/block.*; do
         [ -e "$block" ] || continue
         say "$document: $(head -n 1 "$block")"
