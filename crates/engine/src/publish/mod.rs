@@ -147,7 +147,8 @@ impl Engine {
     }
 
     fn lacks_ports(&self, record: &SandboxRecord) -> bool {
-        shown(record) == Status::Running && !self.inner.published.is_whole(record)
+        // A paused one keeps its ports, and turns connections away.
+        matches!(shown(record), Status::Running | Status::Paused) && !self.inner.published.is_whole(record)
     }
 
     /// The same for one sandbox, whose driver the caller holds.

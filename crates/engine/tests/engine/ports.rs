@@ -165,6 +165,20 @@ fn the_next_serve_opens_the_same_ports_where_they_are_free() {
 }
 
 #[test]
+fn a_paused_sandbox_has_its_ports_under_the_next_serve_too() {
+    let world = World::new();
+    let serve = world.serve();
+    let made = serve.create(&world, publishing(&[(80, 8_080)])).unwrap();
+    serve.run(serve.engine.sandbox_pause(&world.caller, &made.record.id)).unwrap();
+    serve.shut_down();
+    let serve = world.serve();
+    assert_eq!(rest(&serve, world.host_ports.connect(8_080).unwrap()), "", "a paused one hears nobody");
+    serve.run(serve.engine.sandbox_resume(&world.caller, &made.record.id)).unwrap();
+    let (mut client, mut inside) = connect(&world, &serve, &made.record.id, 80, 8_080);
+    says(&serve, &mut client, &mut inside, "at last");
+}
+
+#[test]
 fn no_port_at_all_fails_nothing_and_is_tried_again() {
     let world = World::new();
     let serve = world.serve();
