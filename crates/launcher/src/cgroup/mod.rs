@@ -54,9 +54,9 @@ pub(crate) trait Cgroups: Debug {
     fn remove(&self, sandbox: &SandboxId) -> Result<bool, StepError>;
     /// How many groups of which sandboxes exist.
     fn list(&self) -> Vec<(SandboxId, u32)>;
-    /// Removes what `remove` renamed. Slow: giving the pages of a memory group back takes milliseconds, and a group that
-    /// is removed with its pages stays as a zombie for as long as they are cached.
-    fn collect(&self);
+    /// Removes what `remove` renamed. Slow with `reclaim`: giving the pages of a memory group back takes milliseconds; without,
+    /// a group that is removed with its pages stays as a zombie for as long as they are cached.
+    fn collect(&self, reclaim: bool);
     /// How many renamed groups wait for [`Cgroups::collect`].
     fn trash(&self) -> u32;
     /// Freezes the workload, or thaws it. A freeze takes a while: see [`Cgroups::freeze_state`].

@@ -225,11 +225,12 @@ impl Cgroups for V1 {
         found.into_iter().collect()
     }
 
-    fn collect(&self) {
+    fn collect(&self, reclaim: bool) {
         for hierarchy in self.renaming() {
             for name in hierarchy.base.children().into_iter().filter(|name| name.starts_with(TRASH)) {
                 // Reclaim walks every cache of the kernel, so only where pages would keep the group as a zombie.
-                if hierarchy.base.read(&format!("{name}/memory.stat")).is_none_or(|stat| holds_pages(&stat)) {
+                let stat = || hierarchy.base.read(&format!("{name}/memory.stat"));
+                if reclaim && stat().is_none_or(|stat| holds_pages(&stat)) {
                     let _best_effort = hierarchy.base.set(&format!("{name}/memory.force_empty"), "0");
                 }
                 let _next_round = hierarchy.base.remove(&name);

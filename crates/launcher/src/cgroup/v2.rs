@@ -102,7 +102,7 @@ impl Cgroups for V2 {
         self.base.children().into_iter().filter_map(id).map(|id| (id, 1)).collect()
     }
 
-    fn collect(&self) {}
+    fn collect(&self, _: bool) {}
 
     fn trash(&self) -> u32 {
         0

@@ -21,5 +21,7 @@ impl Server {
         for pidfd in all {
             let _ended_is_fine = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
         }
+        // What was discarded a moment ago: there may be no next launcher to remove it.
+        self.tools.cgroups.collect(false);
     }
 }

@@ -115,7 +115,7 @@ impl Server {
             self.workers.collect_not_before = time + COLLECT_INTERVAL;
             self.start_worker(Task::Collect, |server| {
                 let _politeness = rustix::process::nice(10);
-                server.tools.cgroups.collect();
+                server.tools.cgroups.collect(true);
                 server.discard_stale_roots();
                 server.tools.storage.collect();
             });

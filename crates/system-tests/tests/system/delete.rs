@@ -1,5 +1,6 @@
 //! Delete always wins: from every state, in less than a second, without the guest.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use atoll_api_types::CreateSandbox;
@@ -105,4 +106,25 @@ async fn a_stop_right_after_a_delete_leaves_no_helper() {
         }
         atoll.finish().await;
     }
+}
+
+/// Groups of cgroup v1 are renamed at a delete and removed by a helper; after a stop nobody would.
+#[tokio::test]
+async fn a_stop_right_after_a_delete_leaves_no_group() {
+    let mut atoll = Atoll::start().await;
+    let installation = std::fs::read_to_string(atoll.data().join("installation")).unwrap();
+    let own = PathBuf::from(format!("/sys/fs/cgroup/memory/atoll-{}", installation.trim()));
+    let mut sandboxes = Vec::new();
+    for _ in 0..5 {
+        sandboxes.push(atoll.create().await.id);
+    }
+    for id in &sandboxes {
+        atoll.client.sandbox_delete(id).await.unwrap();
+    }
+    atoll.stop().await;
+    let below = std::fs::read_dir(own).into_iter().flatten().flatten();
+    let left: Vec<_> = below.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect();
+    assert_eq!(left, Vec::<std::ffi::OsString>::new());
+    atoll.start_again().await;
+    atoll.finish().await;
 }
