@@ -26,6 +26,7 @@ mod openapi;
 mod router;
 mod sandboxes;
 mod serve;
+mod socket;
 mod terminal;
 
 pub use access::{Access, TokenError, TokenKeys};

@@ -1,31 +1,20 @@
 //! One client that follows one exec, at its own pace: what it does not take waits in the log on disk, and holds up
 //! nobody.
 
-use std::time::Duration;
-
 use atoll_api_types::{Encoding, EventKind, ExecEvent};
 use atoll_engine::{Caller, EngineError, ExecEvents};
 use atoll_types::{ExecId, ExecStatus, SandboxId};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{FutureExt, SinkExt};
-use serde::Serialize;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::StreamExt;
 
 use crate::Api;
-use crate::answer::{ApiFailure, TraceId};
+use crate::answer::TraceId;
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::convert::{event_view, lost_event};
-
-/// Everything was sent.
-pub(crate) const CLOSE_DONE: u16 = 1000;
-/// Atoll goes away; the client may come again.
-pub(crate) const CLOSE_GOING_AWAY: u16 = 1001;
-/// Failures close with this and their HTTP status.
-pub(crate) const CLOSE_FAILURE: u16 = 4000;
-/// Time for the client to answer a close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, Cut, close, flush, push, send};
 
 /// What is followed, and for whom.
 #[derive(Debug)]
@@ -67,27 +56,6 @@ enum More {
     Exited,
     /// The stream is over without one. It must not be polled again.
     None,
-}
-
-/// The client takes nothing any more.
-pub(crate) struct Gone;
-
-/// Why it ended before its time.
-pub(crate) enum Cut {
-    Gone,
-    Failed(ApiFailure),
-}
-
-impl From<Gone> for Cut {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl<E: Into<ApiFailure>> From<E> for Cut {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 impl Follow {
@@ -186,38 +154,4 @@ impl Follow {
         }
         Ok(End::Done(crate::convert::exec_status(record.status)))
     }
-}
-
-/// Hands a message to the connection; waits while the client takes nothing, but not for ever.
-pub(crate) async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Cut> {
-    let text = serde_json::to_string(message).map_err(ApiFailure::internal)?;
-    match timeout(STREAM_SILENCE_MAX, socket.feed(Message::Text(text.into()))).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Cut::Gone),
-    }
-}
-
-pub(crate) async fn flush(socket: &mut WebSocket) -> Result<(), Gone> {
-    match timeout(STREAM_SILENCE_MAX, socket.flush()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Gone),
-    }
-}
-
-pub(crate) async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    match timeout(STREAM_SILENCE_MAX, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Gone),
-    }
-}
-
-/// Closes, and lets the client answer, so that it reads everything before the connection ends.
-pub(crate) async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
-    if push(socket, Message::Close(Some(frame))).await.is_err() {
-        return;
-    }
-    let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
-    // Late or not, it is over.
-    let _late = timeout(CLOSE_TIMEOUT, answered).await;
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use atoll_api_types::FileEvent;
 use atoll_engine::{Caller, EngineError};
@@ -10,13 +9,13 @@ use atoll_ports::{FileEvents, FilesError};
 use atoll_types::{ErrorCode, FilePath, GuestUser, SandboxId};
 use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::StreamExt;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
 use utoipa::{IntoResponses, ToSchema};
@@ -28,15 +27,7 @@ use crate::access::{Authenticated, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::extract::{Path, Query, SandboxPath};
-
-/// The end of what is watched was told.
-const CLOSE_DONE: u16 = 1000;
-/// Atoll goes away; the client may come again.
-const CLOSE_GOING_AWAY: u16 = 1001;
-/// Failures close with this and their HTTP status.
-const CLOSE_FAILURE: u16 = 4000;
-/// Time for the client to answer a close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, Cut, close, flush, push, send};
 
 /// What is watched.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -105,9 +96,6 @@ struct Watch {
     permit: OwnedSemaphorePermit,
 }
 
-/// The client takes nothing any more.
-struct Gone;
-
 /// What happened next.
 enum Next {
     Events(Option<Result<Vec<atoll_ports::FileEvent>, FilesError>>),
@@ -118,17 +106,18 @@ enum Next {
 
 impl Watch {
     async fn run(self, mut socket: WebSocket) {
-        let ended = match self.open().await {
-            Ok(events) => self.pump(&mut socket, events).await,
-            Err(error) => self.fail(&mut socket, error).await,
+        let (code, reason) = match self.pump(&mut socket).await {
+            Ok(end) => end,
+            Err(Cut::Gone) => return,
+            Err(Cut::Failed(failure)) => {
+                let sent = send(&mut socket, &failure.body(&self.trace)).await;
+                if sent.is_err() || flush(&mut socket).await.is_err() {
+                    return;
+                }
+                (CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str())
+            }
         };
-        let Ok((code, reason)) = ended else { return };
-        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        if push(&mut socket, close).await.is_ok() {
-            let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
-            // Late or not, it is over.
-            let _late = timeout(CLOSE_TIMEOUT, answered).await;
-        }
+        close(&mut socket, code, reason).await;
         drop(self.permit);
     }
 
@@ -138,19 +127,9 @@ impl Watch {
         self.api.engine().files(&self.caller, &self.sandbox, user, path, true)?.watch(self.recursive).await
     }
 
-    /// Tells what went wrong; answers how it is closed.
-    async fn fail(&self, socket: &mut WebSocket, error: EngineError) -> Result<(u16, &'static str), Gone> {
-        let failure = ApiFailure::from(error);
-        send(socket, &failure.body(&self.trace)).await?;
-        Ok((CLOSE_FAILURE + failure.status().as_u16(), failure.code().as_str()))
-    }
-
     /// Sends events until there are no more; answers how it is closed.
-    async fn pump(
-        &self,
-        socket: &mut WebSocket,
-        mut events: FileEvents,
-    ) -> Result<(u16, &'static str), Gone> {
+    async fn pump(&self, socket: &mut WebSocket) -> Result<(u16, &'static str), Cut> {
+        let mut events = self.open().await?;
         let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
@@ -167,30 +146,18 @@ impl Watch {
                     for event in &events {
                         send(socket, &view::event(event)).await?;
                     }
+                    flush(socket).await?;
                 }
-                Next::Events(Some(Err(error))) => return self.fail(socket, error.into()).await,
+                Next::Events(Some(Err(error))) => return Err(EngineError::from(error).into()),
                 Next::Events(None) => return Ok((CLOSE_DONE, "gone")),
-                Next::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Gone),
+                Next::Message(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Cut::Gone),
                 // A client has nothing to say here; that it says anything shows that it lives.
                 Next::Message(Some(Ok(_))) => heard = Instant::now(),
-                Next::Ping if heard.elapsed() > STREAM_SILENCE_MAX => return Err(Gone),
+                Next::Ping if heard.elapsed() > STREAM_SILENCE_MAX => return Err(Cut::Gone),
                 Next::Ping => push(socket, Message::Ping(bytes::Bytes::new())).await?,
                 Next::Stopping => return Ok((CLOSE_GOING_AWAY, "Atoll is stopping; connect again")),
             }
         }
-    }
-}
-
-async fn send<T: Serialize>(socket: &mut WebSocket, message: &T) -> Result<(), Gone> {
-    let text = serde_json::to_string(message).map_err(|_| Gone)?;
-    push(socket, Message::Text(text.into())).await
-}
-
-/// Sends a message; waits while the client takes nothing, but not for ever.
-async fn push(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    match timeout(STREAM_SILENCE_MAX, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Gone),
     }
 }
 

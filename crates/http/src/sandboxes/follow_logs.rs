@@ -25,8 +25,8 @@ use crate::Api;
 use crate::access::{Authenticated, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{LOG_LINES_MAX, STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
-use crate::execs::follow::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, Cut, close, flush, push, send};
 use crate::extract::{Path, Query, SandboxPath};
+use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, Cut, close, flush, push, send};
 
 /// Which lines.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -1,8 +1,6 @@
 //! One client at one terminal. Two ways that hold up neither each other nor anybody else: what it types, and what it is
 //! shown. It is shown no more than it takes; its agent passes over whoever takes nothing.
 
-use std::time::Duration;
-
 use atoll_api_types::TerminalControl;
 use atoll_engine::{Caller, EngineError, NewTerminal, TerminalView};
 use atoll_ports::{AgentError, TerminalEvent, TerminalKey, TerminalStream};
@@ -18,15 +16,7 @@ use super::framing::{Framing, Said};
 use crate::Api;
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
-
-/// Its program has ended.
-const CLOSE_DONE: u16 = 1000;
-/// Atoll goes away; the client may come again.
-const CLOSE_GOING_AWAY: u16 = 1001;
-/// Failures close with this and their HTTP status.
-const CLOSE_FAILURE: u16 = 4000;
-/// Time for the client to answer a close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, CLOSE_TIMEOUT};
 
 /// What is looked at, and by whom.
 #[derive(Debug)]
