@@ -1,5 +1,6 @@
 //! The program that tries, and what it says.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -133,6 +134,7 @@ impl Program {
     /// All of it with root's rights, in namespaces that only keep the host from harm.
     pub(super) fn control(&self) -> Verdicts {
         let name = name("control");
+        let _disk = Disk::new(self.folder.path());
         let namespaces =
             ["--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--net", "--cgroup"];
         let mut command = Command::new("unshare");
@@ -140,6 +142,28 @@ impl Program {
         let mut verdicts = verdicts(&run(command.env("ESCAPE_SHARED", self.path())));
         verdicts.extend(counts::control(self));
         verdicts
+    }
+}
+
+/// A disk that the control may open: a provider may keep a host from opening those that it has.
+#[derive(Debug)]
+struct Disk {
+    device: String,
+}
+
+impl Disk {
+    /// A disk of one MiB, whose content is a file of this folder.
+    fn new(folder: &Path) -> Self {
+        let content = folder.join("disk");
+        File::create(&content).unwrap().set_len(1 << 20).unwrap();
+        let device = run(Command::new("losetup").args(["--find", "--show"]).arg(&content));
+        Self { device: device.trim().to_owned() }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run(Command::new("losetup").args(["--detach", &self.device]));
     }
 }
 
