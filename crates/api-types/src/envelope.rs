@@ -51,7 +51,6 @@ pub struct FailureBody {
     pub message: String,
     /// More for programs: a list of [`FieldError`] for `invalid_request`, `firstSeq` for `events_expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub details: Option<serde_json::Value>,
     /// Finds this request in the log of the server.
     pub trace_id: String,

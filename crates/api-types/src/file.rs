@@ -17,7 +17,6 @@ pub struct WriteFile {
     pub content: String,
     /// How `content` is written.
     #[serde(default)]
-    #[schema(inline)]
     pub encoding: Encoding,
     /// Rights, octal; those of the file that is replaced when absent, else 0644.
     #[serde(default, skip_serializing_if = "Option::is_none")]

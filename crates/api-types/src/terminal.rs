@@ -84,6 +84,7 @@ pub enum TerminalControl {
     /// Its program has ended; the connection is closed.
     Exit {
         /// 128 + n after signal n.
+        #[schema(rename = "exitCode")]
         exit_code: i32,
     },
     /// Something went wrong; the connection is closed.

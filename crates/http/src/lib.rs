@@ -23,6 +23,7 @@ mod health;
 mod images;
 mod jobs;
 mod openapi;
+mod pages;
 mod router;
 mod sandboxes;
 mod serve;

@@ -1,28 +1,17 @@
-//! The OpenAPI document, made from the code, and the pages that show it.
-
-use std::sync::LazyLock;
+//! The OpenAPI document, made from the code.
 
 use atoll_api_types::{
     Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
     FieldError, File, FileEvent, FileMatches, Health, Image, Job, LogLine, Logs, Metrics, Probe, Sandbox,
     Terminal, TerminalCommand, TerminalControl, UnpackedArchive, User,
 };
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use bytes::Bytes;
+use atoll_types::ErrorCode;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
 };
-use utoipa::openapi::{Components, PathItem, SecurityRequirement};
+use utoipa::openapi::{Components, ObjectBuilder, PathItem, Ref, RefOr, Schema, SecurityRequirement, Type};
 use utoipa::{OpenApi, ToSchema};
-use utoipa_swagger_ui::{Config, SwaggerUi};
-
-/// The pages load nothing from elsewhere.
-const CSP: &str =
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -99,6 +88,19 @@ fn register_responses(components: &mut Components) {
         User,
     );
     components.schemas.extend(schemas);
+    list_error_codes(components);
+}
+
+/// Makes the code of a failure one of the documented list, so that generated clients know them all.
+fn list_error_codes(components: &mut Components) {
+    let codes = ErrorCode::ALL.iter().map(|code| code.as_str());
+    let text = "Stable code of a failure; docs/errors.md says what each means. Others may be added.";
+    let list =
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).description(Some(text));
+    components.schemas.insert("ErrorCode".to_owned(), list.into());
+    if let Some(RefOr::T(Schema::Object(failure))) = components.schemas.get_mut("FailureBody") {
+        failure.properties.insert("code".to_owned(), Ref::from_schema_name("ErrorCode").into());
+    }
 }
 
 /// Notes that the routes of this document need a token or a key.
@@ -127,24 +129,4 @@ pub(crate) fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     crate::router::routes().1
-}
-
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi().to_pretty_json().unwrap_or_default().into());
-
-/// `/openapi.json` and `/docs`.
-pub(crate) fn pages<S: Clone + Send + Sync + 'static>() -> axum::Router<S> {
-    let config = Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true);
-    let swagger: axum::Router<S> = SwaggerUi::new("/docs").config(config).into();
-    swagger.route("/openapi.json", get(document)).layer(axum::middleware::map_response(closed))
-}
-
-async fn document() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
-}
-
-async fn closed(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    response
 }

@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
-use crate::{Api, api_keys, auth, execs, files, health, images, jobs, openapi, sandboxes, terminal};
+use crate::{Api, api_keys, auth, execs, files, health, images, jobs, openapi, pages, sandboxes, terminal};
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
@@ -76,7 +76,7 @@ pub fn router(api: Api) -> Router {
     protected
         .route_layer(from_fn_with_state(api.clone(), authenticate))
         .merge(public)
-        .merge(openapi::pages())
+        .merge(pages::pages())
         .fallback(async || ApiFailure::no_route())
         .method_not_allowed_fallback(async || ApiFailure::no_method())
         .layer(from_fn_with_state(api.clone(), observe))

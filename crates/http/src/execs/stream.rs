@@ -33,7 +33,7 @@ pub(crate) struct StreamQuery {
     #[param(default = 0)]
     after_seq: Option<u64>,
     /// How `data` is written.
-    #[param(inline, default = "utf8")]
+    #[param(default = "utf8")]
     encoding: Option<Encoding>,
     /// The token, for clients that cannot set headers. It is never logged.
     #[serde(rename = "token")]

@@ -72,20 +72,124 @@ fn the_committed_document_is_this_one() {
     );
 }
 
+/// Addresses that a page's markup or style asks a browser for.
+fn loads(text: &str) -> impl Iterator<Item = &str> {
+    let starts = ["src=\"", "href=\"", "url(", "spec-url=\"", "@import \"", "url: \""];
+    starts.into_iter().flat_map(move |start| {
+        text.split(start).skip(1).filter_map(|rest| rest.split(['"', ')', ' ']).next())
+    })
+}
+
+/// What a policy lets a browser load: this host, what the page holds itself, and nothing by a name.
+fn is_of_this_host(policy: &str) -> bool {
+    let mut sources = policy.split(';').flat_map(|rule| rule.split_whitespace().skip(1));
+    policy.starts_with("default-src 'self';")
+        && sources.all(|source| ["'self'", "'none'", "'unsafe-inline'", "data:"].contains(&source))
+}
+
 #[tokio::test]
-async fn it_is_served_with_a_page_that_loads_nothing_from_elsewhere() {
+async fn it_is_served_with_pages_that_load_nothing_from_elsewhere() {
     let server = Server::start().await;
     let client = server.anonymous();
     assert_eq!(client.get("/openapi.json").await.body, document());
-    for path in ["/docs/", "/docs/index.html", "/docs/swagger-initializer.js", "/docs/swagger-ui.css"] {
+    let swagger = ["/docs/", "/docs/index.html", "/docs/swagger-initializer.js", "/docs/swagger-ui.css"];
+    for path in swagger.into_iter().chain(["/redoc", "/redoc/"]) {
         let page = client.http.get(format!("{}{path}", client.base)).send().await.unwrap();
         assert_eq!(page.status(), 200, "{path}");
-        assert!(
-            page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'self'")
-        );
+        assert!(is_of_this_host(page.headers()["content-security-policy"].to_str().unwrap()), "{path}");
         let text = page.text().await.unwrap();
-        let loads = ["src=\"http", "href=\"http", "url(http"];
-        assert!(!loads.iter().any(|load| text.contains(load)), "{path}");
+        let elsewhere: Vec<_> = loads(&text)
+            .filter(|load| load.contains("//") && !load.starts_with("data:") && !load.starts_with("'data:"))
+            .collect();
+        assert!(elsewhere.is_empty(), "{path} loads {elsewhere:?}");
     }
     client.get("/docs/nothing.js").await.is(404, "route_not_found");
+}
+
+#[tokio::test]
+async fn what_the_pages_name_is_there() {
+    let server = Server::start().await;
+    let client = server.anonymous();
+    for path in ["/docs/", "/redoc", "/redoc/"] {
+        let text =
+            client.http.get(format!("{}{path}", client.base)).send().await.unwrap().text().await.unwrap();
+        let base = reqwest::Url::parse(&format!("{}{path}", client.base)).unwrap();
+        let mut programs = 0;
+        for load in loads(&text).filter(|load| !load.starts_with("data:")) {
+            let answer = client.http.get(base.join(load).unwrap()).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{path} {load}");
+            assert!(is_of_this_host(answer.headers()["content-security-policy"].to_str().unwrap()), "{load}");
+            programs +=
+                usize::from(answer.headers()["content-type"].to_str().unwrap().contains("javascript"));
+        }
+        assert!(programs > 0, "{path}");
+    }
+}
+
+#[test]
+fn it_lists_every_error_code() {
+    let document = document();
+    let listed = document["components"]["schemas"]["ErrorCode"]["enum"].as_array().unwrap().clone();
+    let codes: Vec<_> = atoll_types::ErrorCode::ALL.iter().map(|code| Value::from(code.as_str())).collect();
+    assert_eq!(listed, codes);
+    let of_failures = &document["components"]["schemas"]["FailureBody"]["properties"]["code"];
+    assert_eq!(of_failures["$ref"], "#/components/schemas/ErrorCode");
+}
+
+/// Every schema below a value, with where it stands.
+fn schemas<'a>(place: &str, value: &'a Value, visit: &mut impl FnMut(&str, &'a Value)) {
+    visit(place, value);
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| schemas(&format!("{place}/{key}"), value, visit))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, value)| schemas(&format!("{place}/{at}"), value, visit));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_schema_asks_for_two_types_at_once() {
+    let document = document();
+    schemas("", &document, &mut |place, value| {
+        let types = value["allOf"].as_array().into_iter().flatten().filter_map(|part| part["type"].as_str());
+        let types: std::collections::BTreeSet<_> = types.collect();
+        assert!(types.len() < 2, "{place} is to be {types:?}");
+    });
+}
+
+#[test]
+fn control_messages_of_terminals_are_as_the_document_says() {
+    use atoll_api_types::{FailureBody, TerminalControl as Control};
+    let error = FailureBody {
+        code: "internal".into(),
+        message: String::new(),
+        details: None,
+        trace_id: String::new(),
+    };
+    let hello = Control::Attached {
+        terminal: "main".into(),
+        generation: 1,
+        cols: 1,
+        rows: 1,
+        offset: 0,
+        end: 0,
+        made: true,
+    };
+    let document = document();
+    let variants = document["components"]["schemas"]["TerminalControl"]["oneOf"].as_array().unwrap();
+    for control in [
+        hello,
+        Control::Gap { offset: 1 },
+        Control::Resized { cols: 1, rows: 1 },
+        Control::Exit { exit_code: 3 },
+        Control::Failed { error },
+    ] {
+        let said = serde_json::to_value(control).unwrap();
+        let schema = variants.iter().find(|v| v["properties"]["type"]["enum"][0] == said["type"]).unwrap();
+        let documented: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(said.as_object().unwrap().keys().collect::<Vec<_>>(), documented, "{said}");
+    }
 }
