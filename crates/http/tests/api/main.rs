@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod compatibility;
 mod execs;
 mod files;
 mod hostile;
