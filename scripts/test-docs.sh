@@ -6,25 +6,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 [ "$(id -u)" -eq 0 ] || exec sudo --preserve-env "$0"
-scratch=$(mktemp -d)
-# A world of its own: state, data, port and the command line's context.
-export STATE_DIR=$scratch/state DATA_DIR=$scratch/data XDG_CONFIG_HOME=$scratch/config
-PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-export PORT
-chmod 0755 "$scratch"
-
-finish() {
-    local result=$?
-    make --no-print-directory stop || result=1
-    # What the documents show leaves nothing behind.
-    ./atoll doctor --data-dir "$DATA_DIR" || result=1
-    # What a stopped server keeps for its next start, of which there is none.
-    find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -depth -name "atoll-$(cat "$DATA_DIR/installation")" -exec rmdir {} + || true
-    if mountpoint -q "$DATA_DIR/native/pool"; then umount "$DATA_DIR/native/pool" || result=1; fi
-    if [ "$result" -eq 0 ]; then rm -rf "$scratch"; else say "left for you to look at: $scratch"; fi
-    exit "$result"
-}
-trap finish EXIT
+. scripts/world.sh
 
 passed=0
 for document in README.md docs/*.md; do
