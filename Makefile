@@ -9,7 +9,7 @@ UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist dist-small run stop test test-system test-docs test-dist test-guest fuzz bench lint deny fmt clean
+.PHONY: help setup build dist dist-small run stop test test-system test-docs test-sdk test-dist test-guest sdk fuzz bench lint deny fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ test-guest: build ## the same on a kernel with cgroup v2 alone, in QEMU
 
 test-docs: build ## runs every command that README.md shows
 	scripts/test-docs.sh
+
+test-sdk: build ## the SDKs against a live server: generated parts, lints, types, tests, examples
+	scripts/test-sdk.sh
+
+sdk: ## make the generated parts of the SDKs anew from openapi/atoll.json
+	scripts/sdk.sh
 
 test-dist: ## builds the one file that ships, and uses it alone in an empty folder
 	cargo xtask dist --embed --profile dev --output $(TARGET_DIR)/dist/atoll-test

@@ -61,3 +61,23 @@ running_pid() {
     read -r pid started <"$STATE_DIR/atoll.pid" || return 1
     [ -n "$pid" ] && [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ] && printf '%s' "$pid"
 }
+
+# Where tools are kept that the package managers of other languages bring: outside the checkout, so that they outlive it.
+TOOLS=${ATOLL_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atoll/tools}
+
+# Prints the folder of a Python environment with exactly what $1 (a requirements file) names, and makes it first when it
+# is not there. One that was not finished does not count.
+python_tools() {
+    local folder
+    folder=$TOOLS/python-$(cat "$1" <(python3 --version) | sha256sum | cut -c1-12)
+    if [ ! -e "$folder/.done" ]; then
+        python3 -c 'import ensurepip' 2>/dev/null || apt_install "the tools of $1" python3-venv
+        say "installing what $1 names"
+        rm -rf "$folder"
+        mkdir -p "$TOOLS"
+        python3 -m venv "$folder" >&2
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$1" >&2
+        touch "$folder/.done"
+    fi
+    printf '%s' "$folder"
+}

@@ -1,0 +1,971 @@
+"""What requests and answers hold.
+
+Made by generate.py from the OpenAPI document: change that, not this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Encoding = Literal["utf8", "base64"]
+"""How bytes are written in JSON."""
+
+EventKind = Literal["start", "output", "exit"]
+"""Kind of a stream event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Something was handed on to a running command."""
+
+    accepted: bool
+    """Always true."""
+    id: str
+    """To which."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Accepted:
+        """From an answer."""
+        return cls(
+            accepted=data["accepted"],
+            id=data["id"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key, without the key."""
+
+    created_at: str
+    """RFC 3339."""
+    id: str
+    """Id."""
+    name: str
+    """Name."""
+    prefix: str
+    """First characters of the key."""
+    expires_at: str | None = None
+    """RFC 3339."""
+    last_used_at: str | None = None
+    """RFC 3339, to the minute."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ApiKey:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            id=data["id"],
+            name=data["name"],
+            prefix=data["prefix"],
+            expires_at=data.get("expiresAt"),
+            last_used_at=data.get("lastUsedAt"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthData:
+    """Answer to sign-up and log-in."""
+
+    expires_at: str
+    """RFC 3339: when the token ends."""
+    token: str
+    """Bearer token."""
+    user: User
+    """The account."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AuthData:
+        """From an answer."""
+        return cls(
+            expires_at=data["expiresAt"],
+            token=data["token"],
+            user=User.from_json(data["user"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CpuMetrics:
+    """Time of the CPU, over the time since somebody looked last (0.1 to 30 s)."""
+
+    cores: float
+    """Cores that the sandbox may use."""
+    system_percent: float
+    """The part of it that the kernel ran for the sandbox."""
+    usage_percent: float
+    """In percent of one core: 100 keeps one core busy."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CpuMetrics:
+        """From an answer."""
+        return cls(
+            cores=data["cores"],
+            system_percent=data["systemPercent"],
+            usage_percent=data["usagePercent"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedApiKey:
+    """Answer to `POST /api-keys`: the only time that the key is shown."""
+
+    created_at: str
+    """RFC 3339."""
+    id: str
+    """Id."""
+    name: str
+    """Name."""
+    prefix: str
+    """First characters of the key."""
+    key: str
+    """The key, `sk_…`."""
+    expires_at: str | None = None
+    """RFC 3339."""
+    last_used_at: str | None = None
+    """RFC 3339, to the minute."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreatedApiKey:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            id=data["id"],
+            name=data["name"],
+            prefix=data["prefix"],
+            key=data["key"],
+            expires_at=data.get("expiresAt"),
+            last_used_at=data.get("lastUsedAt"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Something was removed."""
+
+    deleted: bool
+    """Always true."""
+    id: str
+    """What."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Deleted:
+        """From an answer."""
+        return cls(
+            deleted=data["deleted"],
+            id=data["id"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """An exec."""
+
+    command: str | list[str]
+    """What was asked."""
+    created_at: str
+    """RFC 3339."""
+    id: str
+    """Id; the `exec_id` of the stream."""
+    sandbox_id: str
+    """Where it runs."""
+    status: str
+    """`running`, `exited`, `timed_out`, `lost` or `failed`."""
+    truncated: bool
+    """Whether `stdout` or `stderr` are not whole; the stream may have more."""
+    duration_ms: int | None = None
+    """From its start to its end."""
+    error: str | None = None
+    """Why it failed or was lost."""
+    exit_code: int | None = None
+    """128 + n after signal n, 127 for a program that was not found, 126 for one that cannot run; null
+    while it runs."""
+    finished_at: str | None = None
+    """RFC 3339."""
+    stderr: str | None = None
+    """What it wrote; only where one exec is shown, and bounded: see `truncated`."""
+    stdout: str | None = None
+    """What it wrote; only where one exec is shown, and bounded: see `truncated`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Exec:
+        """From an answer."""
+        return cls(
+            command=data["command"],
+            created_at=data["createdAt"],
+            id=data["id"],
+            sandbox_id=data["sandboxId"],
+            status=data["status"],
+            truncated=data["truncated"],
+            duration_ms=data.get("durationMs"),
+            error=data.get("error"),
+            exit_code=data.get("exitCode"),
+            finished_at=data.get("finishedAt"),
+            stderr=data.get("stderr"),
+            stdout=data.get("stdout"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExecEvent:
+    """One message of `WS /sandboxes/:id/stream`. Its names are those of the Agent Sandbox document, in
+    snake case."""
+
+    exec_id: str
+    """Which exec."""
+    sandbox_id: str
+    """Where."""
+    seq: int
+    """From 1, without gaps."""
+    time: str
+    """RFC 3339."""
+    type: EventKind
+    """What."""
+    data: str | None = None
+    """Output, cut at character boundaries; base 64 with `?encoding=base64`."""
+    exit_code: int | None = None
+    """Of the exit; null when the exec was lost."""
+    stream: str | None = None
+    """`stdout` or `stderr`, of output."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ExecEvent:
+        """From an answer."""
+        return cls(
+            exec_id=data["exec_id"],
+            sandbox_id=data["sandbox_id"],
+            seq=data["seq"],
+            time=data["time"],
+            type=data["type"],
+            data=data.get("data"),
+            exit_code=data.get("exit_code"),
+            stream=data.get("stream"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailureBody:
+    """What went wrong."""
+
+    code: str
+    message: str
+    """What happened and what would be right, for people."""
+    trace_id: str
+    """Finds this request in the log of the server."""
+    details: Any = None
+    """More for programs: a list of [`FieldError`] for `invalid_request`, `firstSeq` for
+    `events_expired`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FailureBody:
+        """From an answer."""
+        return cls(
+            code=data["code"],
+            message=data["message"],
+            trace_id=data["traceId"],
+            details=data.get("details"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """A field that is wrong, and what would be right."""
+
+    field: str
+    """Path of the field: `command`, `env.PATH`, `query.limit`, `path.id`."""
+    message: str
+    """What would be right."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FieldError:
+        """From an answer."""
+        return cls(
+            field=data["field"],
+            message=data["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a sandbox."""
+
+    gid: int
+    """Group, as a number of the sandbox."""
+    mode: str
+    """Rights, octal."""
+    modified_at: str
+    """RFC 3339: last change of its content."""
+    name: str
+    """Last part of its path. Bytes that are no UTF-8 are shown as U+FFFD."""
+    path: str
+    """Its path; in a search from where that began. Bytes that are no UTF-8 are shown as U+FFFD."""
+    size: int
+    """In bytes."""
+    type: str
+    """`file`, `directory`, `symlink`, `fifo`, `socket`, `character_device`, `block_device` or `other`."""
+    uid: int
+    """Owner, as a number of the sandbox."""
+    path_base64: str | None = None
+    """`path` as its bytes in base 64, where it is no UTF-8."""
+    target: str | None = None
+    """Of a symbolic link: where it leads."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> File:
+        """From an answer."""
+        return cls(
+            gid=data["gid"],
+            mode=data["mode"],
+            modified_at=data["modifiedAt"],
+            name=data["name"],
+            path=data["path"],
+            size=data["size"],
+            type=data["type"],
+            uid=data["uid"],
+            path_base64=data.get("pathBase64"),
+            target=data.get("target"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvent:
+    """One message of `WS /sandboxes/{id}/watch`."""
+
+    directory: bool
+    """Whether it is a directory."""
+    path: str
+    """Below what is watched; empty: itself. Bytes that are no UTF-8 are shown as U+FFFD."""
+    type: str
+    """`ready` (the watch stands), `created`, `modified`, `deleted`, `attributes`, `moved_from`,
+    `moved_to`, `overflow` (events were lost: look again) or `gone` (what is watched is gone;
+    nothing follows)."""
+    cookie: int | None = None
+    """The two halves of one move have the same."""
+    path_base64: str | None = None
+    """`path` as its bytes in base 64, where it is no UTF-8."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FileEvent:
+        """From an answer."""
+        return cls(
+            directory=data["directory"],
+            path=data["path"],
+            type=data["type"],
+            cookie=data.get("cookie"),
+            path_base64=data.get("pathBase64"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileMatch:
+    """Something that was looked for."""
+
+    file: File
+    """The file."""
+    line: int | None = None
+    """Of a match in a content: number of the line, from 1."""
+    text: str | None = None
+    """Of a match in a content: the line, cut to 256 bytes."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FileMatch:
+        """From an answer."""
+        return cls(
+            file=File.from_json(data["file"]),
+            line=data.get("line"),
+            text=data.get("text"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileMatches:
+    """What a search found."""
+
+    matches: list[FileMatch]
+    """The matches, in no order."""
+    truncated: bool
+    """Whether a bound of number, time or work ended the search."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FileMatches:
+        """From an answer."""
+        return cls(
+            matches=[FileMatch.from_json(item) for item in data["matches"]],
+            truncated=data["truncated"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Answer to `GET /health`."""
+
+    containers: int
+    """Running sandboxes."""
+    db: str
+    """`ok` or the error."""
+    docker: str
+    """`ok`, `absent` or the error."""
+    runtimes: dict[str, RuntimeHealth]
+    """By name."""
+    status: str
+    """`ok` or `degraded`."""
+    timestamp: str
+    """RFC 3339."""
+    uptime: str
+    """`2h15m30s`."""
+    version: str
+    """Release."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Health:
+        """From an answer."""
+        return cls(
+            containers=data["containers"],
+            db=data["db"],
+            docker=data["docker"],
+            runtimes={k: RuntimeHealth.from_json(v) for k, v in data["runtimes"].items()},
+            status=data["status"],
+            timestamp=data["timestamp"],
+            uptime=data["uptime"],
+            version=data["version"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image."""
+
+    name: str
+    """Name, unique."""
+    created_at: str | None = None
+    """RFC 3339; null for `host`."""
+    digest: str | None = None
+    """SHA-256 of the archive; null for `host`."""
+    size_bytes: int | None = None
+    """Bytes of its files; null for `host`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Image:
+        """From an answer."""
+        return cls(
+            name=data["name"],
+            created_at=data.get("createdAt"),
+            digest=data.get("digest"),
+            size_bytes=data.get("sizeBytes"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IoMetrics:
+    """What went to and from storage."""
+
+    read_bytes: int
+    """Bytes read."""
+    write_bytes: int
+    """Bytes written."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> IoMetrics:
+        """From an answer."""
+        return cls(
+            read_bytes=data["readBytes"],
+            write_bytes=data["writeBytes"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A background job."""
+
+    backoff_max_ms: int
+    """Longest wait."""
+    backoff_ms: int
+    """Wait before the first restart in a row."""
+    command: str | list[str]
+    """What was asked."""
+    created_at: str
+    """RFC 3339."""
+    exec_id: str
+    """The last run: an exec, to stream, signal and look at as any other."""
+    exec_ids: list[str]
+    """The last runs, at most ten, newest last. Each is an exec, held for 24 hours after its end."""
+    id: str
+    """Id."""
+    restart: str
+    """`never`, `on-failure` or `always`."""
+    retries: int
+    """Restarts in a row, none of whose runs lasted ten seconds."""
+    sandbox_id: str
+    """Where it runs."""
+    starts: int
+    """Runs that were begun."""
+    status: str
+    """`running`, `backoff` (waits before it starts again), `waiting` (for its sandbox to come up),
+    `exited`, `failed`, `stopped` (ended with its sandbox) or `stopping`."""
+    last_exit: JobExit | None = None
+    """How the last run that ended did; null before."""
+    max_retries: int | None = None
+    """Most restarts in a row; null: no bound."""
+    name: str | None = None
+    """Name for people."""
+    next_start: str | None = None
+    """RFC 3339; null unless `backoff`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """From an answer."""
+        return cls(
+            backoff_max_ms=data["backoffMaxMs"],
+            backoff_ms=data["backoffMs"],
+            command=data["command"],
+            created_at=data["createdAt"],
+            exec_id=data["execId"],
+            exec_ids=list(data["execIds"]),
+            id=data["id"],
+            restart=data["restart"],
+            retries=data["retries"],
+            sandbox_id=data["sandboxId"],
+            starts=data["starts"],
+            status=data["status"],
+            last_exit=None if (value := data.get("lastExit")) is None else JobExit.from_json(value),
+            max_retries=data.get("maxRetries"),
+            name=data.get("name"),
+            next_start=data.get("nextStart"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobExit:
+    """How a run of a job ended."""
+
+    exec_id: str
+    """Which run."""
+    finished_at: str
+    """RFC 3339."""
+    status: str
+    """`exited`, `timed_out`, `lost` or `failed`."""
+    error: str | None = None
+    """Why it failed or was lost."""
+    exit_code: int | None = None
+    """128 + n after signal n, 127 for a program that was not found, 126 for one that cannot run; null
+    when it was lost or could not be started."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> JobExit:
+        """From an answer."""
+        return cls(
+            exec_id=data["execId"],
+            finished_at=data["finishedAt"],
+            status=data["status"],
+            error=data.get("error"),
+            exit_code=data.get("exitCode"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line."""
+
+    line: str
+    """The line without its end."""
+    stream: str
+    """`stdout` or `stderr`."""
+    time: str
+    """RFC 3339."""
+    seq: int | None = None
+    """Number of the event that ended it; several lines may have the same."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LogLine:
+        """From an answer."""
+        return cls(
+            line=data["line"],
+            stream=data["stream"],
+            time=data["time"],
+            seq=data.get("seq"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Answer to `GET /sandboxes/:id/logs`."""
+
+    lines: list[LogLine]
+    """Oldest first."""
+    truncated: bool
+    """Whether older lines were dropped or not asked for."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Logs:
+        """From an answer."""
+        return cls(
+            lines=[LogLine.from_json(item) for item in data["lines"]],
+            truncated=data["truncated"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMetrics:
+    """Memory."""
+
+    limit_bytes: int
+    """Bytes that it may use."""
+    usage_bytes: int
+    """Bytes in use, without file pages that nobody has used lately."""
+    usage_percent: float
+    """Use in percent of the limit."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MemoryMetrics:
+        """From an answer."""
+        return cls(
+            limit_bytes=data["limitBytes"],
+            usage_bytes=data["usageBytes"],
+            usage_percent=data["usagePercent"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Answer to `GET /sandboxes/:id/metrics`."""
+
+    cpu: CpuMetrics
+    """Time of the CPU."""
+    io: IoMetrics
+    """What went to and from storage since the sandbox came up; what came out of a cache does not
+    count."""
+    memory: MemoryMetrics
+    """Memory."""
+    network: NetworkMetrics
+    """What went over the network since the sandbox came up; loopback does not count. All zero without
+    a network."""
+    pids: PidMetrics | None = None
+    """Processes; only when they are asked for."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Metrics:
+        """From an answer."""
+        return cls(
+            cpu=CpuMetrics.from_json(data["cpu"]),
+            io=IoMetrics.from_json(data["io"]),
+            memory=MemoryMetrics.from_json(data["memory"]),
+            network=NetworkMetrics.from_json(data["network"]),
+            pids=None if (value := data.get("pids")) is None else PidMetrics.from_json(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkMetrics:
+    """What went over the network."""
+
+    rx_bytes: int
+    """Bytes received."""
+    rx_packets: int
+    """Packets received."""
+    tx_bytes: int
+    """Bytes sent."""
+    tx_packets: int
+    """Packets sent."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NetworkMetrics:
+        """From an answer."""
+        return cls(
+            rx_bytes=data["rxBytes"],
+            rx_packets=data["rxPackets"],
+            tx_bytes=data["txBytes"],
+            tx_packets=data["txPackets"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PidMetrics:
+    """Processes and threads."""
+
+    current: int
+    """Now; one of them is Atoll's own, ready for the next command."""
+    limit: int
+    """How many there may be."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PidMetrics:
+        """From an answer."""
+        return cls(
+            current=data["current"],
+            limit=data["limit"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Answer to `GET /health/live` and `GET /health/ready`."""
+
+    status: str
+    """`ok`, `starting` or `degraded`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Probe:
+        """From an answer."""
+        return cls(
+            status=data["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPort:
+    """A port of a sandbox to publish on the host."""
+
+    container: int
+    """TCP port inside, 1 to 65535, on any address or on loopback."""
+    host: int | None = None
+    """Port of the host; absent or 0: any that is free. One that is taken, or below 1024, is replaced
+    by one that is free."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PublishPort:
+        """From an answer."""
+        return cls(
+            container=data["container"],
+            host=data.get("host"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As a request writes it."""
+        data = {
+            "container": self.container,
+            "host": self.host,
+        }
+        return {key: value for key, value in data.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of a sandbox that is published on the host."""
+
+    container: int
+    """Port inside."""
+    host: int | None = None
+    """Port of the host, open while the sandbox runs; of one that is down, the one that it has again
+    where it is free. Absent while none could be had."""
+    note: str | None = None
+    """Why it is another, for people."""
+    requested_host: int | None = None
+    """The port that was asked for, where it is another."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PublishedPort:
+        """From an answer."""
+        return cls(
+            container=data["container"],
+            host=data.get("host"),
+            note=data.get("note"),
+            requested_host=data.get("requestedHost"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeHealth:
+    """A runtime's part of the health."""
+
+    disk_limits: bool
+    """Whether disk limits hold here."""
+    notes: list[str]
+    """What is missing here and why."""
+    status: str
+    """`ok` or `unavailable`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RuntimeHealth:
+        """From an answer."""
+        return cls(
+            disk_limits=data["diskLimits"],
+            notes=list(data["notes"]),
+            status=data["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox."""
+
+    capabilities: str
+    """`standard` or `none`."""
+    cpu: float
+    """Cores."""
+    created_at: str
+    """RFC 3339."""
+    disk_bytes: int
+    """Size of the writable layer in bytes."""
+    env: dict[str, str]
+    """Variables of every process."""
+    id: str
+    """Id."""
+    idle_ttl_seconds: int
+    """Seconds without activity after which it stops; 0: never."""
+    image: str
+    """Image as it was asked for."""
+    labels: dict[str, str]
+    """Labels."""
+    memory_bytes: int
+    """Memory in bytes."""
+    network: str
+    """What it reaches: `none` or `all`."""
+    on_expiry: str
+    """What its end does."""
+    pids: int
+    """Processes and threads at once."""
+    read_only_root: bool
+    """Whether the root is read-only."""
+    runtime: str
+    """What isolates it."""
+    state: str
+    """`creating`, `starting`, `running`, `paused`, `stopping`, `stopped`, `crashed`, `failed`,
+    `deleting` or `unknown`."""
+    user: str
+    """User of execs."""
+    command: str | list[str] | None = None
+    """Main process."""
+    error: str | None = None
+    """Why it failed."""
+    expires_at: str | None = None
+    """RFC 3339: when its life ends, as the clocks stand now."""
+    name: str | None = None
+    """Name."""
+    ports: list[PublishedPort] | None = None
+    """Published ports."""
+    started_at: str | None = None
+    """RFC 3339."""
+    state_reason: str | None = None
+    """Why it is in this state, where there is more to say: `idle`, `expired`, `requested`,
+    `host_restarted`."""
+    ttl_seconds: int | None = None
+    """Life time in seconds."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sandbox:
+        """From an answer."""
+        return cls(
+            capabilities=data["capabilities"],
+            cpu=data["cpu"],
+            created_at=data["createdAt"],
+            disk_bytes=data["diskBytes"],
+            env=dict(data["env"]),
+            id=data["id"],
+            idle_ttl_seconds=data["idleTtlSeconds"],
+            image=data["image"],
+            labels=dict(data["labels"]),
+            memory_bytes=data["memoryBytes"],
+            network=data["network"],
+            on_expiry=data["onExpiry"],
+            pids=data["pids"],
+            read_only_root=data["readOnlyRoot"],
+            runtime=data["runtime"],
+            state=data["state"],
+            user=data["user"],
+            command=data.get("command"),
+            error=data.get("error"),
+            expires_at=data.get("expiresAt"),
+            name=data.get("name"),
+            ports=None if (value := data.get("ports")) is None else [PublishedPort.from_json(item) for item in value],
+            started_at=data.get("startedAt"),
+            state_reason=data.get("stateReason"),
+            ttl_seconds=data.get("ttlSeconds"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A terminal."""
+
+    cols: int
+    """Columns."""
+    created_at: str
+    """RFC 3339."""
+    generation: int
+    """Tells it from others that had, or will have, its name; larger for a later one."""
+    name: str
+    """Its name in the sandbox."""
+    rows: int
+    """Rows."""
+    viewers: int
+    """How many look at it."""
+    exit_code: int | None = None
+    """How its program ended; null while it runs."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Terminal:
+        """From an answer."""
+        return cls(
+            cols=data["cols"],
+            created_at=data["createdAt"],
+            generation=data["generation"],
+            name=data["name"],
+            rows=data["rows"],
+            viewers=data["viewers"],
+            exit_code=data.get("exitCode"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedArchive:
+    """What came of an archive."""
+
+    bytes: int
+    """Bytes of its files."""
+    entries: int
+    """Entries made: files, directories, links."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> UnpackedArchive:
+        """From an answer."""
+        return cls(
+            bytes=data["bytes"],
+            entries=data["entries"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account."""
+
+    created_at: str
+    """RFC 3339."""
+    email: str
+    """Address."""
+    id: str
+    """Id."""
+    role: str
+    """`user` or `admin`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> User:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            email=data["email"],
+            id=data["id"],
+            role=data["role"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Body of `POST /sandboxes/{id}/files` as JSON."""
+
+    content: str
+    """The content, as `encoding` says."""
+    path: str
+    """Absolute, or from the home of the user."""
+    encoding: Encoding | None = None
+    """How `content` is written."""
+    mode: str | None = None
+    """Rights, octal; those of the file that is replaced when absent, else 0644."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> WriteFile:
+        """From an answer."""
+        return cls(
+            content=data["content"],
+            path=data["path"],
+            encoding=data.get("encoding"),
+            mode=data.get("mode"),
+        )

@@ -1,0 +1,787 @@
+"""A method for every operation.
+
+Made by generate.py from the OpenAPI document: change that, not this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from .. import _requests as requests
+from .._models import (
+    Accepted,
+    ApiKey,
+    AuthData,
+    CreatedApiKey,
+    Deleted,
+    Encoding,
+    Exec,
+    File,
+    FileMatches,
+    Health,
+    Image,
+    Job,
+    Logs,
+    Metrics,
+    Probe,
+    PublishPort,
+    Sandbox,
+    Terminal,
+    User,
+)
+from .._request import Request
+from ..errors import ProtocolError
+
+T = TypeVar("T")
+
+
+class Operations:
+    """The operations of the API."""
+
+    def _send(self, request: Request[T]) -> T:
+        raise NotImplementedError
+
+    def iterate_api_keys(self, *, limit: int | None = None) -> Iterator[ApiKey]:
+        """List one's API keys, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_api_keys(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_api_keys(self, *, limit: int | None = None) -> list[ApiKey]:
+        """List one's API keys, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_api_keys(limit=limit)]
+
+    def create_api_key(self, name: str, *, expires_in_seconds: int | None = None) -> CreatedApiKey:
+        """Make an API key.
+
+        The key is in this answer and never shown again.
+
+        Args:
+            expires_in_seconds: The key stops working after so many seconds; never when absent.
+            name: Name for people, 1 to 63 characters.
+        """
+        return self._send(requests.create_api_key(name, expires_in_seconds=expires_in_seconds))
+
+    def delete_api_key(self, api_key_id: str) -> Deleted:
+        """Delete an API key. It stops working within seconds.
+
+        Args:
+            api_key_id: Id of the key.
+        """
+        return self._send(requests.delete_api_key(api_key_id))
+
+    def _login(self, email: str, password: str) -> AuthData:
+        """Log in.
+
+        Args:
+            email: Address of the account.
+            password: 8 to 1024 characters.
+        """
+        return self._send(requests.login(email, password))
+
+    def me(self) -> User:
+        """Show one's own account."""
+        return self._send(requests.me())
+
+    def _signup(self, email: str, password: str) -> AuthData:
+        """Make an account.
+
+        Open while Atoll listens on loopback only; else for the first account only.
+
+        Args:
+            email: Address of the account.
+            password: 8 to 1024 characters.
+        """
+        return self._send(requests.signup(email, password))
+
+    def get_health(self) -> Health:
+        """Show how Atoll is."""
+        return self._send(requests.get_health())
+
+    def get_liveness(self) -> Probe:
+        """Say that serve answers."""
+        return self._send(requests.get_liveness())
+
+    def get_readiness(self) -> Probe:
+        """Say whether requests can be served: the first reconcile is done, database and runtime
+        answer."""
+        return self._send(requests.get_readiness())
+
+    def iterate_images(self, *, limit: int | None = None) -> Iterator[Image]:
+        """List the images, by name. `host` is always there: it comes first, beside the items of the
+        first page, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_images(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_images(self, *, limit: int | None = None) -> list[Image]:
+        """List the images, by name. `host` is always there: it comes first, beside the items of the
+        first page: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_images(limit=limit)]
+
+    def delete_image(self, name: str) -> Deleted:
+        """Delete an image that no sandbox uses.
+
+        Args:
+            name: Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
+        """
+        return self._send(requests.delete_image(name))
+
+    def iterate_sandboxes(
+        self, *, state: str | None = None, label: Sequence[str] | None = None, limit: int | None = None
+    ) -> Iterator[Sandbox]:
+        """List one's sandboxes, newest first, page by page.
+
+        Args:
+            state: Only in this state.
+            label: Only with this label, `key=value`; may be given several times.
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_sandboxes(state=state, label=label, limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_sandboxes(
+        self, *, state: str | None = None, label: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[Sandbox]:
+        """List one's sandboxes, newest first: all pages.
+
+        Args:
+            state: Only in this state.
+            label: Only with this label, `key=value`; may be given several times.
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_sandboxes(state=state, label=label, limit=limit)]
+
+    def create_sandbox(
+        self,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        disk: int | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        name: str | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Sandbox:
+        """Make a sandbox, or `count` of them.
+
+        Answers when it runs. With `count` the answer is a list, and all of them run or none is
+        kept.
+
+        Args:
+            capabilities: `standard` or `none`.
+            command: Main process; its output is the sandbox's log.
+            cpu: Cores, 0.01 to 256.
+            disk: Size of the writable layer in MiB.
+            env: Variables of every process.
+            idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
+                absent.
+            image: Image; the server's default when absent.
+            labels: For filters; at most 32.
+            memory: Memory in MiB.
+            name: Name for people, 1 to 63 characters.
+            network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
+            on_expiry: What the end of the life time does: `delete` or `stop`.
+            pids: Processes and threads at once.
+            ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
+            read_only_root: Whether the root is read-only.
+            runtime: `native`.
+            ttl_seconds: Life time in seconds.
+            user: User of execs and of the main process; `agent` when absent.
+        """
+        made = self._send(
+            requests.create_sandbox(
+                capabilities=capabilities,
+                command=command,
+                cpu=cpu,
+                disk=disk,
+                env=env,
+                idle_ttl_seconds=idle_ttl_seconds,
+                image=image,
+                labels=labels,
+                memory=memory,
+                name=name,
+                network=network,
+                on_expiry=on_expiry,
+                pids=pids,
+                ports=ports,
+                read_only_root=read_only_root,
+                runtime=runtime,
+                ttl_seconds=ttl_seconds,
+                user=user,
+            )
+        )
+        if isinstance(made, list):
+            raise ProtocolError("one was asked for, and a list came")
+        return made
+
+    def create_sandboxes(
+        self,
+        count: int,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        disk: int | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        name: str | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> list[Sandbox]:
+        """Make a sandbox, or `count` of them: several at once.
+
+        Answers when it runs. With `count` the answer is a list, and all of them run or none is
+        kept.
+
+        Args:
+            count: How many to make, 1 to 100; then the answer is a list.
+            capabilities: `standard` or `none`.
+            command: Main process; its output is the sandbox's log.
+            cpu: Cores, 0.01 to 256.
+            disk: Size of the writable layer in MiB.
+            env: Variables of every process.
+            idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
+                absent.
+            image: Image; the server's default when absent.
+            labels: For filters; at most 32.
+            memory: Memory in MiB.
+            name: Name for people, 1 to 63 characters.
+            network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
+            on_expiry: What the end of the life time does: `delete` or `stop`.
+            pids: Processes and threads at once.
+            ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
+            read_only_root: Whether the root is read-only.
+            runtime: `native`.
+            ttl_seconds: Life time in seconds.
+            user: User of execs and of the main process; `agent` when absent.
+        """
+        made = self._send(
+            requests.create_sandbox(
+                capabilities=capabilities,
+                command=command,
+                cpu=cpu,
+                disk=disk,
+                env=env,
+                idle_ttl_seconds=idle_ttl_seconds,
+                image=image,
+                labels=labels,
+                memory=memory,
+                name=name,
+                network=network,
+                on_expiry=on_expiry,
+                pids=pids,
+                ports=ports,
+                read_only_root=read_only_root,
+                runtime=runtime,
+                ttl_seconds=ttl_seconds,
+                user=user,
+                count=count,
+            )
+        )
+        if not isinstance(made, list):
+            raise ProtocolError("a list was asked for, and one came")
+        return made
+
+    def get_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Show a sandbox.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.get_sandbox(sandbox_id))
+
+    def destroy_sandbox(self, sandbox_id: str) -> Deleted:
+        """Delete a sandbox with all its files, in whatever state it is.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.delete_sandbox(sandbox_id))
+
+    def iterate_jobs(self, sandbox_id: str, *, limit: int | None = None) -> Iterator[Job]:
+        """List the background jobs of a sandbox, newest first, page by page.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_jobs(sandbox_id, limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_jobs(self, sandbox_id: str, *, limit: int | None = None) -> list[Job]:
+        """List the background jobs of a sandbox, newest first: all pages.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_jobs(sandbox_id, limit=limit)]
+
+    def start_job(
+        self,
+        sandbox_id: str,
+        command: str | Sequence[str],
+        *,
+        backoff_max_ms: int | None = None,
+        backoff_ms: int | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        max_retries: int | None = None,
+        name: str | None = None,
+        restart: str | None = None,
+        timeout_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Job:
+        """Start a background job.
+
+        Answers once it is written down; from then on it is started, and started again as `restart`
+        says, whatever becomes of the server. Its runs are execs.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            backoff_max_ms: Longest wait, in milliseconds, 1,000 to 3,600,000 and not below `backoffMs`.
+            backoff_ms: Wait before the first restart in a row, in milliseconds, 100 to 3,600,000; each wait
+                after it is twice the one before.
+            command: What to run.
+            cwd: Where; absolute. The user's home when absent.
+            env: Variables added to the sandbox's.
+            max_retries: Most restarts in a row, 0 to 10,000; none: no bound. A run of ten seconds or more
+                begins a new row.
+            name: Name for people, 1 to 63 characters; not unique.
+            restart: When it starts again after it ended: `never`, `on-failure` (an exit code other than
+                0), or `always`, which also starts it whenever its sandbox comes up again.
+            timeout_seconds: Each run is killed with its process group after so many seconds, 1 to 86,400, and
+                has failed then.
+            user: As whom; the sandbox's user when absent.
+        """
+        return self._send(
+            requests.create_job(
+                sandbox_id,
+                command,
+                backoff_max_ms=backoff_max_ms,
+                backoff_ms=backoff_ms,
+                cwd=cwd,
+                env=env,
+                max_retries=max_retries,
+                name=name,
+                restart=restart,
+                timeout_seconds=timeout_seconds,
+                user=user,
+            )
+        )
+
+    def get_job(self, sandbox_id: str, job_id: str) -> Job:
+        """Show a background job.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            job_id: Id of the job.
+        """
+        return self._send(requests.get_job(sandbox_id, job_id))
+
+    def stop_job(self, sandbox_id: str, job_id: str) -> Deleted:
+        """Stop and remove a background job.
+
+        Its process group gets TERM, and KILL after ten seconds; then the job is gone. What it wrote
+        stays with its execs. Where the sandbox is neither up nor down, nothing is changed: 409.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            job_id: Id of the job.
+        """
+        return self._send(requests.delete_job(sandbox_id, job_id))
+
+    def get_job_logs(self, sandbox_id: str, job_id: str, *, tail: int | None = None, since: str | None = None) -> Logs:
+        """Show what the last runs of a background job wrote.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            job_id: Id of the job.
+            tail: The last so many lines, 1 to 10,000.
+            since: Only lines from this moment on: a time in RFC 3339, or a duration such as `90s`,
+                `15m` or `2h` back from now.
+        """
+        return self._send(requests.get_job_logs(sandbox_id, job_id, tail=tail, since=since))
+
+    def exec(
+        self,
+        sandbox_id: str,
+        command: str | Sequence[str],
+        *,
+        async_: bool | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        open_stdin: bool | None = None,
+        stdin: str | None = None,
+        stdin_encoding: Encoding | None = None,
+        timeout_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Exec:
+        """Run a command.
+
+        Answers when it has ended (200), with what it wrote; with `"async": true` at once (202),
+        with the `id` for the stream and `GET …/execs/{exec_id}`. The command goes on when the
+        connection is cut.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            async_: Answer at once with the id, instead of waiting for the end.
+            command: What to run.
+            cwd: Where; absolute. The user's home when absent.
+            env: Variables added to the sandbox's.
+            open_stdin: Keeps standard input open for `POST …/execs/:exec_id/stdin`.
+            stdin: Standard input, at most 1 MiB; then its end, unless `openStdin`.
+            stdin_encoding: How `stdin` is written.
+            timeout_seconds: Killed with its process group after so many seconds, 1 to 86,400.
+            user: As whom; the sandbox's user when absent.
+        """
+        return self._send(
+            requests.run_exec(
+                sandbox_id,
+                command,
+                async_=async_,
+                cwd=cwd,
+                env=env,
+                open_stdin=open_stdin,
+                stdin=stdin,
+                stdin_encoding=stdin_encoding,
+                timeout_seconds=timeout_seconds,
+                user=user,
+            )
+        )
+
+    def iterate_execs(self, sandbox_id: str, *, limit: int | None = None) -> Iterator[Exec]:
+        """List the execs of a sandbox, newest first, without their output, page by page.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_execs(sandbox_id, limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_execs(self, sandbox_id: str, *, limit: int | None = None) -> list[Exec]:
+        """List the execs of a sandbox, newest first, without their output: all pages.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_execs(sandbox_id, limit=limit)]
+
+    def get_exec(self, sandbox_id: str, exec_id: str) -> Exec:
+        """Show an exec with what it wrote so far.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            exec_id: Id of the exec.
+        """
+        return self._send(requests.get_exec(sandbox_id, exec_id))
+
+    def signal_exec(self, sandbox_id: str, exec_id: str, signal: str) -> Accepted:
+        """Send a signal to the process group of an exec.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            exec_id: Id of the exec.
+            signal: `TERM`, `SIGTERM` or `15`.
+        """
+        return self._send(requests.signal_exec(sandbox_id, exec_id, signal))
+
+    def write_exec_stdin(
+        self,
+        sandbox_id: str,
+        exec_id: str,
+        *,
+        data: str | None = None,
+        encoding: Encoding | None = None,
+        eof: bool | None = None,
+        offset: int | None = None,
+    ) -> Accepted:
+        """Write to the standard input of an exec that was started with `openStdin`.
+
+        Answers when the command's pipe has taken it, so a command that does not read holds the next
+        write. With `offset` a write whose answer was lost may be repeated: every byte arrives once.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            exec_id: Id of the exec.
+            data: What to write.
+            encoding: How `data` is written.
+            eof: Closes it afterwards.
+            offset: Number of the first byte of `data` (after decoding), counted from 0 behind the
+                exec's own `stdin`. Bytes that were taken already are skipped, so a write whose
+                answer was lost may be repeated; one that leaves a gap is refused with
+                `stdin_offset`. Without it `data` goes behind whatever was taken.
+        """
+        return self._send(
+            requests.write_exec_stdin(sandbox_id, exec_id, data=data, encoding=encoding, eof=eof, offset=offset)
+        )
+
+    def iterate_files(
+        self, sandbox_id: str, *, path: str | None = None, user: str | None = None, limit: int | None = None
+    ) -> Iterator[File]:
+        """List a directory, in the order of the names' bytes, page by page.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            path: Path of the directory, absolute or from the home of the user; the home when absent.
+            user: User of the sandbox whose rights and home count; the one of its execs when absent.
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_files(sandbox_id, path=path, user=user, limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_files(
+        self, sandbox_id: str, *, path: str | None = None, user: str | None = None, limit: int | None = None
+    ) -> list[File]:
+        """List a directory, in the order of the names' bytes: all pages.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            path: Path of the directory, absolute or from the home of the user; the home when absent.
+            user: User of the sandbox whose rights and home count; the one of its execs when absent.
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_files(sandbox_id, path=path, user=user, limit=limit)]
+
+    def delete_file(
+        self, sandbox_id: str, path: str, *, user: str | None = None, recursive: bool | None = None
+    ) -> Deleted:
+        """Delete a file, a link or an empty directory; with `recursive` a directory with all that is
+        in it.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            path: Path of the file, with its slashes as they are or percent-encoded. Without a slash
+                at its beginning it is looked for in the home of the user, then from the root:
+                `hello.txt`, `/etc/hosts` and `etc/hosts` all work.
+            user: User of the sandbox whose rights and home count; the one of its execs when absent.
+            recursive: A directory with all that is in it.
+        """
+        return self._send(requests.delete_file(sandbox_id, path, user=user, recursive=recursive))
+
+    def change_file(
+        self,
+        sandbox_id: str,
+        path: str,
+        *,
+        mode: str | None = None,
+        overwrite: bool | None = None,
+        to: str | None = None,
+        user: str | None = None,
+    ) -> File:
+        """Move a file or a directory, or change its rights, or both.
+
+        A link is moved itself; rights are those of what it leads to. To another file system only a
+        regular file is moved.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            path: Path of the file, with its slashes as they are or percent-encoded. Without a slash
+                at its beginning it is looked for in the home of the user, then from the root:
+                `hello.txt`, `/etc/hosts` and `etc/hosts` all work.
+            mode: New rights, octal.
+            overwrite: Whether a file that has the new path is replaced.
+            to: New path, absolute or from the home of the user; directories on the way are made.
+            user: User of the sandbox whose rights and home count; the one of its execs when absent.
+        """
+        return self._send(requests.change_file(sandbox_id, path, mode=mode, overwrite=overwrite, to=to, user=user))
+
+    def keep_sandbox_alive(self, sandbox_id: str) -> Sandbox:
+        """Count as activity: the idle time of the sandbox begins anew.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.keep_sandbox_alive(sandbox_id))
+
+    def get_logs(self, sandbox_id: str, *, tail: int | None = None, since: str | None = None) -> Logs:
+        """Show what the sandbox's main process wrote.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            tail: The last so many lines, 1 to 10,000.
+            since: Only lines from this moment on: a time in RFC 3339, or a duration such as `90s`,
+                `15m` or `2h` back from now.
+        """
+        return self._send(requests.get_sandbox_logs(sandbox_id, tail=tail, since=since))
+
+    def get_metrics(self, sandbox_id: str, *, pids: bool | None = None) -> Metrics:
+        """Show what a sandbox uses.
+
+        It runs or is paused. The first look takes a tenth of a second, over which the share of the
+        CPU is measured; each later one within half a minute measures since the look before it.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            pids: Whether to count processes too.
+        """
+        return self._send(requests.get_sandbox_metrics(sandbox_id, pids=pids))
+
+    def pause_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Pause a sandbox: nothing of it runs until it is resumed; its memory, files and connections
+        stay.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.pause_sandbox(sandbox_id))
+
+    def restart_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Stop a sandbox and start it again. Answers when it runs.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.restart_sandbox(sandbox_id))
+
+    def resume_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Resume a paused sandbox: everything goes on where it was, and its idle time begins anew.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.resume_sandbox(sandbox_id))
+
+    def search_files(
+        self,
+        sandbox_id: str,
+        q: str,
+        *,
+        path: str | None = None,
+        in_: str | None = None,
+        limit: int | None = None,
+        user: str | None = None,
+    ) -> FileMatches:
+        """Look for a text in the names or the contents of files below a directory.
+
+        Stays on one file system, follows no links and passes what the user may not read. Of a
+        content the first 4 MiB and 20 matches count, and none of a binary one. After ten seconds or
+        a million files the search ends, which is told.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            q: A part of a name, in any case, or of a line. Plain text, no pattern.
+            path: Path of the directory, absolute or from the home of the user; the home when absent.
+            in_: Where it is looked for: `name`, `content` or `all`.
+            limit: Most matches, 1 to 1000.
+            user: User of the sandbox whose rights and home count; the one of its execs when absent.
+        """
+        return self._send(requests.search_files(sandbox_id, q, path=path, in_=in_, limit=limit, user=user))
+
+    def start_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Start a stopped sandbox. Answers when it runs.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.start_sandbox(sandbox_id))
+
+    def stop_sandbox(self, sandbox_id: str) -> Sandbox:
+        """Stop a sandbox: its processes end, its files stay. Answers when it is stopped.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.stop_sandbox(sandbox_id))
+
+    def resize_terminal(self, sandbox_id: str, cols: int, rows: int, *, terminal: str | None = None) -> Accepted:
+        """Change the size of a terminal: its programs get SIGWINCH, and every client is told.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            cols: Columns, 1 to 1000.
+            rows: Rows, 1 to 1000.
+            terminal: Name of the terminal; `main` when absent.
+        """
+        return self._send(requests.resize_terminal(sandbox_id, cols, rows, terminal=terminal))
+
+    def list_terminals(self, sandbox_id: str) -> list[Terminal]:
+        """List the terminals of a sandbox, by name. There are 16 at most, so this is always the whole
+        list.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+        """
+        return self._send(requests.list_terminals(sandbox_id))
+
+    def close_terminal(self, sandbox_id: str, name: str) -> Deleted:
+        """Hang a terminal up. Its programs get SIGHUP, and SIGKILL two seconds later.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            name: Name of the terminal.
+        """
+        return self._send(requests.close_terminal(sandbox_id, name))

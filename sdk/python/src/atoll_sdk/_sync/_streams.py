@@ -1,0 +1,129 @@
+"""Streams of an synchronous client: each comes again by itself when its connection is lost, where it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+
+from .._models import ExecEvent, FileEvent, LogLine
+from .._request import place
+from .._retry import LONGEST_WAIT_SECONDS, Retries
+from ..errors import ApiError, ConnectionFailed, failure
+from ._transport import Transport
+
+# How often a stream tries to come again with nothing heard in between: with the waits, about half a minute, in which
+# a server that is restarted is back.
+ATTEMPTS = Retries(attempts=12, longest_wait_seconds=LONGEST_WAIT_SECONDS)
+# Close codes: all was sent; and a failure, plus its HTTP status.
+CLOSE_DONE = 1000
+CLOSE_FAILURE = 4000
+# Failures that pass.
+PASSING = {429, 502, 503, 504}
+
+
+def messages(transport: Transport, path: str, query: Callable[[], Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The messages of a stream until its orderly end. `query` says before each connection from where on."""
+    attempt = 0
+    while True:
+        try:
+            socket = transport.socket(path, query())
+            try:
+                while True:
+                    message = json.loads(socket.recv())
+                    if message.get("success") is False:
+                        raise _told(socket, message)
+                    attempt = 0
+                    yield message
+            except ConnectionClosed as closed:
+                if closed.rcvd is not None and closed.rcvd.code == CLOSE_DONE:
+                    return
+                lost: ApiError | ConnectionFailed = ConnectionFailed(f"the stream was cut: {closed}")
+            finally:
+                socket.close()
+        except ConnectionFailed as cause:
+            lost = cause
+        except ApiError as refused:
+            if refused.status not in PASSING:
+                raise
+            lost = refused
+        attempt += 1
+        wait = ATTEMPTS.wait_seconds(attempt, None)
+        if wait is None:
+            raise lost
+        time.sleep(wait)
+
+
+def _told(socket: Any, message: dict[str, Any]) -> ApiError:
+    """The failure that a message tells; the close behind it has its status."""
+    try:
+        socket.recv()
+    except ConnectionClosed as closed:
+        if closed.rcvd is not None and closed.rcvd.code > CLOSE_FAILURE:
+            return failure(closed.rcvd.code - CLOSE_FAILURE, message)
+    return failure(500, message)
+
+
+def exec_events(
+    transport: Transport, sandbox_id: str, exec_id: str, after_seq: int, encoding: str
+) -> Iterator[ExecEvent]:
+    """The events of an exec: none twice, none left out, whatever happens to the connection."""
+    last = after_seq
+    path = f"/sandboxes/{place(sandbox_id)}/stream"
+    stream = messages(transport, path, lambda: {"exec_id": exec_id, "after_seq": last, "encoding": encoding})
+    for message in stream:
+        event = ExecEvent.from_json(message)
+        if event.seq > last:
+            last = event.seq
+            yield event
+        if event.type == "exit":
+            return
+
+
+def log_lines(transport: Transport, sandbox_id: str, tail: int | None, since: str | None) -> Iterator[LogLine]:
+    """The lines of a sandbox's log. Several may have one number, so what is seen of the last number is counted."""
+    last, seen = -1, 0
+    to_skip = 0
+
+    def query() -> dict[str, Any]:
+        nonlocal to_skip
+        if last < 0:
+            return {"tail": tail, "since": since}
+        to_skip = seen
+        return {"after_seq": max(last - 1, 0)}
+
+    for message in messages(transport, f"/ws/sandboxes/{place(sandbox_id)}/logs", query):
+        line = LogLine.from_json(message)
+        seq = line.seq or 0
+        if seq < last:
+            continue
+        if seq == last and to_skip > 0:
+            to_skip -= 1
+            continue
+        last, seen, to_skip = seq, (seen + 1 if seq == last else 1), 0
+        yield line
+
+
+def file_events(
+    transport: Transport, sandbox_id: str, path: str, recursive: bool, user: str | None
+) -> Iterator[FileEvent]:
+    """Changes of files. After a connection that was lost comes an `overflow`: what happened meanwhile is not known."""
+    connections = 0
+
+    def query() -> dict[str, Any]:
+        nonlocal connections
+        connections += 1
+        return {"path": path, "recursive": recursive, "user": user}
+
+    seen = 0
+    for message in messages(transport, f"/sandboxes/{place(sandbox_id)}/watch", query):
+        event = FileEvent.from_json(message)
+        if event.type == "ready" and seen > 0 and connections > 1:
+            event = FileEvent(type="overflow", path="", directory=True)
+        seen += 1
+        yield event
+        if event.type == "gone":
+            return

@@ -1,0 +1,1 @@
+"""Tests against a live server, and of what needs none."""
