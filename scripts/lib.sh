@@ -81,3 +81,20 @@ python_tools() {
     fi
     printf '%s' "$folder"
 }
+
+# Puts what package-lock.json of the folder $1 names where node looks for it: a link to a folder outside the checkout.
+node_tools() {
+    local folder
+    have npm || apt_install "the TypeScript SDK" nodejs npm
+    folder=$TOOLS/node-$(cat "$1/package-lock.json" <(node --version) | sha256sum | cut -c1-12)
+    if [ ! -e "$folder/.done" ]; then
+        say "installing what $1/package-lock.json names"
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        cp "$1/package.json" "$1/package-lock.json" "$folder"
+        (cd "$folder" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
+        touch "$folder/.done"
+    fi
+    [ -L "$1/node_modules" ] || rm -rf "$1/node_modules"
+    ln -sfn "$folder/node_modules" "$1/node_modules"
+}

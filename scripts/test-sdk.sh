@@ -12,8 +12,10 @@ export PATH=$python/bin:$PATH
 . scripts/world.sh
 
 (cd sdk/python && ruff check --quiet . && ruff format --quiet --check . && mypy)
+(cd sdk/typescript && npm run --silent check && npm run --silent build)
 make --no-print-directory run
 read -r ATOLL_EMAIL ATOLL_PASSWORD <"$STATE_DIR/account"
 ATOLL_URL=$(base_url)
 export ATOLL_URL ATOLL_EMAIL ATOLL_PASSWORD
 (cd sdk/python && PYTHONPATH=src pytest)
+(cd sdk/typescript && npm run --silent test)
