@@ -9,7 +9,7 @@ UNIT := --workspace --exclude atoll-system-tests
 export DATA_DIR PORT HOST TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dist dist-small run stop test test-system test-docs test-sdk test-dist test-guest sdk fuzz bench lint deny fmt clean
+.PHONY: help setup build dist dist-small run stop test test-system test-docs test-sdk test-api test-dist test-guest sdk fuzz bench lint deny fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-docs: build ## runs every command that README.md shows
 
 test-sdk: build ## the SDKs against a live server: generated parts, lints, types, tests, examples
 	scripts/test-sdk.sh
+
+test-api: build ## every operation of the OpenAPI document, asked at random; API_SECONDS for longer
+	scripts/test-api.sh
 
 sdk: ## make the generated parts of the SDKs anew from openapi/atoll.json
 	scripts/sdk.sh
