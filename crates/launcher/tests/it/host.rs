@@ -37,7 +37,8 @@ pub fn agent_program() -> &'static Path {
         if is_newer(&program, &source) {
             return program;
         }
-        let new = program.with_extension(std::process::id().to_string());
+        // No extension: rustc takes it away for the names of its own files, which then belong to all who compile at once.
+        let new = program.with_file_name(format!("test-agent-{}", std::process::id()));
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         let status = Command::new(rustc)
             .args([
