@@ -36,6 +36,11 @@ pub(crate) struct Client {
 impl Server {
     /// Starts it on a free port, with its data below `scratch`.
     pub(crate) fn start(program: &Path, scratch: &Path) -> anyhow::Result<Self> {
+        Self::start_with(program, scratch, &[])
+    }
+
+    /// The same, with flags.
+    pub(crate) fn start_with(program: &Path, scratch: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let (data, log_path) = (scratch.join("atoll"), scratch.join("atoll.log"));
         let log = std::fs::File::create(&log_path)?;
@@ -44,6 +49,7 @@ impl Server {
             .arg("--data-dir")
             .arg(&data)
             .args(["--port", &port.to_string()])
+            .args(flags)
             .env("ATOLL_ADMIN_EMAIL", EMAIL)
             .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
             .env("ATOLL_SANDBOXES_PER_USER", SANDBOXES_MAX)

@@ -4,6 +4,7 @@ mod churn;
 mod ours;
 mod transfer;
 mod typing;
+mod warm;
 
 use std::path::Path;
 
@@ -35,6 +36,8 @@ const ATOLL_WRITE: &str = "atoll cp: 1 GiB into a sandbox";
 const ATOLL_READ: &str = "atoll cp: 1 GiB out of a sandbox";
 const DOCKER_WRITE: &str = "docker cp: 1 GiB into a container";
 const DOCKER_READ: &str = "docker cp: 1 GiB out of a container";
+const WARM_CLAIM: &str = "atoll: claim from a warm pool through HTTP";
+const WARM_P50: &str = "atoll: p50 of a claim from a warm pool, in ms";
 const ATOLL_EXEC: &str = "atoll: exec of true through HTTP, 100 alive";
 
 /// Measures everything that is asked for. What is absent is said, and does not stop the rest.
@@ -71,6 +74,9 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
             let times = with_server(program, scratch, |server| transfer::atoll(scratch, server))?;
             report.series(Series::new(ATOLL_WRITE, times.written));
             report.series(Series::new(ATOLL_READ, times.read));
+        }
+        if wanted("warm") {
+            warm::measure(args, program, scratch, report)?;
         }
         // A server of its own: what it holds in the end is compared with what it held in the beginning.
         if wanted("churn") {
@@ -164,5 +170,7 @@ fn judge(report: &mut Report) {
     report.at_least(1.5, "1 GiB read: speed to that of docker cp", DOCKER_READ, ATOLL_READ);
     report.tails_at_most(1.0, "key to echo, p99: Atoll to ssh localhost", ATOLL_KEY, SSH_KEY);
     report.at_most(Goal::Ratio(2.5), "create with network all: Atoll to floor", ATOLL_NETWORK, FLOOR_NETWORK);
+    report.value_at_most(2.0, "claim from a warm pool, p50 in ms", WARM_P50);
+    report.at_least(100.0, "claim from a warm pool: docker run to Atoll", DOCKER_CREATE, WARM_CLAIM);
     ours::judge(report);
 }

@@ -17,6 +17,7 @@ use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
 use crate::job::Jobs;
 use crate::metrics::Readings;
+use crate::pool::Pools;
 use crate::publish::Published;
 use crate::quota::Reservations;
 use crate::records::Records;
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) drains: Group,
     /// Periodic drivers.
     pub(crate) periodic: Group,
+    /// What is made ahead.
+    pub(crate) pools: Pools,
     /// Open ports of the host.
     pub(crate) published: Published,
     /// Who listens on them, and the connections; cut at shutdown, after the operations that open some.
@@ -109,6 +112,7 @@ impl Engine {
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),
+            pools: Pools::default(),
             published: Published::default(),
             forwards: tasks.group("published ports"),
             ports,
@@ -157,6 +161,7 @@ impl Engine {
             let engine = engine.clone();
             async move { engine.sweep_execs().await }
         })?;
+        self.start_pools()?;
         let engine = self.clone();
         group.spawn("runtime events", Kind::WORK, move |token| {
             engine.follow_events(events, reconcile, token)

@@ -17,6 +17,7 @@ mod job;
 mod log;
 mod metrics;
 mod operation;
+mod pool;
 mod publish;
 mod quota;
 mod reconcile;

@@ -236,7 +236,7 @@ impl Engine {
 
     /// Opens the way to the agent of a new sandbox while the create is still being answered: its first command, which
     /// most often comes at once, need not wait for that.
-    fn greet_soon(&self, id: &SandboxId) {
+    pub(crate) fn greet_soon(&self, id: &SandboxId) {
         let (engine, id) = (self.clone(), id.clone());
         let spawned = self.inner.drains.spawn("greet agent", Kind::WORK, move |token| async move {
             tokio::select! {

@@ -18,6 +18,8 @@ pub(crate) struct Reservations {
 pub(crate) struct Reserved {
     engine: Engine,
     ids: Vec<SandboxId>,
+    /// Those that were made ahead and take the place of some.
+    taken: Mutex<Vec<SandboxId>>,
 }
 
 impl Reserved {
@@ -27,10 +29,22 @@ impl Reserved {
     }
 }
 
+impl Reserved {
+    /// Another id is taken in the place of a reserved one, which nobody will use: the two would count twice.
+    pub(crate) fn exchange(&self, unused: &SandboxId, taken: &SandboxId) {
+        let mut held = self.engine.inner.reservations.held.lock();
+        if let Some(user) = held.remove(unused) {
+            held.insert(taken.clone(), user);
+        }
+        drop(held);
+        self.taken.lock().push(taken.clone());
+    }
+}
+
 impl Drop for Reserved {
     fn drop(&mut self) {
         let mut held = self.engine.inner.reservations.held.lock();
-        self.ids.iter().for_each(|id| drop(held.remove(id)));
+        self.ids.iter().chain(self.taken.lock().iter()).for_each(|id| drop(held.remove(id)));
     }
 }
 
@@ -52,6 +66,6 @@ impl Engine {
         }
         let ids: Vec<SandboxId> = (0..count).map(|_| SandboxId::random()).collect();
         held.extend(ids.iter().map(|id| (id.clone(), caller.user.clone())));
-        Ok(Reserved { engine: self.clone(), ids })
+        Ok(Reserved { engine: self.clone(), ids, taken: Mutex::default() })
     }
 }

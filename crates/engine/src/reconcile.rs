@@ -38,23 +38,28 @@ impl Engine {
         let logs = self.remove_unowned_logs().await;
         let execs = self.recover_execs().await;
         let jobs = self.reconcile_jobs().await;
+        let prepared = self.remove_unowned_prepared().await;
         let images = self.remove_unowned_images().await;
         self.forget_the_gone();
-        sandboxes.and(ports).and(logs).and(execs).and(jobs).and(images)
+        sandboxes.and(ports).and(logs).and(execs).and(jobs).and(prepared).and(images)
     }
 
     async fn reconcile_sandboxes(&self) -> Result<(), EngineError> {
         self.adopt_unknown().await?;
         let generations: HashMap<SandboxId, u64> =
             self.inner.records.all().iter().map(|r| (r.id.clone(), r.generation)).collect();
+        let ready = self.inner.pools.ready();
         // First what is there, then the records: whatever was made in between has a record by then.
         let found = self.inner.ports.runtime.list().await?;
         let found: HashMap<SandboxId, Found> =
             found.into_iter().map(|f| (f.sandbox.clone(), found_of(&f))).collect();
         let records = self.inner.records.all();
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
-        for id in found.keys().filter(|id| !known.contains(id)) {
+        for id in found.keys().filter(|id| !known.contains(id) && !self.inner.pools.holds(id)) {
             self.remove_unowned(id).await;
+        }
+        for id in ready.iter().filter(|id| found.get(id) != Some(&Found::Running)) {
+            self.prepared_died(id);
         }
         let settle = async |record: Arc<SandboxRecord>| {
             let found = found.get(&record.id).copied().unwrap_or(Found::Nothing);
@@ -225,6 +230,9 @@ impl Engine {
 
     /// The runtime says that an agent ended. It may be part of a stop under way: the driver tells.
     pub(crate) fn agent_exited(&self, id: SandboxId) {
+        if self.prepared_died(&id) {
+            return;
+        }
         let engine = self.clone();
         let spawned = self.inner.operations.spawn("settle crash", Kind::WORK, move |_| async move {
             let driver = engine.inner.drivers.acquire(&id).await;

@@ -77,6 +77,23 @@ impl Records {
         Ok(self.remember(stored))
     }
 
+    /// Makes a record of one that was made ahead; `None` when that is not there any more. On the disk when it returns: nothing
+    /// else is waited for that could hide it.
+    pub(crate) async fn claim(
+        &self,
+        record: &SandboxRecord,
+    ) -> Result<Option<Arc<SandboxRecord>>, EngineError> {
+        let claimed = match self.store.prepared_claim(record, Durability::Power).await {
+            Ok(claimed) => claimed,
+            // The answer may be what failed: the id is ours alone, so a record of it is this one.
+            Err(error) => match self.store.sandbox_get(&record.id).await {
+                Ok(Some(stored)) => Some(stored),
+                _ => return Err(error.into()),
+            },
+        };
+        Ok(claimed.map(|stored| self.remember(stored)))
+    }
+
     /// Takes in a record that the store knows better: the answer to its insert or change was lost, and then that to the
     /// question for it. The caller holds the driver.
     pub(crate) async fn adopt(&self, id: &SandboxId) -> Result<(), EngineError> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use atoll_ports::{ApiKeyRecord, ExecRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage};
 use atoll_types::{
     Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels, Limits,
-    Network, NodeId, OnExpiry, OutputStream, PublishPort, RuntimeKind, SandboxName, Status, Timestamp,
-    UserId,
+    Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, RuntimeKind, SandboxName, Status,
+    Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -33,6 +33,8 @@ pub struct Settings {
     pub exec_retention: Duration,
     /// Bytes that the files of one image may take.
     pub image_bytes_max: u64,
+    /// Sandboxes as a request that says nothing wants them that are kept ready.
+    pub warm_pool: PoolSize,
 }
 
 impl Settings {
@@ -50,6 +52,7 @@ impl Settings {
             async_exec: false,
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
+            warm_pool: PoolSize::default(),
         }
     }
 }

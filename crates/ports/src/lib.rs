@@ -9,6 +9,7 @@ mod exec_log;
 mod files;
 mod images;
 mod network;
+mod prepared;
 mod records;
 mod runtime;
 mod store;
@@ -23,6 +24,7 @@ pub use files::{
 };
 pub use images::{Images, ImagesError, Imported};
 pub use network::{ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts};
+pub use prepared::{PreparedRecord, PreparedStore};
 pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
     SandboxRecord, UserRecord,

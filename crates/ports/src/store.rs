@@ -6,7 +6,9 @@ use atoll_types::{
     Timestamp, UserId,
 };
 
-use crate::{ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, SandboxRecord, UserRecord};
+use crate::{
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, PreparedStore, SandboxRecord, UserRecord,
+};
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
 pub const UID_SLOTS: u32 = 4_000;
@@ -99,7 +101,7 @@ pub enum StoreError {
 /// Durable records. Every method is atomic. Not cancel safe, unless dropped before its first poll: a write may or may
 /// not have happened.
 #[async_trait]
-pub trait Store: std::fmt::Debug + Send + Sync {
+pub trait Store: PreparedStore {
     /// Adds an account. The very first one may be made an admin by the caller.
     async fn user_insert(&self, user: &UserRecord) -> Result<(), StoreError>;
     /// By address.
@@ -133,7 +135,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn image_list(&self, cursor: Option<&str>, limit: u32) -> Result<Page<ImageRecord>, StoreError>;
     /// Removes a name; false when there is none.
     async fn image_delete(&self, name: &ImageName) -> Result<bool, StoreError>;
-    /// Whether a name or a sandbox still stands for this content.
+    /// Whether a name, a sandbox or one that is made ahead still stands for this content.
     async fn image_digest_used(&self, digest: &ImageDigest) -> Result<bool, StoreError>;
 
     /// Adds a sandbox with generation 1 and the lowest free uid slot of its node; `record.uid_slot` and

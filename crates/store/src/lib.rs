@@ -23,6 +23,7 @@ mod error;
 mod flush;
 mod migration;
 mod open;
+mod prepared;
 mod query;
 mod reader;
 mod reserve;

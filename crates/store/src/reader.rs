@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use atoll_ports::{ImageRecord, Page, SandboxFilter, SandboxRecord, StoreError};
+use atoll_ports::{ImageRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, StoreError};
 use sea_orm::DatabaseConnection;
 use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
 use crate::open::{BUSY_TIMEOUT, OpenError, failed, open_pool};
-use crate::query::{images, sandboxes};
+use crate::query::{images, prepared, sandboxes};
 
 /// Records of one page: a few pages for every sandbox that a machine holds.
 const PAGE_RECORDS: u32 = 500;
@@ -48,6 +48,14 @@ impl Reader {
                 return Ok(all);
             }
         }
+    }
+
+    /// Every sandbox that is made ahead; none where the tables are of a release that made none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prepared(&self) -> Result<Vec<PreparedRecord>, StoreError> {
+        if prepared::is_there(&self.0).await? { prepared::list(&self.0).await } else { Ok(Vec::new()) }
     }
 
     /// Every image.

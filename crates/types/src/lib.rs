@@ -12,6 +12,7 @@ mod image;
 mod input;
 mod job;
 mod limits;
+mod pool;
 mod port;
 mod sandbox;
 mod terminal;
@@ -26,6 +27,7 @@ pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
 pub use job::{Backoff, JobDesired, JobEnd, JobName, JobPhase, JobSpec, JobStatus, RestartPolicy};
 pub use limits::{Limits, bounds};
+pub use pool::{BadPoolSize, PoolSize};
 pub use port::{PublishPort, PublishedPort};
 pub use sandbox::{
     Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,

@@ -48,6 +48,9 @@ pub mod bounds {
     pub const PORTS_MAX: usize = 16;
     /// Most sandboxes that one request makes.
     pub const COUNT_MAX: u32 = 100;
+    /// Most sandboxes of one kind that are kept ready: each is 1 MiB of memory and a range of user ids, and a burst of more is
+    /// rare.
+    pub const WARM_POOL_MAX: u32 = 100;
     /// Longest request body of JSON, in bytes: an exec with its standard input in base64 fits.
     pub const JSON_BODY_BYTES_MAX: usize = 4 << 20;
     /// Most background jobs of a sandbox: a quarter of the commands that an agent holds at once, so that other commands

@@ -99,11 +99,20 @@ async fn query(database: &Path) -> anyhow::Result<Printed> {
     let sandboxes = reader.sandboxes().await?;
     let mut images: Vec<_> = reader.images().await?.into_iter().map(|image| image.digest).collect();
     // A sandbox keeps the image that it was made of, also when its name is gone or stands for another.
-    images.extend(sandboxes.iter().filter_map(|sandbox| match &sandbox.spec.source {
+    images.extend(sandboxes.iter().filter_map(|sandbox| digest(&sandbox.spec.source)));
+    let prepared = reader.prepared().await?;
+    images.extend(prepared.iter().filter_map(|prepared| digest(&prepared.source)));
+    // One that is made ahead is being made or removed at any time: that it does not run means nothing.
+    let prepared =
+        prepared.iter().map(|p| PrintedSandbox { id: p.id.clone(), uid_slot: p.uid_slot, running: false });
+    Ok(Printed { sandboxes: sandboxes.iter().map(printed).chain(prepared).collect(), images })
+}
+
+fn digest(source: &ImageSource) -> Option<ImageDigest> {
+    match source {
         ImageSource::Unpacked(digest) => Some(digest.clone()),
         ImageSource::Host => None,
-    }));
-    Ok(Printed { sandboxes: sandboxes.iter().map(printed).collect(), images })
+    }
 }
 
 fn printed(record: &SandboxRecord) -> PrintedSandbox {

@@ -67,7 +67,7 @@ impl Engine {
             if failed.load(Ordering::Relaxed) {
                 return None;
             }
-            let made = self.create_now(caller, id, spec.clone()).await;
+            let made = self.create_one(caller, &reserved, id, spec.clone()).await;
             failed.fetch_or(made.is_err(), Ordering::Relaxed);
             Some(made)
         };
@@ -90,6 +90,21 @@ impl Engine {
         Err(error)
     }
 
+    /// One that was made ahead, if there is one, else one of its own. Of the reserved ids, the one that it does not need is given
+    /// back before the other has a record: it would count for two.
+    async fn create_one(
+        &self,
+        caller: &Caller,
+        reserved: &Reserved,
+        id: SandboxId,
+        spec: SandboxSpec,
+    ) -> Result<Arc<SandboxRecord>, EngineError> {
+        match self.create_from_pool(caller, reserved, &id, &spec).await? {
+            Some(record) => Ok(record),
+            None => self.create_now(caller, id, spec).await,
+        }
+    }
+
     async fn create_now(
         &self,
         caller: &Caller,
@@ -101,7 +116,7 @@ impl Engine {
         Ok(self.run_operation(&driver, record).await?)
     }
 
-    fn new_record(&self, id: SandboxId, caller: &Caller, spec: SandboxSpec) -> SandboxRecord {
+    pub(crate) fn new_record(&self, id: SandboxId, caller: &Caller, spec: SandboxSpec) -> SandboxRecord {
         let clock = &self.inner.ports.clock;
         let lifetime = spec.ttl_seconds.map(|seconds| {
             let life = Duration::from_secs(seconds);
@@ -131,7 +146,7 @@ impl Engine {
         }
     }
 
-    async fn resolve(&self, new: NewSandbox) -> Result<SandboxSpec, EngineError> {
+    pub(crate) async fn resolve(&self, new: NewSandbox) -> Result<SandboxSpec, EngineError> {
         let settings = &self.inner.settings;
         let image = new.image.unwrap_or_else(|| settings.default_image.clone());
         let source = self.image_source(&image).await?;

@@ -15,6 +15,7 @@ mod jobs_faults;
 mod metrics;
 mod ownership;
 mod pause;
+mod pool;
 mod ports;
 mod reconcile;
 mod recovery;

@@ -13,7 +13,8 @@ use atoll_engine::{
     Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, SandboxView, Settings,
 };
 use atoll_ports::{
-    AgentLink, ExecLogs, Images, ImagesError, Imported, Role, Runtime as _, SandboxRecord, Store,
+    AgentLink, ExecLogs, Images, ImagesError, Imported, PreparedStore as _, Role, Runtime as _,
+    SandboxRecord, Store,
 };
 use atoll_tasks::Tasks;
 use atoll_testkit::{
@@ -153,6 +154,12 @@ impl World {
         block(self.store.sandbox_get(id)).unwrap()
     }
 
+    /// Those that are made ahead, as the store has them.
+    pub(crate) fn prepared(&self) -> BTreeSet<SandboxId> {
+        let all = block(self.store.prepared_list_node(&self.settings.node)).unwrap();
+        all.into_iter().map(|p| p.id).collect()
+    }
+
     pub(crate) fn clear_faults(&self) {
         self.store.faults().clear();
         self.runtime.faults().clear();
@@ -165,8 +172,12 @@ impl World {
         self.clear_faults();
         serve.pass(Duration::from_secs(150));
         let records = self.records();
-        let ids: BTreeSet<SandboxId> = records.iter().map(|r| r.id.clone()).collect();
+        let mut ids: BTreeSet<SandboxId> = records.iter().map(|r| r.id.clone()).collect();
         let found = block(self.runtime.list()).unwrap();
+        for id in self.prepared() {
+            assert!(found.iter().any(|f| f.sandbox == id && f.running), "{what}: {id} is not made ahead");
+            assert!(ids.insert(id), "{what}: one that is claimed is still made ahead");
+        }
         for one in &found {
             assert!(ids.contains(&one.sandbox), "{what}: {} is owned by no record", one.sandbox);
         }

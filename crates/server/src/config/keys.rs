@@ -133,6 +133,14 @@ pub const KEYS: &[Key] = &[
         "Size that an image may have, packed and unpacked.",
     ),
     key(
+        "warmPool",
+        &["ATOLL_WARM_POOL"],
+        "warm-pool",
+        "0",
+        "Sandboxes with the default image and limits that are kept ready: a number, or two such as 2-16, between which the \
+         demand decides.",
+    ),
+    key(
         "logLevel",
         &["ATOLL_LOG_LEVEL"],
         "log-level",

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atoll_types::{Email, ImageName};
+use atoll_types::{Email, ImageName, PoolSize};
 use tracing_subscriber::EnvFilter;
 
 use super::gather::{Gathered, Given};
@@ -19,6 +19,8 @@ const TOKEN_TTL: std::ops::RangeInclusive<Duration> =
 const LONG: Duration = Duration::from_secs(365 * 86_400);
 /// Shortest secret of tokens, in bytes: as many as the hash has.
 const SECRET_BYTES_MIN: usize = 32;
+/// What a size of a pool looks like.
+const POOL: &str = "a number such as 8, or two such as 2-16, of at most 100";
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;
 
@@ -79,6 +81,7 @@ pub struct Config {
     pub async_exec: bool,
     pub exec_retention: Duration,
     pub image_bytes_max: u64,
+    pub warm_pool: PoolSize,
     pub log_level: String,
     pub log_format: LogFormat,
 }
@@ -114,6 +117,7 @@ impl Gathered {
             exec_retention: self.required("execRetention", DURATION, long)?,
             image_bytes_max: self
                 .required("maxImageSize", SIZE, |text| size(text).filter(|bytes| *bytes > 0))?,
+            warm_pool: self.required("warmPool", POOL, |text| text.parse().ok())?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
         };

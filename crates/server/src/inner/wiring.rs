@@ -73,6 +73,7 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         node,
         default_image: config.default_image.clone(),
         idle_ttl: config.idle_ttl,
+        warm_pool: config.warm_pool,
         sandboxes_per_user: config.sandboxes_per_user,
         // Whoever can connect from this machine is trusted with an account; others are invited.
         signup_open: config.host.is_loopback(),

@@ -5,6 +5,7 @@ mod m0002_boot_id;
 mod m0003_paused;
 mod m0004_jobs;
 mod m0005_host_ports;
+mod m0010_prepared;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_paused::Paused),
             Box::new(m0004_jobs::Jobs),
             Box::new(m0005_host_ports::HostPorts),
+            Box::new(m0010_prepared::Prepared),
         ]
     }
 }

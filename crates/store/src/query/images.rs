@@ -55,7 +55,8 @@ pub(crate) async fn delete(db: &impl ConnectionTrait, name: &ImageName) -> Resul
 
 pub(crate) async fn digest_used(db: &impl ConnectionTrait, digest: &ImageDigest) -> Result<bool, StoreError> {
     let query = statement(
-        "SELECT 1 FROM images WHERE digest = ?1 UNION ALL SELECT 1 FROM sandboxes WHERE image_digest = ?1 LIMIT 1",
+        "SELECT 1 FROM images WHERE digest = ?1 UNION ALL SELECT 1 FROM sandboxes WHERE image_digest = ?1 \
+         UNION ALL SELECT 1 FROM prepared WHERE image_digest = ?1 LIMIT 1",
         [digest.as_str().into()],
     );
     Ok(db.query_one_raw(query).await.map_err(failed("look for users of an image"))?.is_some())

@@ -5,6 +5,7 @@ pub(crate) mod exec_writes;
 pub(crate) mod execs;
 pub(crate) mod images;
 pub(crate) mod jobs;
+pub(crate) mod prepared;
 pub(crate) mod sandbox_writes;
 pub(crate) mod sandboxes;
 pub(crate) mod users;

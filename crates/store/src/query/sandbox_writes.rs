@@ -4,6 +4,7 @@ use atoll_ports::{Cas, SandboxRecord, StoreError, UID_SLOTS};
 use atoll_types::{ImageSource, NodeId, SandboxId, Timestamp};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 
+use super::prepared::End;
 use super::statement;
 use crate::entity::sandbox::{Model, desired_columns, observed_columns};
 use crate::error::{Refusal, failed, sql_json, sql_number};
@@ -26,10 +27,14 @@ async fn free_slot(db: &impl ConnectionTrait, node: &NodeId) -> Result<u32, Stor
     let slot =
         row.and_then(|row| row.map(|row| row.try_get::<i64>("", "slot")).transpose()).map_err(failed(ADD))?;
     let slot = u32::try_from(slot.unwrap_or(0)).unwrap_or(UID_SLOTS);
-    if slot < UID_SLOTS { Ok(slot) } else { Err(StoreError::NoUidSlot) }
+    if slot < UID_SLOTS && !super::prepared::has_slot(db, node, slot).await? {
+        return Ok(slot);
+    }
+    // They come from the other end, so they meet only where nearly all slots are taken.
+    super::prepared::free_slot(db, node, End::Lowest).await
 }
 
-fn digest(source: &ImageSource) -> Option<String> {
+pub(crate) fn digest(source: &ImageSource) -> Option<String> {
     match source {
         ImageSource::Host => None,
         ImageSource::Unpacked(digest) => Some(digest.to_string()),
@@ -111,6 +116,15 @@ pub(crate) async fn insert(
     record: SandboxRecord,
 ) -> Result<SandboxRecord, StoreError> {
     let uid_slot = free_slot(db, &record.node).await?;
+    insert_at(db, record, uid_slot).await
+}
+
+/// The same, with a slot that the caller knows to be free.
+pub(crate) async fn insert_at(
+    db: &impl ConnectionTrait,
+    record: SandboxRecord,
+    uid_slot: u32,
+) -> Result<SandboxRecord, StoreError> {
     let refusal = Refusal { action: ADD, unique: "sandbox id", parent: "user" };
     db.execute_raw(insert_statement(&record, uid_slot)?).await.map_err(|e| refusal.error(e))?;
     insert_labels(db, &record).await?;

@@ -43,7 +43,9 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     for column in ["host_ports", "observed_paused", "desired_paused", "boot_id"] {
         raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
     }
-    raw.execute("DROP TABLE jobs").await.unwrap();
+    for table in ["jobs", "prepared"] {
+        raw.execute(AssertSqlSafe(format!("DROP TABLE {table}"))).await.unwrap();
+    }
     raw.execute("DELETE FROM seaql_migrations WHERE version <> 'm0001_first'").await.unwrap();
     drop(raw);
     let store = SqliteStore::open(&path).await.unwrap();

@@ -25,3 +25,4 @@ mod programs;
 mod restart;
 mod screens;
 mod terminal;
+mod warm_pool;

@@ -38,5 +38,6 @@ impl Tables {
         let source = ImageSource::Unpacked(digest.clone());
         self.images.values().any(|i| i.digest == *digest)
             || self.sandboxes.values().any(|s| s.spec.source == source)
+            || self.prepared.values().any(|p| p.source == source)
     }
 }

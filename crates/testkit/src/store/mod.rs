@@ -5,6 +5,7 @@ mod execs;
 mod images;
 mod jobs;
 mod page;
+mod prepared;
 mod sandboxes;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use atoll_ports::{
     ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Page,
-    SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
+    PreparedRecord, SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
 };
 use atoll_types::{
     ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, SandboxId, Timestamp, UserId,
@@ -44,6 +45,7 @@ struct Tables {
     sandboxes: HashMap<SandboxId, SandboxRecord>,
     execs: HashMap<ExecId, ExecRecord>,
     jobs: HashMap<JobId, JobRecord>,
+    prepared: HashMap<SandboxId, PreparedRecord>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine

@@ -22,9 +22,14 @@ impl Tables {
     }
 
     fn free_slot(&self, node: &NodeId) -> Option<u32> {
-        let used: HashSet<u32> =
-            self.sandboxes.values().filter(|s| s.node == *node).map(|s| s.uid_slot).collect();
+        let used = self.used_slots(node);
         (0..UID_SLOTS).find(|slot| !used.contains(slot))
+    }
+
+    pub(super) fn used_slots(&self, node: &NodeId) -> HashSet<u32> {
+        let lasting = self.sandboxes.values().filter(|s| s.node == *node).map(|s| s.uid_slot);
+        let prepared = self.prepared.values().filter(|p| p.node == *node).map(|p| p.uid_slot);
+        lasting.chain(prepared).collect()
     }
 
     pub(super) fn sandbox_list(

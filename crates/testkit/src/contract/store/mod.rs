@@ -4,6 +4,7 @@ mod accounts;
 mod execs;
 mod images;
 mod jobs;
+mod prepared;
 mod sandboxes;
 
 use std::sync::Arc;
@@ -31,6 +32,9 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     jobs::impossible(&*open().await).await;
     jobs::lists(&*open().await).await;
     jobs::remove(&*open().await).await;
+    prepared::claimed_or_removed(&*open().await).await;
+    prepared::slots(&*open().await).await;
+    prepared::images(&*open().await).await;
     open().await.check().await.unwrap();
 }
 

@@ -1,0 +1,217 @@
+//! What is ready, and what is being made.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use atoll_tasks::Periodic;
+use atoll_types::{
+    BootTime, EnvVars, GuestUser, ImageName, Labels, OnExpiry, PoolSize, SandboxId, SandboxSpec,
+};
+use parking_lot::Mutex;
+
+use super::demand::Demand;
+
+/// One that nobody has claimed for so long is made anew: what it stands on (the host's programs, its certificates) may have
+/// been replaced since.
+const AGE_MAX: Duration = Duration::from_secs(3_600);
+/// Wait after the first failure to make one; it doubles with each.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// Longest wait after failures.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// Everything that is made ahead.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    state: Mutex<State>,
+    /// The driver that fills them.
+    pub(super) filler: OnceLock<Periodic>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pools: Vec<Pool>,
+    /// Those that are being made, ready, or being claimed or discarded: nobody else may remove them.
+    held: HashSet<SandboxId>,
+    /// Nothing is made any more.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Pool {
+    shape: SandboxSpec,
+    size: PoolSize,
+    /// Oldest first.
+    ready: VecDeque<Ready>,
+    making: u32,
+    demand: Demand,
+    failures: u32,
+    not_before: BootTime,
+}
+
+#[derive(Debug)]
+struct Ready {
+    id: SandboxId,
+    made_at: BootTime,
+}
+
+/// What all sandboxes of one kind have in common: all that they are made with. What is taken away is known to serve alone, or
+/// told to the agent with each process.
+pub(super) fn shape(spec: &SandboxSpec, image: &ImageName) -> SandboxSpec {
+    SandboxSpec {
+        name: None,
+        image: image.clone(),
+        env: EnvVars::default(),
+        command: None,
+        user: GuestUser::agent(),
+        labels: Labels::new(),
+        ttl_seconds: None,
+        on_expiry: OnExpiry::Delete,
+        idle_seconds: 0,
+        ports: Vec::new(),
+        ..spec.clone()
+    }
+}
+
+impl Pools {
+    /// Sets which pools there are; answers with those of pools that are no more.
+    pub(super) fn define(&self, wanted: Vec<(SandboxSpec, PoolSize)>) -> Vec<SandboxId> {
+        let mut state = self.state.lock();
+        let old = std::mem::take(&mut state.pools);
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for pool in old {
+            if wanted.iter().any(|(shape, _)| *shape == pool.shape) {
+                kept.push(pool);
+            } else {
+                gone.extend(pool.ready.into_iter().map(|ready| ready.id));
+            }
+        }
+        for (shape, size) in wanted {
+            match kept.iter_mut().find(|pool| pool.shape == shape) {
+                Some(pool) => pool.size = size,
+                None => kept.push(Pool::new(shape, size)),
+            }
+        }
+        state.pools = kept;
+        gone
+    }
+
+    /// Takes one of this kind, if one is ready. It stays held until [`Pools::release`]. The one that was made last: what it
+    /// needs is warm.
+    pub(super) fn take(&self, shape: &SandboxSpec, now: BootTime) -> Option<SandboxId> {
+        let mut state = self.state.lock();
+        let pool = state.pools.iter_mut().find(|pool| pool.shape == *shape)?;
+        pool.demand.note(now);
+        pool.ready.pop_back().map(|ready| ready.id)
+    }
+
+    /// Takes those that are too old, or too many.
+    pub(super) fn take_surplus(&self, now: BootTime) -> Vec<SandboxId> {
+        let mut state = self.state.lock();
+        let mut surplus = Vec::new();
+        for pool in &mut state.pools {
+            let wanted = pool.wanted(now);
+            let too_many =
+                |ready: &VecDeque<Ready>| ready.len() > usize::try_from(wanted).unwrap_or(usize::MAX);
+            let too_old =
+                |ready: &VecDeque<Ready>| ready.front().is_some_and(|r| now.since(r.made_at) > AGE_MAX);
+            while too_many(&pool.ready) || too_old(&pool.ready) {
+                surplus.extend(pool.ready.pop_front().map(|ready| ready.id));
+            }
+        }
+        surplus
+    }
+
+    /// A kind of which one more is to be made now; it counts as being made, and is held, until [`Pools::made`].
+    pub(super) fn next(&self, now: BootTime, id: &SandboxId) -> Option<SandboxSpec> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return None;
+        }
+        let pool = state.pools.iter_mut().find_map(|pool| pool.lacks(now).then_some(pool))?;
+        pool.making += 1;
+        let shape = pool.shape.clone();
+        state.held.insert(id.clone());
+        Some(shape)
+    }
+
+    /// One was made, or could not be. False when it is not wanted any more, or is none.
+    pub(super) fn made(&self, shape: &SandboxSpec, id: &SandboxId, now: BootTime, well: bool) -> bool {
+        let mut state = self.state.lock();
+        let well = well && !state.closed;
+        let Some(pool) = state.pools.iter_mut().find(|pool| pool.shape == *shape) else { return false };
+        pool.making = pool.making.saturating_sub(1);
+        if well {
+            pool.failures = 0;
+            pool.ready.push_back(Ready { id: id.clone(), made_at: now });
+        } else {
+            let wait = BACKOFF_MIN.saturating_mul(1 << pool.failures.min(16)).min(BACKOFF_MAX);
+            pool.failures += 1;
+            pool.not_before = now.after(wait);
+        }
+        well
+    }
+
+    /// Takes all that are ready, and makes no more.
+    pub(super) fn close(&self) -> Vec<SandboxId> {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.pools.iter_mut().flat_map(|pool| pool.ready.drain(..)).map(|ready| ready.id).collect()
+    }
+
+    /// Takes one that died; false when it is none that is ready.
+    pub(crate) fn take_dead(&self, id: &SandboxId) -> bool {
+        let mut state = self.state.lock();
+        let of = |pool: &mut Pool| {
+            let at = pool.ready.iter().position(|ready| ready.id == *id)?;
+            pool.ready.remove(at)
+        };
+        state.pools.iter_mut().find_map(of).is_some()
+    }
+
+    /// Those that are ready.
+    pub(crate) fn ready(&self) -> Vec<SandboxId> {
+        let state = self.state.lock();
+        state.pools.iter().flat_map(|pool| pool.ready.iter().map(|ready| ready.id.clone())).collect()
+    }
+
+    /// Whether it is made ahead, and somebody here sees to it.
+    pub(crate) fn holds(&self, id: &SandboxId) -> bool {
+        self.state.lock().held.contains(id)
+    }
+
+    /// It is somebody's, or gone.
+    pub(super) fn release(&self, id: &SandboxId) {
+        self.state.lock().held.remove(id);
+    }
+
+    /// Asks for a pass of the driver.
+    pub(super) fn refill(&self) {
+        if let Some(filler) = self.filler.get() {
+            filler.activate();
+        }
+    }
+}
+
+impl Pool {
+    fn new(shape: SandboxSpec, size: PoolSize) -> Self {
+        Self {
+            shape,
+            size,
+            ready: VecDeque::new(),
+            making: 0,
+            demand: Demand::default(),
+            failures: 0,
+            not_before: BootTime::from_ms(0),
+        }
+    }
+
+    fn wanted(&mut self, now: BootTime) -> u32 {
+        self.size.wanted(self.demand.lately(now))
+    }
+
+    fn lacks(&mut self, now: BootTime) -> bool {
+        let has = u32::try_from(self.ready.len()).unwrap_or(u32::MAX).saturating_add(self.making);
+        self.not_before <= now && has < self.wanted(now)
+    }
+}
