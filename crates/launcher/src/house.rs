@@ -17,8 +17,19 @@ pub(crate) mod mount_points {
     pub(crate) const LOWER: &str = "lower";
     /// The writable layer.
     pub(crate) const LAYER: &str = "layer";
+    /// Folders of the writable layer.
+    pub(crate) const UPPER: &str = "layer/upper";
+    pub(crate) const WORK: &str = "layer/work";
+    /// A folder of the host.
+    pub(crate) const USR: &str = "usr";
+    /// Never anything.
+    pub(crate) const EMPTY: &str = "empty";
+    /// Both as layers of an overlay.
+    pub(crate) const USR_AND_EMPTY: &str = "usr:empty";
     /// The merged root.
     pub(crate) const ROOT: &str = "root";
+    /// Each of them.
+    pub(crate) const ALL: [&str; 5] = [LOWER, LAYER, USR, EMPTY, ROOT];
 }
 
 /// Longest file that says the installation's id, in bytes.
@@ -53,7 +64,7 @@ impl House {
                 .at(Step::MakeFolder)?;
         }
         let mounts = make_dir(&native, "mnt", 0o700)?;
-        for name in [mount_points::LOWER, mount_points::LAYER, mount_points::ROOT] {
+        for name in mount_points::ALL {
             make_dir(&mounts, name, 0o700)?;
         }
         Ok(Self { installation, native, agents, mounts, serve_gid: arguments.serve_gid })

@@ -72,6 +72,7 @@ steps! {
     ConfigureRoot = "configure the overlay of the root",
     MountRoot = "mount the overlay of the root",
     RootReadOnly = "mount the root writable (the overlay fell back to read-only)",
+    OverlayUsr = "mount an overlay of the host's /usr",
     AttachRoot = "attach the root",
     PivotRoot = "change the root",
     DetachHost = "detach the host's mounts",

@@ -29,6 +29,9 @@ pub(crate) struct Layers {
 
 /// Flags of mounts that hold files of sandboxes or images.
 const NO_SUID_NO_DEV: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+/// The same for a new mount.
+const NO_SUID_NO_DEV_MOUNT: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
 /// Clones the mounts of the image and the layer and puts the id mapping on them. Must be done before the mount
 /// namespace is left: mounts of another namespace cannot be cloned.
@@ -80,45 +83,74 @@ pub(crate) fn mount_root(layers: &Layers, first_id: u32) -> Result<OwnedFd, Step
     // The overlay finds its layers by path, so they are attached for a moment. Relative paths: the data folder's own
     // name may hold the commas and colons that separate options.
     for (mount, place) in [(&layers.lower, mount_points::LOWER), (&layers.layer, mount_points::LAYER)] {
-        target(CWD, place).and_then(|place| attach(mount, place)).at(Step::AttachLayers)?;
+        attach_layer(mount, place)?;
     }
-    let root = configure_overlay().and_then(|context| {
-        // The kernel makes the overlay's working folders as whoever mounts it. Root of the host has no id in the
-        // layers' mapping: the overlay would fall back to read-only without an error. So the sandbox's root mounts it,
-        // with all capabilities of the host's.
-        as_guest(first_id, || fsconfig_create(&context).at(Step::MountRoot))?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::MountRoot)
-    })?;
+    let context = configure_overlay(&ROOT_OPTIONS).at(Step::ConfigureRoot)?;
+    // No fsync reaches the disk while it runs, and its end does not write back the whole file system; what is lost is
+    // only what a crash of the host loses, and that is marked.
+    fsconfig_set_flag(&context, "volatile").at(Step::ConfigureRoot)?;
+    // The kernel makes the overlay's working folders as whoever mounts it. Root of the host has no id in the
+    // layers' mapping: the overlay would fall back to read-only without an error. So the sandbox's root mounts it,
+    // with all capabilities of the host's.
+    as_guest(first_id, || fsconfig_create(&context).at(Step::MountRoot))?;
+    let root = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, NO_SUID_NO_DEV_MOUNT).at(Step::MountRoot)?;
     if fstatvfs(&root).at(Step::RootReadOnly)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(StepError { step: Step::RootReadOnly, errno: Errno::ROFS });
     }
     Ok(root)
 }
 
-fn configure_overlay() -> Result<OwnedFd, StepError> {
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Step::ConfigureRoot)?;
-    let upper = format!("{}/upper", mount_points::LAYER);
-    let work = format!("{}/work", mount_points::LAYER);
-    let options = [
-        ("source", "sandbox"),
-        ("lowerdir", mount_points::LOWER),
-        ("upperdir", &upper),
-        ("workdir", &work),
-        // Folders of the image can be renamed, and nothing else of what an image may have set is believed.
-        ("redirect_dir", "on"),
-        ("metacopy", "off"),
-        ("index", "off"),
-        ("xino", "off"),
-    ];
+/// Attaches a layer where an overlay that is made next finds it.
+fn attach_layer(mount: &OwnedFd, place: &str) -> Result<(), StepError> {
+    target(CWD, place).and_then(|place| attach(mount, place)).at(Step::AttachLayers)
+}
+
+/// Folders of the image can be renamed, and nothing else of what an image may have set is believed.
+const ROOT_OPTIONS: [(&str, &str); 8] = [
+    ("source", "sandbox"),
+    ("lowerdir", mount_points::LOWER),
+    ("upperdir", mount_points::UPPER),
+    ("workdir", mount_points::WORK),
+    ("redirect_dir", "on"),
+    ("metacopy", "off"),
+    ("index", "off"),
+    ("xino", "off"),
+];
+
+fn configure_overlay(options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
-        fsconfig_set_string(&context, key, value).at(Step::ConfigureRoot)?;
+        fsconfig_set_string(&context, *key, *value)?;
     }
-    // No fsync reaches the disk while it runs, and its end does not write back the whole file system; what is lost is
-    // only what a crash of the host loses, and that is marked.
-    fsconfig_set_flag(&context, "volatile").at(Step::ConfigureRoot)?;
     Ok(context)
 }
+
+/// Mounts an overlay over each folder of the host, attached nowhere yet; after [`mount_root`], in its namespace.
+///
+/// Not the folder itself: watches (`inotify`) and locks (`flock`) are on inodes, and those of a folder that is only mounted
+/// are the host's and every other sandbox's too. An overlay has its own. It keeps the names that it has looked up, so an upgrade
+/// on the host reaches a sandbox that runs only in part; see the threat model.
+pub(crate) fn mount_usr(layers: &Layers, first_id: u32) -> Result<Vec<(OwnedFd, String)>, StepError> {
+    let one = |(mount, path): &(OwnedFd, String)| {
+        attach_layer(mount, mount_points::USR)?;
+        let context = configure_overlay(&USR_OPTIONS).at(Step::OverlayUsr)?;
+        as_guest(first_id, || fsconfig_create(&context).at(Step::OverlayUsr))?;
+        let attributes = NO_SUID_NO_DEV_MOUNT.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
+        let overlay = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).at(Step::OverlayUsr)?;
+        Ok((overlay, path.clone()))
+    };
+    layers.usr.iter().map(one).collect()
+}
+
+/// The kernel wants two layers where there is none to write to: the second has nothing in it.
+const USR_OPTIONS: [(&str, &str); 6] = [
+    ("source", "usr"),
+    ("lowerdir", mount_points::USR_AND_EMPTY),
+    ("redirect_dir", "nofollow"),
+    ("metacopy", "off"),
+    ("index", "off"),
+    ("xino", "off"),
+];
 
 /// Does something as the sandbox's root as far as files go, with the capabilities of the host's.
 pub(super) fn as_guest<T>(first_id: u32, act: impl FnOnce() -> Result<T, StepError>) -> Result<T, StepError> {
@@ -142,10 +174,9 @@ pub(crate) fn enter_root(root: &OwnedFd) -> Result<(), StepError> {
     chdir("/").at(Step::PivotRoot)
 }
 
-/// Attaches the host's `/usr` as a mount of its own, since an upgrade on the host would be undefined beneath an overlay;
-/// `/usr/local` stays the sandbox's own and writable.
-pub(crate) fn attach_usr(layers: &Layers, first_id: u32) -> Result<(), StepError> {
-    for (mount, path) in &layers.usr {
+/// Attaches the host's `/usr`; `/usr/local` stays the sandbox's own and writable.
+pub(crate) fn attach_usr(usr: &[(OwnedFd, String)], first_id: u32) -> Result<(), StepError> {
+    for (mount, path) in usr {
         let name = path.trim_start_matches('/');
         let place = as_guest(first_id, || root_target(name).at(Step::MountUsr))?;
         let local = if name == "usr" { Some(clone_mount(&place, "local").at(Step::MountUsr)?) } else { None };

@@ -94,8 +94,9 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
 
     // The root, and nothing of the host in sight any more: from here on every path is the sandbox's.
     let root = mounts::mount_root(&layers, guest_root)?;
+    let usr = mounts::mount_usr(&layers, guest_root)?;
     mounts::enter_root(&root)?;
-    mounts::attach_usr(&layers, guest_root)?;
+    mounts::attach_usr(&usr, guest_root)?;
 
     // The kernel's file systems, of the new namespaces. /dev first: its null device masks files of the others.
     mounts::mount_dev(guest_root, request.limits.memory_bytes)?;

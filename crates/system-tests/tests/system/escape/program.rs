@@ -30,7 +30,6 @@ pub(super) enum Flag {
     User = 2,
     Lacking = 4,
     HostImage = 8,
-    OwnFiles = 16,
 }
 
 /// One way out.

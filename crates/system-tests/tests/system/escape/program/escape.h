@@ -27,7 +27,6 @@ enum flags {
     USER = 2,   /* tried as a user only: root inside may do this to his own sandbox */
     LACKING = 4, /* not every kernel has it, so the control may not show it open */
     HOST_IMAGE = 8, /* about the host's own files, which only the image `host` shows */
-    OWN_FILES = 16, /* about files that sandboxes of one image share: not in the image `host`, see the threat model */
 };
 
 struct attempt {

@@ -327,7 +327,7 @@ const struct attempt neighbours[] = {
     {"peer-sysv-semaphore", reach, "semaphore", "find semaphores (System V) of theirs", "it is found", "ENOENT", 0},
     {"peer-sysv-messages", reach, "messages", "find message queues (System V) of theirs", "it is found", "ENOENT", 0},
     {"peer-process", reach, "process", "find processes of theirs", "one is found", "ESRCH", 0},
-    {"peer-watch", see_use, NULL, "watch a neighbour use a file of the same image, `inotify`", "it is seen", "", OWN_FILES},
-    {"peer-lock", see_lock, NULL, "see a neighbour's lock on a file of the same image", "it is seen", "", OWN_FILES},
+    {"peer-watch", see_use, NULL, "watch a neighbour use a file of the same image, `inotify`", "it is seen", "", 0},
+    {"peer-lock", see_lock, NULL, "see a neighbour's lock on a file of the same image", "it is seen", "", 0},
     {NULL},
 };
