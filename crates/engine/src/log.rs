@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use atoll_ports::{ExecFilter, ExecRecord};
+use atoll_ports::{ExecFilter, ExecRecord, SandboxRecord};
 use atoll_types::{
-    ErrorCode, ExecEvent, ExecEventKind, ExecKind, ExecStatus, OutputStream, SandboxId, Timestamp,
+    ErrorCode, ExecEvent, ExecEventKind, ExecId, ExecKind, ExecStatus, OutputStream, SandboxId, Timestamp,
 };
 use futures_util::StreamExt;
 
@@ -73,6 +73,21 @@ impl Engine {
         let mains = ExecFilter { kind: Some(ExecKind::Main), ..ExecFilter::default() };
         let page = self.inner.ports.store.exec_list(id, &mains, None, 1).await?;
         Ok(page.items.into_iter().next())
+    }
+
+    /// Drops what earlier main processes wrote: the log of a sandbox is that of the last one, and has one bound.
+    pub(crate) async fn drop_earlier_main_logs(
+        &self,
+        sandbox: &SandboxRecord,
+        new: &ExecId,
+    ) -> Result<(), EngineError> {
+        let mains = ExecFilter { kind: Some(ExecKind::Main), ..ExecFilter::default() };
+        // Each start drops that of the one before; the new one may be written down already.
+        let page = self.inner.ports.store.exec_list(&sandbox.id, &mains, None, 2).await?;
+        for earlier in page.items.iter().filter(|main| main.id != *new) {
+            self.inner.ports.exec_logs.remove(&sandbox.id, &earlier.id).await?;
+        }
+        Ok(())
     }
 
     /// Takes in what is there; answers with the number of its last event.

@@ -200,7 +200,13 @@ impl Engine {
                 Ok(flushed?)
             }
             Step::StartRuntime => self.start_runtime(record).await,
-            Step::StartMain => self.start_main(record, main_exec_id(operation)?).await,
+            Step::StartMain => {
+                let id = main_exec_id(operation)?;
+                if operation.kind != OperationKind::Create {
+                    self.drop_earlier_main_logs(record, &id).await?;
+                }
+                self.start_main(record, id).await
+            }
             Step::OpenPorts => {
                 self.open_ports(record).await;
                 Ok(())

@@ -140,12 +140,11 @@ async fn in_parts<T: Send + 'static>(mut all: Vec<T>, act: fn(T) -> io::Result<(
     result
 }
 
-/// Syncs both segments. The one that grows comes first: a rotation meanwhile makes it the older one, which is looked at
+/// Syncs all segments. The one that grows comes first: a rotation meanwhile makes it the older one, which is looked at
 /// next.
 fn sync_log(layout: &Layout) -> io::Result<()> {
-    let current = sync(&layout.current, File::sync_data);
-    let older = sync(&layout.older, File::sync_data);
-    current.and(older)
+    let newest_first = [&layout.current, &layout.older, &layout.oldest];
+    newest_first.map(|path| sync(path, File::sync_data)).into_iter().fold(Ok(()), io::Result::and)
 }
 
 /// Syncs what is there; what was removed needs no disk.

@@ -46,6 +46,15 @@ impl SegmentHeader {
     }
 }
 
+/// How many segments of a log are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The one that grows and the one before.
+    Two,
+    /// And the one before that: less is dropped at once.
+    Three,
+}
+
 /// The files of one exec.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -55,6 +64,8 @@ pub(crate) struct Layout {
     pub(crate) current: PathBuf,
     /// The one before it.
     pub(crate) older: PathBuf,
+    /// The one before that, where three are kept.
+    pub(crate) oldest: PathBuf,
     /// One that is being made, and has no meaning yet.
     fresh: PathBuf,
 }
@@ -81,7 +92,18 @@ impl Layout {
     pub(crate) fn new(root: &Path, sandbox: &SandboxId, exec: &ExecId) -> Self {
         let dir = root.join(sandbox.as_str());
         let file = |suffix: &str| dir.join(format!("{exec}.{suffix}"));
-        Self { current: file("log"), older: file("old"), fresh: file("new"), dir }
+        Self { current: file("log"), older: file("old"), oldest: file("older"), fresh: file("new"), dir }
+    }
+
+    /// The segments that were before the one that grows, oldest first. A rotation that a crash cut off leaves out the middle one,
+    /// and no number.
+    pub(crate) fn before(&self) -> [&Path; 2] {
+        [&self.oldest, &self.older]
+    }
+
+    /// Removes the segments before the one that grows; answers with the bytes that they had.
+    pub(crate) fn remove_before(&self) -> io::Result<u64> {
+        self.before().into_iter().try_fold(0, |bytes, path| Ok(bytes + remove_if_there(path)?))
     }
 
     /// The exec that a file of a sandbox's folder belongs to.
@@ -115,15 +137,28 @@ impl Layout {
         std::fs::rename(&self.fresh, &self.current)
     }
 
-    /// Makes the current segment the older one, which drops the one before, and the prepared one the current.
-    pub(crate) fn rotate(&self) -> io::Result<()> {
+    /// Makes the current segment the older one and the prepared one the current, and drops the oldest of as many as are
+    /// kept; answers with the bytes that were dropped. At every moment what is there has no gap.
+    pub(crate) fn rotate(&self, kept: Kept) -> io::Result<u64> {
+        let dropped = match kept {
+            Kept::Two => &self.older,
+            Kept::Three => &self.oldest,
+        };
+        let mut bytes = std::fs::metadata(dropped).map(|m| m.len()).unwrap_or(0);
+        if kept == Kept::Three {
+            match std::fs::rename(&self.older, &self.oldest) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => bytes = 0,
+                result => result?,
+            }
+        }
         std::fs::rename(&self.current, &self.older)?;
-        self.publish()
+        self.publish()?;
+        Ok(bytes)
     }
 
     /// Removes everything; answers with the bytes that it had.
     pub(crate) fn remove(&self) -> io::Result<u64> {
         remove_if_there(&self.fresh)?;
-        Ok(remove_if_there(&self.older)? + remove_if_there(&self.current)?)
+        Ok(self.remove_before()? + remove_if_there(&self.current)?)
     }
 }

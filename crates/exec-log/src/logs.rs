@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs};
-use atoll_types::{ExecId, SandboxId};
+use atoll_types::{ExecId, ExecKind, SandboxId};
 
 use crate::flush::{self, Flush, Note};
-use crate::layout::Layout;
+use crate::layout::{Kept, Layout};
 use crate::quota::Usages;
 use crate::reader::Reader;
 use crate::writer::Writer;
 
 /// Bytes of one segment: two of them are the bound of an exec's log, 64 MiB.
 const SEGMENT_BYTES: u64 = 32 << 20;
+/// Bytes of the log of a main process, 10 MiB: what a sandbox's log is promised to take.
+const MAIN_BYTES: u64 = 10 << 20;
+/// Segments of it: when one begins, two thirds are held.
+const MAIN_SEGMENTS: u64 = 3;
 /// Bytes of all logs of one sandbox: eight that are full.
 const SANDBOX_BYTES: u64 = 512 << 20;
 /// Part of a segment that a writer may fill while its sandbox is beyond the quota: one over this many.
@@ -27,6 +31,8 @@ const TIGHT_PARTS: u64 = 32;
 pub struct Options {
     /// Bytes of one of the two segments of an exec's log.
     pub segment_bytes: u64,
+    /// Bytes of the log of a main process, in three segments.
+    pub main_bytes: u64,
     /// Bytes of all logs of one sandbox. Beyond it the output of ended execs goes, oldest first; then each writer keeps
     /// little more than its latest output.
     pub sandbox_bytes: u64,
@@ -34,13 +40,31 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES, sandbox_bytes: SANDBOX_BYTES }
+        Self { segment_bytes: SEGMENT_BYTES, main_bytes: MAIN_BYTES, sandbox_bytes: SANDBOX_BYTES }
     }
 }
 
 impl Options {
+    fn bounds(&self, kind: ExecKind) -> Bounds {
+        match kind {
+            ExecKind::Exec => Bounds { segment_bytes: self.segment_bytes, kept: Kept::Two },
+            ExecKind::Main => Bounds { segment_bytes: self.main_bytes / MAIN_SEGMENTS, kept: Kept::Three },
+        }
+    }
+}
+
+/// Bounds of one log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes of a segment.
+    pub(crate) segment_bytes: u64,
+    /// How many are kept.
+    pub(crate) kept: Kept,
+}
+
+impl Bounds {
     /// Bytes of a segment while the sandbox is beyond its quota.
-    pub(crate) fn tight_bytes(&self) -> u64 {
+    pub(crate) fn tight_bytes(self) -> u64 {
         self.segment_bytes / TIGHT_PARTS
     }
 }
@@ -151,17 +175,18 @@ impl ExecLogs for DirExecLogs {
         &self,
         sandbox: &SandboxId,
         exec: &ExecId,
+        kind: ExecKind,
     ) -> Result<Box<dyn ExecLogWriter>, ExecLogError> {
         let Inner { root, options, usages, flush } = &*self.0;
         let usage = usages.of(root, sandbox, options.sandbox_bytes);
-        let (layout, exec, options) = (self.layout(sandbox, exec), exec.clone(), *options);
+        let (layout, exec, bounds) = (self.layout(sandbox, exec), exec.clone(), options.bounds(kind));
         let note = Note::new(flush, layout.clone());
-        let new = !layout.current.exists() && !layout.older.exists();
-        // Finding the end of a log reads all of it; where there is none, as for nearly every exec, two looks suffice.
+        let new = !layout.current.exists() && layout.before().iter().all(|path| !path.exists());
+        // Finding the end of a log reads all of it; where there is none, as for nearly every exec, three looks suffice.
         let writer = if new {
-            Writer::open(layout, exec, options, usage, note).map_err(failed("read"))?
+            Writer::open(layout, exec, bounds, usage, note).map_err(failed("read"))?
         } else {
-            blocking("read", move || Writer::open(layout, exec, options, usage, note)).await?
+            blocking("read", move || Writer::open(layout, exec, bounds, usage, note)).await?
         };
         Ok(Box::new(writer))
     }

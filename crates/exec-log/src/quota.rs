@@ -143,15 +143,13 @@ impl Usage {
 
 /// Drops all output of an exec that ended, and leaves a header that names its last event; answers with the bytes freed.
 fn drop_output(layout: &Layout) -> io::Result<u64> {
-    let before =
-        [&layout.older, &layout.current].map(|path| std::fs::metadata(path).map(|m| m.len()).unwrap_or(0));
-    let current = Segment::open(&layout.current)?;
-    let latest = if current.is_some() { current } else { Segment::open(&layout.older)? };
-    let Some(mut latest) = latest else { return Ok(0) };
+    let before = [&layout.oldest, &layout.older, &layout.current]
+        .map(|path| std::fs::metadata(path).map(|m| m.len()).unwrap_or(0));
+    let Some(mut latest) = Segment::open_held(layout)?.pop() else { return Ok(0) };
     let last_seq = latest.skip_to(u64::MAX)?.unwrap_or(latest.header.last_seq);
     layout.prepare(SegmentHeader { index: latest.header.index + 1, last_seq })?;
     layout.publish()?;
-    crate::layout::remove_if_there(&layout.older)?;
+    layout.remove_before()?;
     Ok(before.iter().sum::<u64>().saturating_sub(crate::layout::HEADER_BYTES))
 }
 

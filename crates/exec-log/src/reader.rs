@@ -37,12 +37,11 @@ impl Place {
 
     /// Goes to the oldest segment that is held and has a number of at least `index`; false when there is none.
     fn enter_from(&mut self, index: u64) -> io::Result<bool> {
-        let older = Segment::open(&self.layout.older)?;
-        let current = Segment::open(&self.layout.current)?;
-        if let Some(oldest) = older.as_ref().or(current.as_ref()) {
+        let held = Segment::open_held(&self.layout)?;
+        if let Some(oldest) = held.first() {
             self.note_oldest(oldest);
         }
-        let next = older.into_iter().chain(current).find(|segment| segment.header.index >= index);
+        let next = held.into_iter().find(|segment| segment.header.index >= index);
         next.map(|segment| self.enter(segment)).transpose().map(|entered| entered.is_some())
     }
 

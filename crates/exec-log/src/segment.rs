@@ -7,11 +7,15 @@ use std::path::Path;
 
 use atoll_types::ExecEvent;
 
-use crate::layout::{self, SegmentHeader};
+use crate::layout::{self, Layout, SegmentHeader};
 use crate::record;
 
 /// Bytes that are read at once; a record that is longer is read whole.
 const READ_BYTES: usize = 64 << 10;
+
+/// Looks at the segments of a log beside a writer. A rotation takes as long as some hundreds of them, so the second succeeds;
+/// a log with a gap, which only a broken disk makes, is taken as it is.
+const LOOKS_MAX: usize = 8;
 
 /// A segment and a place in it, always at the beginning of a record.
 #[derive(Debug)]
@@ -30,6 +34,22 @@ impl Segment {
         let Some(file) = layout::open_if_there(path, OpenOptions::new().read(true))? else { return Ok(None) };
         let Some(header) = SegmentHeader::read(&file)? else { return Ok(None) };
         Ok(Some(Self { file, header, offset: layout::HEADER_BYTES, buffer: Vec::new(), taken: 0 }))
+    }
+
+    /// Those of a log that are there, oldest first.
+    pub(crate) fn open_held(layout: &Layout) -> io::Result<Vec<Self>> {
+        let mut held = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            held.clear();
+            for path in layout.before().into_iter().chain([&*layout.current]) {
+                held.extend(Self::open(path)?);
+            }
+            // A rotation between two looks can hide a segment, or show one twice.
+            if held.windows(2).all(|pair| pair[0].header.index + 1 == pair[1].header.index) {
+                break;
+            }
+        }
+        Ok(held)
     }
 
     /// Where the next record is or will be.

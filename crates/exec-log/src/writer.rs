@@ -10,7 +10,7 @@ use atoll_types::{ExecEvent, ExecId};
 
 use crate::flush::Note;
 use crate::layout::{self, Layout, SegmentHeader};
-use crate::logs::{Options, failed};
+use crate::logs::{Bounds, failed};
 use crate::quota::Usage;
 use crate::record;
 use crate::segment::Segment;
@@ -32,7 +32,7 @@ struct Current {
 pub(crate) struct Writer {
     layout: Layout,
     exec: ExecId,
-    options: Options,
+    bounds: Bounds,
     usage: Arc<Usage>,
     note: Note,
     /// None before the first output.
@@ -52,21 +52,19 @@ impl Writer {
     pub(crate) fn open(
         layout: Layout,
         exec: ExecId,
-        options: Options,
+        bounds: Bounds,
         usage: Arc<Usage>,
         note: Note,
     ) -> io::Result<Self> {
         usage.open(&exec);
         let mut writer =
-            Self { layout, exec, options, usage, note, current: None, last_seq: 0, truncated: false };
-        let older = Segment::open(&writer.layout.older)?;
-        let current = Segment::open(&writer.layout.current)?;
-        let oldest = older.as_ref().or(current.as_ref()).map(|segment| segment.header.index);
-        writer.truncated = oldest.is_some_and(|index| index > 0);
-        match (current, older) {
-            (Some(current), _) => writer.resume(current)?,
-            (None, Some(older)) => writer.resume_after(older)?,
-            (None, None) => {}
+            Self { layout, exec, bounds, usage, note, current: None, last_seq: 0, truncated: false };
+        let mut held = Segment::open_held(&writer.layout)?;
+        writer.truncated = held.first().is_some_and(|oldest| oldest.header.index > 0);
+        if let Some(current) = Segment::open(&writer.layout.current)? {
+            writer.resume(current)?;
+        } else if let Some(older) = held.pop() {
+            writer.resume_after(older)?;
         }
         Ok(writer)
     }
@@ -94,7 +92,7 @@ impl Writer {
 
     /// The segment that grows, with room for `bytes` more.
     fn room(&mut self, bytes: u64) -> io::Result<&mut Current> {
-        let full = if self.usage.over() { self.options.tight_bytes() } else { self.options.segment_bytes };
+        let full = if self.usage.over() { self.bounds.tight_bytes() } else { self.bounds.segment_bytes };
         let fits = |current: &Current| current.bytes + bytes <= full || current.bytes <= layout::HEADER_BYTES;
         if !self.current.as_ref().is_some_and(fits) {
             self.begin_segment()?;
@@ -102,17 +100,16 @@ impl Writer {
         self.current.as_mut().ok_or_else(|| io::Error::other("there is no segment"))
     }
 
-    /// Begins the first segment or the next one; the second before it is dropped. On failure all stays as it was.
+    /// Begins the first segment or the next one; the oldest is dropped. On failure all that is held stays.
     fn begin_segment(&mut self) -> io::Result<()> {
         let index = self.current.as_ref().map_or(0, |current| current.index + 1);
         let file = self.layout.prepare(SegmentHeader { index, last_seq: self.last_seq })?;
         if index == 0 {
             self.layout.publish()?;
         } else {
-            let dropped = std::fs::metadata(&self.layout.older).map(|m| m.len()).unwrap_or(0);
-            self.layout.rotate()?;
+            let dropped = self.layout.rotate(self.bounds.kept)?;
             self.usage.subtract(dropped);
-            self.truncated |= index > 1;
+            self.truncated |= dropped > 0;
         }
         self.current = Some(Current { file, index, bytes: layout::HEADER_BYTES });
         Ok(())
@@ -167,7 +164,7 @@ impl Writer {
         let usage = Arc::clone(&self.usage);
         tokio::task::spawn_blocking(move || usage.evict()).await.map_err(io::Error::other)??;
         if self.usage.over() {
-            self.usage.subtract(layout::remove_if_there(&self.layout.older)?);
+            self.usage.subtract(self.layout.remove_before()?);
             self.truncated |= self.current.as_ref().is_some_and(|current| current.index > 0);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Output of execs on disk: what clients read, and what the agent's ring is acknowledged against.
 
 use async_trait::async_trait;
-use atoll_types::{ExecEvent, ExecId, SandboxId};
+use atoll_types::{ExecEvent, ExecId, ExecKind, SandboxId};
 
 /// A piece of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +45,13 @@ pub trait ExecLogReader: std::fmt::Debug + Send {
 /// All logs of a node.
 #[async_trait]
 pub trait ExecLogs: std::fmt::Debug + Send + Sync {
-    /// For writing; finds the end, and cuts a record that a crash left half written.
+    /// For writing; finds the end, and cuts a record that a crash left half written. Logs of main processes have a bound of
+    /// their own.
     async fn writer(
         &self,
         sandbox: &SandboxId,
         exec: &ExecId,
+        kind: ExecKind,
     ) -> Result<Box<dyn ExecLogWriter>, ExecLogError>;
     /// For reading output events numbered greater than `after_seq`.
     async fn reader(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
-use atoll_types::{ExecEvent, ExecEventKind, ExecId, SandboxId};
+use atoll_types::{ExecEvent, ExecEventKind, ExecId, ExecKind, SandboxId};
 use parking_lot::Mutex;
 
 use crate::faults::Faults;
@@ -186,6 +186,7 @@ impl ExecLogs for FakeExecLogs {
         &self,
         sandbox: &SandboxId,
         exec: &ExecId,
+        _same_for_all: ExecKind,
     ) -> Result<Box<dyn ExecLogWriter>, ExecLogError> {
         let key = (sandbox.clone(), exec.clone());
         self.0

@@ -204,7 +204,7 @@ impl Engine {
     ) -> Result<Box<dyn ExecLogWriter>, Outcome> {
         let mut wait = BACKOFF_MIN;
         loop {
-            match self.inner.ports.exec_logs.writer(live.sandbox(), live.id()).await {
+            match self.inner.ports.exec_logs.writer(live.sandbox(), live.id(), live.record.kind).await {
                 Ok(writer) => return Ok(writer),
                 Err(error) => {
                     tracing::warn!(exec.id = %live.id(), "the log of an exec cannot be opened: {error}")

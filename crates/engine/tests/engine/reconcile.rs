@@ -5,7 +5,8 @@ use std::time::Duration;
 use atoll_ports::{Durability, ExecLogs, RuntimeError, RuntimeEvent, Store};
 use atoll_testkit::{Fault, LogFault, StoreFault, samples};
 use atoll_types::{
-    Desired, ExecEvent, ExecEventKind, ExecId, Observed, OutputStream, SandboxId, Status, StopReason,
+    Desired, ExecEvent, ExecEventKind, ExecId, ExecKind, Observed, OutputStream, SandboxId, Status,
+    StopReason,
 };
 
 use crate::world::{Serve, World, block, sandbox, with_main};
@@ -23,7 +24,7 @@ fn what_no_record_owns_is_removed() {
     for (slot, running) in [(100, true), (101, false)] {
         world.runtime.plant(&SandboxId::random(), slot, running);
     }
-    let mut log = block(world.logs.writer(&SandboxId::random(), &ExecId::random())).unwrap();
+    let mut log = block(world.logs.writer(&SandboxId::random(), &ExecId::random(), ExecKind::Exec)).unwrap();
     let kind = ExecEventKind::Output(OutputStream::Stdout, b"x".to_vec());
     block(log.append(&[ExecEvent { seq: 2, time: samples::now(), kind }])).unwrap();
     let serve = world.serve();

@@ -19,7 +19,8 @@ fn output(seq: u64, data: Vec<u8>) -> ExecEvent {
 
 /// Logs with these bounds.
 fn small(dir: &std::path::Path, segment_bytes: u64, sandbox_bytes: u64) -> DirExecLogs {
-    DirExecLogs::with_options(dir.to_owned(), Options { segment_bytes, sandbox_bytes })
+    let options = Options { segment_bytes, main_bytes: 3 * segment_bytes, sandbox_bytes };
+    DirExecLogs::with_options(dir.to_owned(), options)
 }
 
 /// All that is held, as one page.

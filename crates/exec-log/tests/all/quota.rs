@@ -1,5 +1,5 @@
 use atoll_ports::ExecLogs;
-use atoll_types::{ExecId, SandboxId};
+use atoll_types::{ExecId, ExecKind, SandboxId};
 
 use crate::{held, output};
 
@@ -17,7 +17,7 @@ async fn beyond_the_quota_the_oldest_ended_output_goes() {
     let mut execs = Vec::new();
     for _ in 0..30 {
         let exec = ExecId::random();
-        let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+        let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
         for seq in 2..12 {
             writer.append(&[output(seq, vec![b'x'; 1_000])]).await.unwrap();
         }
@@ -28,7 +28,7 @@ async fn beyond_the_quota_the_oldest_ended_output_goes() {
     }
     let first = held(&logs, &sandbox, &execs[0]).await;
     assert_eq!((first.events, first.first_held), (vec![], Some(12)), "it says that it had output up to 11");
-    let reopened = logs.writer(&sandbox, &execs[0]).await.unwrap();
+    let reopened = logs.writer(&sandbox, &execs[0], ExecKind::Exec).await.unwrap();
     assert_eq!((reopened.last_seq(), reopened.truncated()), (11, true));
     let last = held(&logs, &sandbox, &execs[29]).await;
     assert_eq!((last.events.len(), last.first_held), (10, None));
@@ -43,7 +43,7 @@ async fn writers_that_go_on_beyond_the_quota_keep_their_latest_output() {
     let execs: Vec<_> = (0..4).map(|_| ExecId::random()).collect();
     let mut writers = Vec::new();
     for exec in &execs {
-        writers.push(logs.writer(&sandbox, exec).await.unwrap());
+        writers.push(logs.writer(&sandbox, exec, ExecKind::Exec).await.unwrap());
     }
     for seq in 2..600 {
         for writer in &mut writers {
@@ -66,7 +66,7 @@ async fn a_writer_of_a_removed_sandbox_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let logs = super::small(dir.path(), 2_000, 1 << 40);
     let sandbox = SandboxId::random();
-    let mut writer = logs.writer(&sandbox, &ExecId::random()).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &ExecId::random(), ExecKind::Exec).await.unwrap();
     writer.append(&[output(2, vec![b'x'; 1_500])]).await.unwrap();
     logs.remove_sandbox(&sandbox).await.unwrap();
     writer.append(&[output(3, vec![b'x'; 1_500])]).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atoll_ports::{ExecLogReader, ExecLogs};
-use atoll_types::{ExecEvent, ExecEventKind, ExecExit, ExecId, OutputStream, SandboxId, Timestamp};
+use atoll_types::{ExecEvent, ExecEventKind, ExecExit, ExecId, ExecKind, OutputStream, SandboxId, Timestamp};
 
 /// Checks logs; `open` gives empty ones each time.
 pub async fn exec_logs(open: impl AsyncFn() -> Arc<dyn ExecLogs>) {
@@ -43,7 +43,7 @@ async fn written_and_read(logs: &dyn ExecLogs) {
     let every_byte: Vec<u8> = (0..=255).cycle().take(70_000).collect();
     let events =
         [output(2, b"a\n"), output(3, b""), output(4, &every_byte), output(5, "\u{1f40b}".as_bytes())];
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     assert_eq!((writer.last_seq(), writer.truncated()), (0, false));
     writer.append(&[]).await.unwrap();
     assert_eq!(logs.sandboxes().await.unwrap(), [], "nothing is there before the first output");
@@ -57,7 +57,7 @@ async fn written_and_read(logs: &dyn ExecLogs) {
         assert_eq!(all(&mut *reader, 1 << 20).await, expected, "after {after_seq}");
     }
     drop(writer);
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     assert_eq!(
         (writer.last_seq(), writer.truncated()),
         (5, false),
@@ -77,7 +77,7 @@ async fn read_while_written(logs: &dyn ExecLogs) {
     let (sandbox, exec) = (SandboxId::random(), ExecId::random());
     let mut reader = logs.reader(&sandbox, &exec, 0).await.unwrap();
     assert_eq!(reader.next(100).await.unwrap().events, [], "a reader may come before the first output");
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     for seq in 2..50 {
         let event = output(seq, seq.to_string().as_bytes());
         writer.append(std::slice::from_ref(&event)).await.unwrap();
@@ -92,7 +92,7 @@ async fn only_output(logs: &dyn ExecLogs) {
     let start = ExecEvent { seq: 1, time, kind: ExecEventKind::Start };
     let exit =
         |seq| ExecEvent { seq, time, kind: ExecEventKind::Exit(ExecExit { code: 0, timed_out: false }) };
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     writer.append(&[start.clone(), exit(2)]).await.unwrap();
     assert_eq!(writer.last_seq(), 0, "the start and the exit are kept elsewhere");
     assert_eq!(logs.sandboxes().await.unwrap(), []);
@@ -107,7 +107,7 @@ async fn pages(logs: &dyn ExecLogs) {
     let mut events: Vec<_> = (2..12).map(|seq| output(seq, &[b'x'; 10])).collect();
     // Events 12 and 13 were lost.
     events.extend((14..20).map(|seq| output(seq, &[b'y'; 10])));
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     writer.append(&events).await.unwrap();
     for max_bytes in [0, 1, 10, 11, 29, 30, 1_000] {
         let mut reader = logs.reader(&sandbox, &exec, 0).await.unwrap();
@@ -131,7 +131,7 @@ async fn removed(logs: &dyn ExecLogs) {
     let execs: Vec<_> = (0..3).map(|_| ExecId::random()).collect();
     for exec in &execs {
         for sandbox in [&sandbox, &other] {
-            let mut writer = logs.writer(sandbox, exec).await.unwrap();
+            let mut writer = logs.writer(sandbox, exec, ExecKind::Exec).await.unwrap();
             writer.append(&[output(2, b"x")]).await.unwrap();
         }
     }
@@ -158,7 +158,7 @@ async fn removed(logs: &dyn ExecLogs) {
 async fn dropped(bytes_max: usize, logs: &dyn ExecLogs) {
     let (sandbox, exec) = (SandboxId::random(), ExecId::random());
     let piece = bytes_max / 64;
-    let mut writer = logs.writer(&sandbox, &exec).await.unwrap();
+    let mut writer = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     let mut follower = logs.reader(&sandbox, &exec, 0).await.unwrap();
     let last_seq = 64 * 5 + 1;
     let mut followed = Vec::new();
@@ -180,7 +180,7 @@ async fn dropped(bytes_max: usize, logs: &dyn ExecLogs) {
     assert!(seqs.iter().copied().eq(first..=last_seq), "what is held has no gap: {seqs:?}");
     assert!(seqs.len() * piece <= bytes_max, "no more than the bound: {}", seqs.len());
     assert!(seqs.len() * piece >= bytes_max / 3, "not much less than half of it: {}", seqs.len());
-    let reopened = logs.writer(&sandbox, &exec).await.unwrap();
+    let reopened = logs.writer(&sandbox, &exec, ExecKind::Exec).await.unwrap();
     assert_eq!((reopened.last_seq(), reopened.truncated()), (last_seq, true));
     // One who comes behind the gap sees it by the numbers.
     let mut late = logs.reader(&sandbox, &exec, 3).await.unwrap();
