@@ -54,13 +54,30 @@ pub(crate) fn start_time(pid: Pid) -> std::io::Result<u64> {
     parse_start_time(&stat).ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidData))
 }
 
+/// Fields of a process's `stat` behind its name, see proc_pid_stat(5).
+const FLAGS: usize = 6;
+const START_TIME: usize = 19;
+/// The kernel's flag of a process that is ending.
+const EXITING: u64 = 4;
+
 fn parse_start_time(stat: &str) -> Option<u64> {
+    field(stat, START_TIME)
+}
+
+fn field(stat: &str, number: usize) -> Option<u64> {
     // The name in brackets is the process's own choice and may hold spaces and brackets; the rest holds none.
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+    rest.split_ascii_whitespace().nth(number)?.parse().ok()
 }
 
 impl ProcessIdentity {
+    /// Whether it has begun to end, and waits for its own processes to be gone before it is.
+    pub(crate) fn is_ending(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let is_this = field(&stat, START_TIME) == Some(self.start_time);
+        is_this && field(&stat, FLAGS).is_some_and(|flags| flags & EXITING != 0)
+    }
+
     /// Opens the process if it is still this one.
     pub(crate) fn open(&self, boot_id: &str) -> Option<(Pid, OwnedFd)> {
         if self.boot_id != boot_id {
@@ -102,6 +119,7 @@ mod tests {
         let stat =
             "7 (a) 1 2) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1000 1 18446744073709551615 0";
         assert_eq!(parse_start_time(stat), Some(123_456));
+        assert_eq!(field(stat, FLAGS), Some(4_194_560));
     }
 
     #[test]

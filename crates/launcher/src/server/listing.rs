@@ -18,11 +18,10 @@ impl Server {
     /// A page of sandboxes after one.
     pub(super) fn list(&self, after: Option<&SandboxId>) -> Answer {
         let (page, more) = page(self.look(), after);
-        let found = |remains: Remains| Found {
-            running: remains.process,
-            uid_slot: self.uid_slot(&remains.sandbox),
-            paused: remains.process && self.is_paused(&remains.sandbox),
-            sandbox: remains.sandbox,
+        let found = |remains: Remains| {
+            let (running, paused) = self.running_and_paused(&remains);
+            let uid_slot = self.uid_slot(&remains.sandbox);
+            Found { running, uid_slot, paused, sandbox: remains.sandbox }
         };
         Answer::Sandboxes { sandboxes: page.into_iter().map(found).collect(), more }
     }
@@ -31,7 +30,7 @@ impl Server {
     pub(super) fn audit(&self, after: Option<&SandboxId>) -> Answer {
         let (mut remains, more) = page(self.look(), after);
         for one in &mut remains {
-            one.paused = one.process && self.is_paused(&one.sandbox);
+            (one.process, one.paused) = self.running_and_paused(one);
         }
         let trash = self.tools.cgroups.trash().saturating_add(self.tools.storage.trash_count());
         Answer::Audit { remains, more, trash }
@@ -65,6 +64,14 @@ impl Server {
     /// What was recorded of a sandbox.
     pub(super) fn state(&self, sandbox: &SandboxId) -> Option<state::State> {
         state::read(&self.tools.storage.open_folder(sandbox).ok()??)
+    }
+
+    /// Whether it has an agent that lives, and whether the rest of it is frozen. An agent that dies while the rest is frozen ends
+    /// only when that can be ended, and no event tells: what is left is no sandbox that could be resumed.
+    fn running_and_paused(&self, one: &Remains) -> (bool, bool) {
+        let paused = one.process && self.is_paused(&one.sandbox);
+        let dead = paused && self.state(&one.sandbox).is_some_and(|state| state.process.is_ending());
+        (one.process && !dead, paused && !dead)
     }
 
     fn uid_slot(&self, sandbox: &SandboxId) -> Option<u32> {

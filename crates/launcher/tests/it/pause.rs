@@ -130,3 +130,29 @@ fn an_agent_that_dies_while_paused_is_told_at_the_resume_at_the_latest() {
     assert!(matches!(&client.events[..], [FromLauncher::Exited { sandbox }] if sandbox == id));
     client.remove(id);
 }
+
+#[test]
+fn an_agent_that_dies_while_paused_is_seen_to_be_dead() {
+    let mut host = Host::new();
+    let mut client = host.client();
+    let request = host_sandbox(0);
+    let id = &request.sandbox;
+    client.start(request.clone()).unwrap();
+    let _held = host.spawn_exec(id, 1000, BUSY);
+    eventually(|| runs(&host.cgroup("freezer", id)));
+    client.call(pause(id)).unwrap();
+    rustix::process::kill_process(host.first_process(id), rustix::process::Signal::KILL).unwrap();
+    eventually(|| client.running().is_empty());
+    assert_eq!(client.paused(), []);
+    // The next launcher sees it so, and what is left ends in time.
+    host.kill_launcher();
+    host.spawn();
+    let mut client = host.client();
+    assert_eq!((client.running(), client.paused()), (vec![], vec![]));
+    let begun = Instant::now();
+    client.stop(id);
+    assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
+    client.start(request.clone()).unwrap();
+    assert_eq!(client.running(), std::slice::from_ref(id));
+    client.remove(id);
+}
