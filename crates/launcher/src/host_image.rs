@@ -181,6 +181,31 @@ fn point(pool: &Path, name: &str) -> io::Result<()> {
     fs::rename(&new, &link)
 }
 
+/// Where an upgrade of the host leaves its marks: the tables of package managers, which are written last, and folders that most
+/// packages put something into.
+const MARKS: [&str; 11] = [
+    "/var/lib/dpkg/status",
+    "/var/lib/rpm",
+    "/usr/lib/sysimage/rpm",
+    "/var/lib/pacman/local",
+    "/lib/apk/db/installed",
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share",
+];
+
+/// Changes when somebody installs, upgrades or removes something on the host.
+pub(crate) fn generation() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for mark in MARKS {
+        fs::metadata(mark).ok().map(|meta| (meta.mtime(), meta.mtime_nsec())).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 /// Names of the roots in the pool that new sandboxes do not get any more.
 pub(crate) fn stale(pool: &OwnedFd, current: &str) -> Vec<String> {
     let Ok(entries) = rustix::fs::Dir::read_from(pool) else { return Vec::new() };

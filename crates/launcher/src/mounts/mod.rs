@@ -22,7 +22,7 @@ pub(crate) use dev::mount_dev;
 pub(crate) use proc::{mount_proc, mount_sys};
 pub(crate) use root::{
     attach_usr, clone_layers, clone_mapped, clone_root, enter_mount_points, enter_root, make_private,
-    mount_root, mount_usr, protect_root,
+    mount_root, mount_usr, protect_root, refresh_usr,
 };
 
 /// Restrictions of a mount that holds no programs.

@@ -7,8 +7,9 @@ use atoll_types::{ImageSource, SandboxId};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, unmount,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MountPropagationFlags, UnmountFlags,
+    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick,
+    mount_change, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
@@ -129,7 +130,7 @@ fn configure_overlay(options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
 ///
 /// Not the folder itself: watches (`inotify`) and locks (`flock`) are on inodes, and those of a folder that is only mounted
 /// are the host's and every other sandbox's too. An overlay has its own. It keeps the names that it has looked up, so an upgrade
-/// on the host reaches a sandbox that runs only in part; see the threat model.
+/// on the host is seen only in part, until [`refresh_usr`].
 pub(crate) fn mount_usr(layers: &Layers, first_id: u32) -> Result<Vec<(OwnedFd, String)>, StepError> {
     let one = |(mount, path): &(OwnedFd, String)| {
         attach_layer(mount, mount_points::USR)?;
@@ -140,6 +141,18 @@ pub(crate) fn mount_usr(layers: &Layers, first_id: u32) -> Result<Vec<(OwnedFd, 
         Ok((overlay, path.clone()))
     };
     layers.usr.iter().map(one).collect()
+}
+
+/// Lets an overlay of the host's `/usr` forget the names that it has looked up, so that it sees what is there now. What is in use
+/// stays: a program that runs keeps its files.
+pub(crate) fn refresh_usr(usr: &OwnedFd) -> rustix::io::Result<()> {
+    let context = fspick(usr, "", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)?;
+    match fsconfig_reconfigure(&context) {
+        // Nothing is asked to be changed. The kernel drops the names first; then it would make the overlay writable, which it
+        // cannot be.
+        Ok(()) | Err(Errno::ROFS) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// The kernel wants two layers where there is none to write to: the second has nothing in it.

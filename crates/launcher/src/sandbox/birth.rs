@@ -78,7 +78,9 @@ pub(crate) fn start(
     let image = request.image.clone();
     let root = (image == ImageSource::Host).then(|| tools.host_image.clone());
     let address = network.map(Prepared::address);
-    state::write(&folder, &State { image, uid_slot: request.uid_slot, process, root, address })?;
+    let usr_overlay = root.is_some();
+    let state = State { image, uid_slot: request.uid_slot, process, root, usr_overlay, address };
+    state::write(&folder, &state)?;
     // From here on the next launcher would find it. A child that failed already has closed the pipe.
     match rustix::io::write(&go, b"1") {
         Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),

@@ -27,6 +27,9 @@ pub(crate) struct State {
     /// Name of the host image's root in the pool, where it runs on one. Launchers before this field did not say.
     #[serde(default)]
     pub(crate) root: Option<String>,
+    /// Whether the host's `/usr` in it is an overlay of its own. Earlier launchers mounted the folder itself.
+    #[serde(default)]
+    pub(crate) usr_overlay: bool,
     /// Its address in the router's network, where it has one.
     #[serde(default)]
     pub(crate) address: Option<Ipv4Addr>,

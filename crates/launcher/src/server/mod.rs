@@ -16,6 +16,7 @@ mod import;
 mod listing;
 mod networks;
 mod pausing;
+mod refreshing;
 mod requests;
 mod starting;
 mod stop;
@@ -39,13 +40,14 @@ use crate::sys;
 use crate::userns::UserNamespaces;
 use connection::Connection;
 use networks::Networks;
+use refreshing::Refreshing;
 use table::Entry;
 use workers::Workers;
 
 /// Events taken at once.
 const EVENTS_MAX: usize = 64;
 
-/// How often the room of the storage is looked at while sandboxes run.
+/// How often the room of the storage, and the host, are looked at while sandboxes run.
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an event is about.
@@ -87,6 +89,7 @@ pub(crate) struct Server {
     table: HashMap<SandboxId, Entry>,
     workers: Workers,
     networks: Networks,
+    refreshing: Refreshing,
     room_seen_at: Duration,
 }
 
@@ -115,6 +118,7 @@ impl Server {
             table: HashMap::new(),
             workers: Workers::default(),
             networks: Networks::new(egress),
+            refreshing: Refreshing::default(),
             room_seen_at: Duration::ZERO,
         };
         let token = server.token(Source::Listener);
@@ -165,6 +169,9 @@ impl Server {
 
     /// How long nothing needs to be done if nothing happens.
     fn time_to_next(&self) -> Option<Duration> {
+        if self.refreshing.is_due() {
+            return Some(Duration::ZERO);
+        }
         let room = (!self.table.is_empty()).then(|| self.room_seen_at + ROOM_INTERVAL);
         let deadlines = self
             .table
@@ -187,7 +194,9 @@ impl Server {
         if !self.table.is_empty() && time >= self.room_seen_at + ROOM_INTERVAL {
             self.room_seen_at = time;
             self.tools.storage.grow_if_short();
+            self.look_at_host();
         }
+        self.refresh_some();
         self.workers_on_time();
         self.networks_on_time();
     }

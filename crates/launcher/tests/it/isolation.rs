@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use atoll_types::Capabilities;
 
-use crate::host::{Host, host_sandbox};
+use crate::host::{Host, eventually, host_sandbox};
 
 /// The value of a line `name:\tvalue` of a status file.
 fn field<'a>(status: &'a str, name: &str) -> &'a str {
@@ -191,4 +191,52 @@ fn programs_of_the_host_build_and_run() {
         .0,
         "mine\n"
     );
+}
+
+/// A folder in the host's `/usr`, gone with this value.
+struct InUsr(std::path::PathBuf);
+
+impl InUsr {
+    fn new() -> Self {
+        let folder = std::path::PathBuf::from(format!("/usr/share/atoll-test-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// As package managers write files.
+    fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.0.join("new"), text).unwrap();
+        std::fs::rename(self.0.join("new"), self.0.join(name)).unwrap();
+    }
+}
+
+impl Drop for InUsr {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn an_upgrade_of_the_host_is_seen_by_those_who_run() {
+    let folder = InUsr::new();
+    folder.put("replaced", "old");
+    folder.put("removed", "old");
+    let host = Host::new();
+    let requests = [host_sandbox(0), host_sandbox(1)];
+    let mut client = host.client();
+    let look = format!("cd {} && cat replaced removed added 2>/dev/null; ls", folder.0.display());
+    for request in &requests {
+        client.start(request.clone()).unwrap();
+        assert_eq!(host.shell(&request.sandbox, 1000, &look).0, "oldoldremoved\nreplaced\n");
+    }
+    folder.put("replaced", "new");
+    folder.put("added", "new");
+    std::fs::remove_file(folder.0.join("removed")).unwrap();
+    // What a package manager does last.
+    drop(std::fs::File::create(folder.0.with_extension("mark")).unwrap());
+    std::fs::remove_file(folder.0.with_extension("mark")).unwrap();
+    for request in &requests {
+        eventually(|| host.shell(&request.sandbox, 1000, &look).0 == "newnewadded\nreplaced\n");
+        client.remove(&request.sandbox);
+    }
 }
