@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_agent_protocol::v1::{
-    self, AckRequest, Acked, ActivityRequest, AttachRequest, ExecRequest, Held, ListRequest, SignalRequest,
-    StdinRequest,
+    self, AckRequest, Acked, ActivityRequest, AttachRequest, ExecRequest, ExecResizeRequest, Held,
+    ListRequest, SignalRequest, StdinRequest, TtySize,
 };
 use atoll_agent_protocol::{ACKS_MAX, EXECS_MAX, STDIN_BYTES_MAX};
 use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
-use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
+use atoll_types::{ExecId, ExecKind, SandboxId, Signal, TerminalSize};
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
@@ -75,6 +75,9 @@ pub(crate) async fn answered<T>(
 impl AgentLink for AgentClient {
     async fn exec(&self, sandbox: &SandboxId, start: StartExec) -> Result<EventStream, AgentError> {
         let (mut calls, lease) = self.pool.calls(sandbox).await?;
+        if start.tty.is_some() && !lease.has_exec_tty {
+            return Err(older("runs commands in no terminal"));
+        }
         let events = answered(calls.exec(request_of(start))).await.map_err(|status| error_of(&status))?;
         Ok(Box::pin(Checked::new(events, 0, lease)))
     }
@@ -125,6 +128,20 @@ impl AgentLink for AgentClient {
         self.send_signal(sandbox, SignalRequest { exec_id, signal, end_group: false }).await
     }
 
+    async fn exec_resize(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        size: TerminalSize,
+    ) -> Result<(), AgentError> {
+        let (mut calls, _lease) = self.pool.calls(sandbox).await?;
+        let request = ExecResizeRequest { exec_id: exec.to_string(), size: Some(size_of(size)) };
+        answered(calls.exec_resize(request)).await.map(drop).map_err(|status| match status.code() {
+            Code::FailedPrecondition | Code::Unimplemented => AgentError::StdinClosed,
+            _ => error_of(&status),
+        })
+    }
+
     async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError> {
         let (exec_id, signal) = (exec.to_string(), Signal::Term.number());
         self.send_signal(sandbox, SignalRequest { exec_id, signal, end_group: true }).await
@@ -162,6 +179,15 @@ impl AgentLink for AgentClient {
     }
 }
 
+fn older(what: &str) -> AgentError {
+    let text = format!("the sandbox was started by an older release, whose agent {what}: restart it");
+    AgentError::Refused(text)
+}
+
+fn size_of(size: TerminalSize) -> TtySize {
+    TtySize { cols: size.cols().into(), rows: size.rows().into() }
+}
+
 fn request_of(start: StartExec) -> ExecRequest {
     let kind = match start.kind {
         ExecKind::Exec => v1::ExecKind::Exec,
@@ -180,6 +206,7 @@ fn request_of(start: StartExec) -> ExecRequest {
         timeout_ms,
         stdin: start.stdin,
         stdin_open: start.stdin_open,
+        tty: start.tty.map(size_of),
     }
 }
 

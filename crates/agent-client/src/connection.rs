@@ -11,7 +11,7 @@ use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
-    MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
+    CAPABILITY_EXEC_TTY, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
 };
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
@@ -72,6 +72,7 @@ pub(crate) type AgentCalls = Calls<Sender>;
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
     usage: Arc<Mutex<Usage>>,
+    has_exec_tty: bool,
     /// Carries the bytes; ends with this value, or when nobody uses the connection.
     _driver: JoinSet<()>,
 }
@@ -85,11 +86,15 @@ struct Usage {
 
 /// The right to use a connection; it counts as used until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Lease(Arc<Mutex<Usage>>);
+pub(crate) struct Lease {
+    usage: Arc<Mutex<Usage>>,
+    /// Whether the agent runs commands in terminals.
+    pub(crate) has_exec_tty: bool,
+}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut usage = self.0.lock();
+        let mut usage = self.usage.lock();
         usage.active -= 1;
         usage.last = Instant::now();
     }
@@ -107,7 +112,7 @@ impl Connection {
         let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
         let greeted = async {
             let stream = connect(&path).await.map_err(|e| AgentError::Unreachable(e.to_string()))?;
-            let connection = Self::start(stream, idle_close_after, windows).await?;
+            let mut connection = Self::start(stream, idle_close_after, windows).await?;
             connection.greet().await?;
             Ok(connection)
         };
@@ -140,14 +145,15 @@ impl Connection {
                 () = idle => {}
             }
         });
-        Ok(Self { sender, usage, _driver: tasks })
+        Ok(Self { sender, usage, has_exec_tty: false, _driver: tasks })
     }
 
-    async fn greet(&self) -> Result<(), AgentError> {
+    async fn greet(&mut self) -> Result<(), AgentError> {
         let request = HelloRequest { protocol_version: PROTOCOL_VERSION };
         let hello = self.calls().hello(request).await.map_err(|status| error_of(&status))?.into_inner();
         // Within a version things are only added, so any agent of the same version will do.
         if hello.protocol_version == PROTOCOL_VERSION {
+            self.has_exec_tty = hello.capabilities.iter().any(|name| name == CAPABILITY_EXEC_TTY);
             Ok(())
         } else {
             let version = bounded(&hello.agent_version);
@@ -165,7 +171,7 @@ impl Connection {
             return None;
         }
         usage.active += 1;
-        Some(Lease(Arc::clone(&self.usage)))
+        Some(Lease { usage: Arc::clone(&self.usage), has_exec_tty: self.has_exec_tty })
     }
 
     /// The calls over it.

@@ -110,6 +110,10 @@ impl Agent for Liar {
         Err(Status::not_found("who?"))
     }
 
+    async fn exec_resize(&self, _: Request<ExecResizeRequest>) -> Answer<ExecResizeReply> {
+        Err(Status::unimplemented("an older release"))
+    }
+
     async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {
         Ok(Response::new(ListReply { execs: self.held.clone() }))
     }
@@ -193,18 +197,7 @@ impl Host {
     }
 
     async fn exec(&self) -> Result<EventStream, AgentError> {
-        let start = StartExec {
-            exec: ExecId::random(),
-            kind: atoll_types::ExecKind::Exec,
-            argv: vec!["true".to_owned()],
-            env: Vec::new(),
-            cwd: None,
-            user: "root".parse().unwrap(),
-            timeout: None,
-            stdin: Bytes::new(),
-            stdin_open: false,
-        };
-        self.client.exec(&self.sandbox, start).await
+        self.client.exec(&self.sandbox, true_program()).await
     }
 
     /// How a stream of these events ends.
@@ -216,6 +209,21 @@ impl Host {
             last = event.err();
         }
         last
+    }
+}
+
+fn true_program() -> StartExec {
+    StartExec {
+        exec: ExecId::random(),
+        kind: atoll_types::ExecKind::Exec,
+        argv: vec!["true".to_owned()],
+        env: Vec::new(),
+        cwd: None,
+        user: "root".parse().unwrap(),
+        timeout: None,
+        stdin: Bytes::new(),
+        stdin_open: false,
+        tty: None,
     }
 }
 
@@ -279,13 +287,33 @@ async fn refusals_are_told_apart() {
     assert!(text.chars().all(|c| c == '\u{FFFD}') && text.chars().count() == 300);
 }
 
+/// It would run the command in pipes, and say nothing.
+#[tokio::test]
+async fn an_older_agent_is_asked_for_no_terminal() {
+    let host = Host::with(Liar { events: vec![start(), exit(2)], ..Liar::default() });
+    let size = atoll_types::TerminalSize::default();
+    let refused =
+        host.client.exec(&host.sandbox, StartExec { tty: Some(size), ..true_program() }).await.err();
+    assert!(
+        matches!(&refused, Some(AgentError::Refused(text)) if text.contains("restart it")),
+        "{refused:?}"
+    );
+    let resized = host.client.exec_resize(&host.sandbox, &ExecId::random(), size).await;
+    assert_eq!(resized, Err(AgentError::StdinClosed));
+}
+
 #[tokio::test]
 async fn lists_and_activity_are_checked() {
     let host = Host::with(Liar::default());
     let activity = host.client.activity(&host.sandbox).await.unwrap();
     assert_eq!(activity.ports, [80, 65_535]);
-    let good =
-        Held { exec_id: ExecId::random().to_string(), kind: 0, running: true, first_seq: 1, last_seq: 0 };
+    let good = Held {
+        exec_id: ExecId::random().to_string(),
+        kind: 0,
+        running: true,
+        first_seq: 1,
+        last_seq: 0,
+    };
     for bad in [
         vec![Held { exec_id: "../../etc".to_owned(), ..good.clone() }],
         vec![Held { kind: 9, ..good.clone() }],

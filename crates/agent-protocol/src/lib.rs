@@ -39,6 +39,9 @@ pub const FIRST_SEQ_METADATA: &str = "atoll-first-seq";
 /// Metadata of an `OUT_OF_RANGE` answer to `Stdin`: the offset of the byte that it takes next, in decimal digits.
 pub const STDIN_OFFSET_METADATA: &str = "atoll-stdin-offset";
 
+/// Capability of an agent that runs commands in a terminal, and changes its size.
+pub const CAPABILITY_EXEC_TTY: &str = "exec-tty";
+
 /// Capability of an agent that makes terminals.
 pub const CAPABILITY_TERMINAL: &str = "terminal";
 

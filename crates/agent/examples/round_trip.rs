@@ -36,6 +36,7 @@ async fn exec(client: &AgentClient, sandbox: &SandboxId, argv: &[&str]) -> Durat
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
+        tty: None,
     };
     let id = start.exec.clone();
     let mut events = client.exec(sandbox, start).await.unwrap();

@@ -1,7 +1,7 @@
 //! One command: its events, who reads them, and its standard input.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use atoll_agent_protocol::v1::{Event, ExecKind, event::Kind};
@@ -13,6 +13,7 @@ use crate::lock::lock;
 use crate::ring::{Gone, Ring};
 use crate::status;
 use crate::stdin::Stdin;
+use crate::terminal::pty::Pty;
 
 /// Most streams that wait for the events of one command: two serves, and a few that have not noticed that their
 /// client is gone.
@@ -26,6 +27,8 @@ pub(crate) struct Exec {
     /// Absent where no process could be made.
     pub(crate) pid: Option<Pid>,
     pub(crate) stdin: Stdin,
+    /// Its terminal, while that is open.
+    tty: Weak<Pty>,
     state: Mutex<State>,
 }
 
@@ -44,8 +47,20 @@ impl Exec {
             kind,
             pid,
             stdin,
+            tty: Weak::new(),
             state: Mutex::new(State { ring: Ring::new(), waiters: Vec::new(), next_ticket: 0 }),
         }
+    }
+
+    /// In a terminal.
+    pub(crate) fn with_tty(mut self, tty: Option<&Arc<Pty>>) -> Self {
+        self.tty = tty.map(Arc::downgrade).unwrap_or_default();
+        self
+    }
+
+    /// Its terminal; none when it has none, or has ended.
+    pub(crate) fn tty(&self) -> Option<Arc<Pty>> {
+        self.tty.upgrade()
     }
 
     /// Adds an event, wakes who waits for it, and returns what it costs, in bytes.

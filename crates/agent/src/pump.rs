@@ -25,6 +25,7 @@ use crate::agent::Agent;
 use crate::clock::{Instant, now};
 use crate::exec::Exec;
 use crate::sys::OutputPipe;
+use crate::terminal::pty::Pty;
 use crate::utf8::{HELD_MAX, incomplete_tail};
 
 /// How long after the leader's end nothing must come before the output counts as complete.
@@ -40,10 +41,48 @@ const CODE_UNKNOWN: i32 = 255;
 /// Reads from each pipe at once when the leader has ended: what a full pipe holds, and its end.
 const READS_AT_END: usize = 2;
 
-/// One of the two pipes.
+/// Where output comes from.
 #[derive(Debug)]
-struct Source {
-    pipe: Option<Receiver>,
+enum Input {
+    Pipe(Receiver),
+    Terminal(Arc<Pty>),
+}
+
+impl Input {
+    async fn readable(&self) {
+        match self {
+            Self::Pipe(pipe) => drop(pipe.readable().await),
+            Self::Terminal(pty) => pty.readable().await,
+        }
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => pipe.try_read(buffer),
+            Self::Terminal(pty) => pty.read(buffer),
+        }
+    }
+
+    /// Past the event loop, which need not be asked.
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => Ok(rustix::io::read(pipe, buffer)?),
+            Self::Terminal(pty) => pty.read_now(buffer),
+        }
+    }
+
+    fn waiting(&self) -> io::Result<u64> {
+        match self {
+            Self::Pipe(pipe) => Ok(rustix::io::ioctl_fionread(pipe)?),
+            Self::Terminal(pty) => pty.waiting(),
+        }
+    }
+}
+
+/// One of the two pipes, or the terminal.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pipe: Option<Input>,
     /// A copy of the command's end, until the leader has ended: the pipe would tell its closing a moment before, and wake
     /// this process for nothing, where the leader is just ending.
     write: Option<OwnedFd>,
@@ -55,15 +94,26 @@ struct Source {
 }
 
 impl Source {
-    fn new(pipe: OutputPipe, stream: Stream) -> io::Result<Self> {
+    pub(crate) fn new(pipe: OutputPipe, stream: Stream) -> io::Result<Self> {
         let OutputPipe { read, write } = pipe;
-        let (pipe, write) = (Some(Receiver::from_owned_fd_unchecked(read)?), Some(write));
-        Ok(Self { pipe, write, stream, held: Vec::new(), owed: 0 })
+        let pipe = Input::Pipe(Receiver::from_owned_fd_unchecked(read)?);
+        Ok(Self { pipe: Some(pipe), write: Some(write), stream, held: Vec::new(), owed: 0 })
+    }
+
+    /// Both streams of a command in a terminal.
+    pub(crate) fn terminal(pty: &Arc<Pty>) -> Self {
+        let pipe = Some(Input::Terminal(Arc::clone(pty)));
+        Self { pipe, write: None, stream: Stream::Stdout, held: Vec::new(), owed: 0 }
+    }
+
+    /// Nothing comes from it.
+    const fn closed() -> Self {
+        Self { pipe: None, write: None, stream: Stream::Stderr, held: Vec::new(), owed: 0 }
     }
 
     async fn readable(&self) {
         match &self.pipe {
-            Some(pipe) => drop(pipe.readable().await),
+            Some(pipe) => pipe.readable().await,
             None => std::future::pending().await,
         }
     }
@@ -96,13 +146,12 @@ impl Pump {
     pub(crate) fn new(
         agent: Arc<Agent>,
         exec: Arc<Exec>,
-        stdout: OutputPipe,
-        stderr: OutputPipe,
+        sources: [Option<Source>; 2],
         timeout: Option<Duration>,
-    ) -> io::Result<Self> {
-        let sources = [Source::new(stdout, Stream::Stdout)?, Source::new(stderr, Stream::Stderr)?];
+    ) -> Self {
+        let sources = sources.map(|source| source.unwrap_or_else(Source::closed));
         let limit = timeout.and_then(|timeout| now().checked_add(timeout));
-        Ok(Self { agent, exec, sources, phase: Phase::Running(limit), timed_out: false })
+        Self { agent, exec, sources, phase: Phase::Running(limit), timed_out: false }
     }
 
     /// Until the exit is recorded.
@@ -128,7 +177,7 @@ impl Pump {
                 () = &mut room, if !may_read => Woken::Room,
             };
             match woken {
-                Woken::Readable(index) => drop(self.read(index, |pipe, buffer| pipe.try_read(buffer))),
+                Woken::Readable(index) => drop(self.read(index, Input::try_read)),
                 Woken::Ended(code) => self.leader_ended(code),
                 Woken::Deadline => self.deadline_passed(),
                 Woken::Room => {}
@@ -184,20 +233,19 @@ impl Pump {
     fn leader_ended(&mut self, code: i32) {
         for source in &mut self.sources {
             source.write = None;
-            let waiting = source.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());
+            let waiting = source.pipe.as_ref().and_then(|pipe| pipe.waiting().ok());
             source.owed = waiting.unwrap_or(0);
         }
         let at = now();
         self.phase = Phase::Draining { code, quiet: at + QUIET, end: at + DRAIN_MAX };
-        // Past the event loop, which need not be asked: mostly nobody else writes, and this is all.
-        let read = |pipe: &Receiver, buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
+        // Mostly nobody else writes, and this is all.
         for index in 0..self.sources.len() {
-            let _more = (0..READS_AT_END).all(|_| self.read(index, read));
+            let _more = (0..READS_AT_END).all(|_| self.read(index, Input::read_now));
         }
     }
 
     /// Reads once from a pipe; whether anything came.
-    fn read(&mut self, index: usize, how: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) -> bool {
+    fn read(&mut self, index: usize, how: impl Fn(&Input, &mut [u8]) -> io::Result<usize>) -> bool {
         let room = self.room();
         // The others may have filled what was free when this one began to wait.
         if room < READ_BYTES_MIN {
@@ -223,7 +271,9 @@ impl Pump {
                 self.output(index, data);
                 return true;
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            // There is no more of what was owed: a terminal may have counted what it does not give.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => source.owed = 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => source.pipe = None,
         }
         false

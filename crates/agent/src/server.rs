@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
 use atoll_agent_protocol::v1::{
-    AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest, FilesPiece,
-    Held, HelloReply, HelloRequest, ListReply, ListRequest, SignalReply, SignalRequest, StdinReply,
-    StdinRequest, TerminalAttachRequest, TerminalCloseReply, TerminalCloseRequest, TerminalInputReply,
-    TerminalInputRequest, TerminalListReply, TerminalListRequest, TerminalOpenReply, TerminalOpenRequest,
-    TerminalResizeReply, TerminalResizeRequest,
+    AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest,
+    ExecResizeReply, ExecResizeRequest, FilesPiece, Held, HelloReply, HelloRequest, ListReply, ListRequest,
+    SignalReply, SignalRequest, StdinReply, StdinRequest, TerminalAttachRequest, TerminalCloseReply,
+    TerminalCloseRequest, TerminalInputReply, TerminalInputRequest, TerminalListReply, TerminalListRequest,
+    TerminalOpenReply, TerminalOpenRequest, TerminalResizeReply, TerminalResizeRequest,
 };
 use atoll_agent_protocol::{
-    CAPABILITY_FILES, CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
-    STDIN_BYTES_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX,
+    PROTOCOL_VERSION, STDIN_BYTES_MAX,
 };
 use rustix::process::Signal;
 use tonic::{Request, Response, Status, Streaming};
@@ -54,7 +54,9 @@ impl Calls for Server {
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: vec![CAPABILITY_TERMINAL.to_owned(), CAPABILITY_FILES.to_owned()],
+            capabilities: [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY]
+                .map(str::to_owned)
+                .to_vec(),
         }))
     }
 
@@ -100,6 +102,16 @@ impl Calls for Server {
             Some(pid) if self.0.children.signal(pid, signal) => Ok(Response::new(SignalReply {})),
             _ => Err(Status::failed_precondition("it has ended")),
         }
+    }
+
+    async fn exec_resize(&self, request: Request<ExecResizeRequest>) -> Answer<ExecResizeReply> {
+        let ExecResizeRequest { exec_id, size } = request.into_inner();
+        let size = size.ok_or_else(|| Status::invalid_argument("a size is missing"))?;
+        let size = terminal::size(size.cols, size.rows)?;
+        let tty = self.0.find(&exec_id)?.tty();
+        let tty = tty.ok_or_else(|| Status::failed_precondition("it has no terminal"))?;
+        tty.resize(size).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(ExecResizeReply {}))
     }
 
     async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {

@@ -19,11 +19,12 @@ use tonic::Status;
 use crate::agent::Agent;
 use crate::exec::Exec;
 use crate::launch::Launch;
-use crate::pump::Pump;
+use crate::pump::{Pump, Source};
 use crate::spares::Spare;
 use crate::stdin::Stdin;
+use crate::terminal::pty::{Pty, Size};
 use crate::users::Identity;
-use crate::{status, task};
+use crate::{status, task, terminal};
 
 /// Where programs are looked for when the environment has no PATH.
 pub(crate) const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,8 +41,8 @@ pub(crate) fn start(agent: &Arc<Agent>, request: ExecRequest) -> Result<Arc<Exec
         return Err(status::too_many());
     }
     let pending = Pending::reserve(agent, request.argv.iter().chain(&request.env), request.stdin.len())?;
-    let exec = match launch(agent, &request, &pending).and_then(|spare| run(agent, &request, spare, pending))
-    {
+    let tty = request.tty.map(|size| terminal::size(size.cols, size.rows)).transpose()?;
+    let exec = match begin(agent, &request, tty, pending) {
         Ok(exec) => exec,
         Err(reason) => refuse(agent, request, &reason),
     };
@@ -68,8 +69,25 @@ fn check(request: &ExecRequest) -> Result<(), Status> {
     Ok(())
 }
 
+fn begin(
+    agent: &Arc<Agent>,
+    request: &ExecRequest,
+    tty: Option<Size>,
+    pending: Arc<Pending>,
+) -> Result<Arc<Exec>, String> {
+    let tty = tty.map(Pty::open).transpose().map_err(|error| format!("cannot make a terminal: {error}"))?;
+    let (tty, path) = tty.map(|(tty, path)| (Arc::new(tty), path)).unzip();
+    let spare = launch(agent, request, path.as_deref(), &pending)?;
+    run(agent, request, spare, tty, pending)
+}
+
 /// Resolves what the request names, and hands it to a child.
-fn launch(agent: &Arc<Agent>, request: &ExecRequest, pending: &Arc<Pending>) -> Result<Spare, String> {
+fn launch(
+    agent: &Arc<Agent>,
+    request: &ExecRequest,
+    tty: Option<&str>,
+    pending: &Arc<Pending>,
+) -> Result<Spare, String> {
     let identity = agent.users.resolve(&request.user).map_err(|error| error.to_string())?;
     let env = whole_environment(&request.env, &identity);
     let launch = Launch {
@@ -79,7 +97,7 @@ fn launch(agent: &Arc<Agent>, request: &ExecRequest, pending: &Arc<Pending>) -> 
         path: env.iter().find_map(|var| var.strip_prefix("PATH=")).unwrap_or(PATH_DEFAULT),
         cwd: if request.cwd.is_empty() { &identity.home } else { &request.cwd },
         cwd_optional: request.cwd.is_empty(),
-        terminal: None,
+        terminal: tty,
         program: request.argv.first().map_or("", String::as_str),
         argv: &request.argv,
         env: &env,
@@ -127,19 +145,27 @@ fn run(
     agent: &Arc<Agent>,
     request: &ExecRequest,
     spare: Spare,
+    tty: Option<Arc<Pty>>,
     pending: Arc<Pending>,
 ) -> Result<Arc<Exec>, String> {
     let Spare { raw, ended } = spare;
-    let stdin = if request.stdin.is_empty() && !request.stdin_open {
-        drop(raw.stdin);
-        Stdin::default()
-    } else {
-        Stdin::new(raw.stdin).map_err(|error| error.to_string())?
+    let text = |error: io::Error| error.to_string();
+    // Where a terminal takes the place of the pipes, the child's ends of them go with that; ours go here.
+    let (stdin, sources) = match &tty {
+        Some(tty) => (Stdin::typed(tty), [Some(Source::terminal(tty)), None]),
+        None => {
+            let closed = request.stdin.is_empty() && !request.stdin_open;
+            let stdin = if closed { Ok(Stdin::default()) } else { Stdin::new(raw.stdin) };
+            let stdout = Source::new(raw.stdout, Stream::Stdout).map_err(text)?;
+            let stderr = Source::new(raw.stderr, Stream::Stderr).map_err(text)?;
+            (stdin.map_err(text)?, [Some(stdout), Some(stderr)])
+        }
     };
-    let exec = Arc::new(Exec::new(request.exec_id.clone(), request.kind(), Some(raw.pid), stdin));
+    let exec =
+        Exec::new(request.exec_id.clone(), request.kind(), Some(raw.pid), stdin).with_tty(tty.as_ref());
+    let exec = Arc::new(exec);
     let timeout = (request.timeout_ms > 0).then(|| Duration::from_millis(request.timeout_ms));
-    let pump = Pump::new(Arc::clone(agent), Arc::clone(&exec), raw.stdout, raw.stderr, timeout)
-        .map_err(|error| error.to_string())?;
+    let pump = Pump::new(Arc::clone(agent), Arc::clone(&exec), sources, timeout);
     agent.record(&exec, Kind::Start(Start {}));
     task::spawn(pump.run(ended));
     give_first_input(&exec, request.stdin.clone(), !request.stdin_open, pending);
@@ -147,7 +173,8 @@ fn run(
 }
 
 fn give_first_input(exec: &Exec, data: Bytes, eof: bool, pending: Arc<Pending>) {
-    if data.is_empty() {
+    // A pipe without input is closed already; in a terminal its end is typed.
+    if data.is_empty() && !(eof && exec.tty().is_some()) {
         return;
     }
     let stdin = exec.stdin.clone();

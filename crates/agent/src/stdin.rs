@@ -12,6 +12,8 @@ use bytes::Bytes;
 use tokio::net::unix::pipe::Sender;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
+use crate::terminal::pty::Pty;
+
 /// Why input was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -30,11 +32,42 @@ pub(crate) struct Piece {
     pub(crate) eof: bool,
 }
 
+/// Where the input goes.
+#[derive(Debug)]
+enum Target {
+    Pipe(Sender),
+    Terminal(Arc<Pty>),
+}
+
+impl Target {
+    fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => pipe.try_write(data),
+            Self::Terminal(pty) => pty.write(data),
+        }
+    }
+
+    async fn writable(&self) {
+        match self {
+            Self::Pipe(pipe) => drop(pipe.writable().await),
+            Self::Terminal(pty) => pty.writable().await,
+        }
+    }
+
+    /// What is written for the end of the input: a pipe is closed instead.
+    fn end(&self) -> Bytes {
+        match self {
+            Self::Pipe(_) => Bytes::new(),
+            Self::Terminal(pty) => pty.end_of_file().map_or_else(|_| Bytes::new(), |c| vec![c].into()),
+        }
+    }
+}
+
 /// Where the input stands.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The writing end; closed when there is none.
-    pipe: Option<Sender>,
+    pipe: Option<Target>,
     /// Bytes that the pipe has taken of what calls brought.
     taken: u64,
     /// Its end was taken.
@@ -71,11 +104,20 @@ impl Stdin {
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         Ok(Self {
             progress: Arc::new(Mutex::new(Progress {
-                pipe: Some(Sender::from_owned_fd_unchecked(fd)?),
+                pipe: Some(Target::Pipe(Sender::from_owned_fd_unchecked(fd)?)),
                 ..Progress::default()
             })),
             gone: Arc::default(),
         })
+    }
+
+    /// Typed into a terminal.
+    pub(crate) fn typed(pty: &Arc<Pty>) -> Self {
+        let pipe = Some(Target::Terminal(Arc::clone(pty)));
+        Self {
+            progress: Arc::new(Mutex::new(Progress { pipe, ..Progress::default() })),
+            gone: Arc::default(),
+        }
     }
 
     /// Takes the first turn, before anybody else can; nothing when it is taken.
@@ -103,7 +145,13 @@ impl Stdin {
     }
 
     async fn write_counted(&self, turn: &mut Turn, data: Bytes, eof: bool) -> Result<(), Refused> {
-        let written = self.write_all(turn, data).await;
+        let mut written = self.write_all(turn, data).await;
+        if let Some(end) = turn.pipe.as_ref().filter(|_| eof && written.is_ok()).map(Target::end) {
+            let before = turn.taken;
+            written = self.write_all(turn, end).await;
+            // It is none of the caller's bytes.
+            turn.taken = before;
+        }
         if eof || written.is_err() {
             turn.pipe = None;
             turn.ended = written.is_ok();
@@ -132,7 +180,7 @@ impl Stdin {
                 }
                 // Both arms only wait.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
-                    _ = pipe.writable() => {}
+                    () = pipe.writable() => {}
                     () = &mut gone => {}
                 },
                 Err(_) => return Err(Refused::Closed),

@@ -59,6 +59,18 @@ pub struct ExecBody {
     /// Keeps standard input open for `POST …/execs/:exec_id/stdin`.
     #[serde(default)]
     pub open_stdin: bool,
+    /// Runs it in a terminal: all output is `stdout`, and the end of standard input is typed as Ctrl-D. `TERM` is
+    /// `xterm-256color` unless `env` says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tty: bool,
+    /// Columns of the terminal, 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(default = 80)]
+    pub cols: Option<u32>,
+    /// Rows of the terminal, 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(default = 24)]
+    pub rows: Option<u32>,
 }
 
 /// An exec.
@@ -147,6 +159,18 @@ pub struct StdinBody {
     /// Closes it afterwards.
     #[serde(default)]
     pub eof: bool,
+}
+
+/// Body of `POST …/execs/:exec_id/resize`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecResizeBody {
+    /// Columns, 1 to 1000.
+    #[schema(example = 120)]
+    pub cols: u32,
+    /// Rows, 1 to 1000.
+    #[schema(example = 40)]
+    pub rows: u32,
 }
 
 /// Body of `POST …/execs/:exec_id/signal`.

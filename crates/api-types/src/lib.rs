@@ -18,7 +18,9 @@ mod unique;
 
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
-pub use exec::{CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, SignalBody, StdinBody};
+pub use exec::{
+    CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, ExecResizeBody, SignalBody, StdinBody,
+};
 pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use image::Image;

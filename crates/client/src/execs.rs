@@ -1,6 +1,6 @@
 //! Commands in a sandbox.
 
-use atoll_api_types::{Encoding, Exec, ExecBody, SignalBody, StdinBody};
+use atoll_api_types::{Encoding, Exec, ExecBody, ExecResizeBody, SignalBody, StdinBody};
 use atoll_types::{ExecId, SandboxId, Signal};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -81,6 +81,22 @@ impl Client {
         let name = serde_json::to_value(signal).ok().and_then(|v| v.as_str().map(str::to_owned));
         let body = SignalBody { signal: name.unwrap_or_else(|| signal.number().to_string()) };
         let url = self.exec_url(sandbox, exec, Some("signal"));
+        self.post::<_, Value>(url, &body, Some(REQUEST_TIMEOUT)).await.map(drop)
+    }
+
+    /// `POST …/execs/:exec_id/resize`: the window that shows its terminal has this size now.
+    ///
+    /// # Errors
+    /// When the command has ended, or was started without a terminal.
+    pub async fn exec_resize(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        cols: u32,
+        rows: u32,
+    ) -> Result<(), ClientError> {
+        let url = self.exec_url(sandbox, exec, Some("resize"));
+        let body = ExecResizeBody { cols, rows };
         self.post::<_, Value>(url, &body, Some(REQUEST_TIMEOUT)).await.map(drop)
     }
 

@@ -37,6 +37,7 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(execs::get::get_exec))
         .routes(routes!(execs::stdin::write_exec_stdin))
         .routes(routes!(execs::signal::signal_exec))
+        .routes(routes!(execs::resize::resize_exec))
         .routes(routes!(execs::stream::stream_exec))
         .routes(routes!(images::import::import_image, images::list::list_images))
         .routes(routes!(images::delete::delete_image))

@@ -157,6 +157,7 @@ mod tests {
             user: None,
             timeout_seconds: None,
             stdin_open: false,
+            tty: None,
         };
         JobSpec { name: None, exec, restart, max_retries, backoff }
     }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atoll_types::{ExecEvent, ExecId, ExecKind, GuestPath, GuestUser, SandboxId, Signal};
+use atoll_types::{ExecEvent, ExecId, ExecKind, GuestPath, GuestUser, SandboxId, Signal, TerminalSize};
 use bytes::Bytes;
 use tokio_stream::Stream;
 
@@ -29,6 +29,9 @@ pub struct StartExec {
     pub stdin: Bytes,
     /// Whether it stays open after that.
     pub stdin_open: bool,
+    /// A terminal of this size in the place of the three pipes: all output is of standard output, and the end of standard
+    /// input is typed as the terminal's end-of-file character.
+    pub tty: Option<TerminalSize>,
 }
 
 /// A piece of standard input.
@@ -126,6 +129,13 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     async fn stdin(&self, sandbox: &SandboxId, exec: &ExecId, piece: StdinPiece) -> Result<(), AgentError>;
     /// Sends a signal to the process group.
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError>;
+    /// Changes the size of a command's terminal; `StdinClosed` where it has none.
+    async fn exec_resize(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        size: TerminalSize,
+    ) -> Result<(), AgentError>;
     /// Asks a command to end: TERM to its process group, and KILL to what is left of that when the command ends. An agent of
     /// an older release only sends TERM.
     async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError>;

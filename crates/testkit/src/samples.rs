@@ -142,6 +142,7 @@ pub fn exec_spec(line: &str) -> ExecSpec {
         user: None,
         timeout_seconds: None,
         stdin_open: false,
+        tty: None,
     }
 }
 

@@ -67,6 +67,8 @@ codes! {
     ExecNotRunning = "exec_not_running", 409;
     /// The exec was started without an open standard input.
     StdinClosed = "stdin_closed", 409;
+    /// The exec was started without `tty`, so there is no size to change.
+    ExecHasNoTty = "exec_has_no_tty", 409;
     /// The piece of standard input is not the next one; `details` has the offset that is expected.
     StdinOffset = "stdin_offset", 409;
     /// The events asked for are no longer held; `details` has the first number that is.

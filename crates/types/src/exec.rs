@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, EnvVars, GuestPath, GuestUser, Timestamp};
+use crate::{Command, EnvVars, GuestPath, GuestUser, TerminalSize, Timestamp};
 
 /// Everything needed to run one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct ExecSpec {
     /// Whether standard input stays open for the stdin endpoint; else it is what came with the request, then its end.
     #[serde(default)]
     pub stdin_open: bool,
+    /// Size of the terminal that it begins in; in pipes when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<TerminalSize>,
 }
 
 /// Why the command runs.

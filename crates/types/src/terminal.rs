@@ -46,8 +46,9 @@ impl Default for TerminalKind {
     }
 }
 
-/// Columns and rows of a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Columns and rows of a terminal. Written as a pair of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub struct TerminalSize {
     cols: u16,
     rows: u16,
@@ -76,6 +77,20 @@ impl TerminalSize {
     #[must_use]
     pub const fn rows(self) -> u16 {
         self.rows
+    }
+}
+
+impl TryFrom<(u32, u32)> for TerminalSize {
+    type Error = InputError;
+
+    fn try_from((cols, rows): (u32, u32)) -> Result<Self, InputError> {
+        Self::new(cols, rows)
+    }
+}
+
+impl From<TerminalSize> for (u32, u32) {
+    fn from(size: TerminalSize) -> Self {
+        (size.cols.into(), size.rows.into())
     }
 }
 

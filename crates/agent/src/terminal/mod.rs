@@ -12,7 +12,7 @@
 
 mod calls;
 mod open;
-mod pty;
+pub(crate) mod pty;
 mod pump;
 mod scrollback;
 mod state;
@@ -20,6 +20,6 @@ mod table;
 mod views;
 
 pub(crate) use calls::{attach, close, input, list, resize};
-pub(crate) use open::open;
+pub(crate) use open::{open, size};
 pub(crate) use table::Terminals;
 pub(crate) use views::Views;

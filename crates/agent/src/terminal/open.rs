@@ -56,7 +56,7 @@ fn check_name(name: &str) -> Result<(), Status> {
 }
 
 /// A size that a terminal may have.
-pub(super) fn size(cols: u32, rows: u32) -> Result<Size, Status> {
+pub(crate) fn size(cols: u32, rows: u32) -> Result<Size, Status> {
     let side = |side: u32| u16::try_from(side).ok().filter(|_| (1..=TERMINAL_SIDE_MAX).contains(&side));
     match (side(cols), side(rows)) {
         (Some(cols), Some(rows)) => Ok(Size { cols, rows }),

@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{ptsname, unlockpt};
-use rustix::termios::{InputModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
+use rustix::termios::{
+    InputModes, OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -62,6 +64,21 @@ impl Pty {
     /// Reads without waiting.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *buffer)?))
+    }
+
+    /// Reads without waiting, past the event loop.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.0.get_ref(), buffer)?)
+    }
+
+    /// Bytes that wait to be read.
+    pub(crate) fn waiting(&self) -> io::Result<u64> {
+        Ok(rustix::io::ioctl_fionread(self.0.get_ref())?)
+    }
+
+    /// The character that ends input where lines are read.
+    pub(crate) fn end_of_file(&self) -> io::Result<u8> {
+        Ok(tcgetattr(self.0.get_ref())?.special_codes[SpecialCodeIndex::VEOF])
     }
 
     /// Writes without waiting.

@@ -152,6 +152,7 @@ pub(crate) fn argv(argv: &[&str]) -> StartExec {
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
+        tty: None,
     }
 }
 

@@ -10,3 +10,4 @@ mod hostile;
 mod run;
 mod streams;
 mod terminal;
+mod tty;

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         size: shell::window_size(),
         user: args.user,
         cwd: args.workdir,
-        term: std::env::var("TERM").ok().filter(|term| !term.is_empty() && term != "dumb"),
+        term: shell::terminal_kind(),
         linger_seconds,
     };
     let (keyboard, screen) = call.client.terminal(&sandbox, options);

@@ -9,6 +9,7 @@
 mod output;
 mod signals;
 mod stdin;
+mod tty;
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -24,7 +25,9 @@ use tokio::sync::mpsc;
 use crate::commands::Call;
 pub(crate) use output::Writer;
 pub(crate) use signals::Signals;
+use stdin::Passed;
 pub(crate) use stdin::StdinChoice;
+use tty::Tty;
 
 /// Signals that wait to be sent: a person presses keys slower than this fills.
 const SIGNALS_WAITING_MAX: usize = 16;
@@ -68,12 +71,16 @@ pub(crate) async fn run(
     signals: &mut Signals,
 ) -> anyhow::Result<Outcome> {
     body.open_stdin = stdin.is_open();
+    let tty = body.tty.then(|| Tty::enter(body.open_stdin)).transpose()?;
     let Some(started) = signals.during(call.client.exec_start(sandbox, &body)).await else {
         return Ok(Outcome::GivenUp(None));
     };
     let exec: ExecId = started?.id.parse()?;
     let session = Session { call, sandbox, exec };
-    match session.attend(body.open_stdin, signals).await? {
+    let attended = session.attend(body.open_stdin, tty.as_ref(), signals).await;
+    // What is said from here on is for a terminal as it was.
+    drop(tty);
+    match attended? {
         Some(code) => session.outcome(code, &body.command).await,
         None => Ok(Outcome::GivenUp(Some(session.exec))),
     }
@@ -90,10 +97,17 @@ type Code = Option<i32>;
 
 impl Session<'_> {
     /// Passes everything both ways until the exit; none when the person gave up.
-    async fn attend(&self, open_stdin: bool, signals: &mut Signals) -> anyhow::Result<Option<Code>> {
+    async fn attend(
+        &self,
+        open_stdin: bool,
+        tty: Option<&Tty>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<Code>> {
         let events = self.call.client.exec_events(self.sandbox, &self.exec, 0);
         let mut reading = pin!(self.pass_output(events));
-        let mut writing = pin!(stdin::pass(self.call, self.sandbox, &self.exec));
+        let mut writing =
+            pin!(stdin::pass(self.call, self.sandbox, &self.exec, tty.is_some_and(Tty::is_raw)));
+        let mut sizing = pin!(self.pass_sizes(tty));
         let mut writes = open_stdin;
         let (send, receive) = mpsc::channel(SIGNALS_WAITING_MAX);
         let mut signalling = pin!(self.pass_signals(receive));
@@ -105,9 +119,12 @@ impl Session<'_> {
                 // Each is pinned outside and goes on where it was, so nothing is lost when another comes first.
                 code = &mut reading => return code.map(Some),
                 result = &mut writing, if writes => {
-                    result?;
+                    if result? == Passed::Left {
+                        return Ok(None);
+                    }
                     writes = false;
                 }
+                result = &mut sizing => return result.map(|()| None),
                 () = &mut signalling => {}
                 signal = signals.next() => {
                     if signals.is_given_up() {
@@ -147,6 +164,17 @@ impl Session<'_> {
     async fn hang_up(&self) {
         let signal = self.call.client.exec_signal(self.sandbox, &self.exec, Signal::Hup);
         let _too_late = tokio::time::timeout(FAREWELL, signal).await;
+    }
+
+    /// Tells the command the size of the window, for ever; it fails only where signals cannot be caught.
+    async fn pass_sizes(&self, tty: Option<&Tty>) -> anyhow::Result<()> {
+        let Some(tty) = tty else { return std::future::pending().await };
+        let mut sizes = tty.sizes()?;
+        loop {
+            let (cols, rows) = sizes.next().await;
+            // Where it fails the command ends just now, or the next size makes it good.
+            let _failed = self.call.client.exec_resize(self.sandbox, &self.exec, cols, rows).await;
+        }
     }
 
     /// Sends signals in their order, for ever.

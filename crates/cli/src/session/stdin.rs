@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 use tokio::sync::mpsc;
 
 use crate::commands::Call;
+use crate::shell::Escape;
 
 /// Piece that is read and sent at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -50,18 +51,41 @@ fn is_null(input: &io::Stdin) -> bool {
     })
 }
 
-/// Passes standard input on to its end, or until the command takes no more.
-pub(super) async fn pass(call: &Call, sandbox: &SandboxId, exec: &ExecId) -> anyhow::Result<()> {
+/// Why nothing more is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// It is at its end, or the command takes no more.
+    All,
+    /// The person typed what leaves the command.
+    Left,
+}
+
+/// Passes standard input on to its end, or until the command takes no more. As keys, `~.` after Enter ends it too.
+pub(super) async fn pass(
+    call: &Call,
+    sandbox: &SandboxId,
+    exec: &ExecId,
+    keys: bool,
+) -> anyhow::Result<Passed> {
     let mut pieces = read();
+    let mut escape = keys.then(Escape::default);
     let mut offset = 0;
     while let Some(piece) = pieces.recv().await {
         let piece = piece.context("cannot read standard input")?;
-        if !send(call, sandbox, exec, offset, &piece, false).await? {
-            return Ok(());
+        let (piece, left) = match &mut escape {
+            Some(escape) => escape.pass(&piece),
+            None => (piece, false),
+        };
+        if !piece.is_empty() && !send(call, sandbox, exec, offset, &piece, false).await? {
+            return Ok(Passed::All);
+        }
+        if left {
+            return Ok(Passed::Left);
         }
         offset += u64::try_from(piece.len())?;
     }
-    send(call, sandbox, exec, offset, &[], true).await.map(drop)
+    send(call, sandbox, exec, offset, &[], true).await?;
+    Ok(Passed::All)
 }
 
 /// Reading blocks, so a thread does it: one piece ahead, so that a slow command slows whoever writes to us.

@@ -14,11 +14,11 @@ enum Place {
 
 /// Looks at the keys.
 #[derive(Debug, Default)]
-pub(super) struct Escape(Place);
+pub(crate) struct Escape(Place);
 
 impl Escape {
     /// The keys that go inside, and whether the person leaves.
-    pub(super) fn pass(&mut self, keys: &[u8]) -> (Vec<u8>, bool) {
+    pub(crate) fn pass(&mut self, keys: &[u8]) -> (Vec<u8>, bool) {
         let mut passed = Vec::with_capacity(keys.len() + 1);
         for &key in keys {
             match (self.0, key) {

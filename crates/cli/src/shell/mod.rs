@@ -19,11 +19,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::printer::Printer;
 use crate::session::Writer;
-use escape::Escape;
 use modes::Modes;
-use raw::Raw;
 
-pub(crate) use raw::window_size;
+pub(crate) use escape::Escape;
+pub(crate) use raw::{Raw, window_size};
+
+/// Kind of the person's terminal, where it is one that programs inside may know.
+pub(crate) fn terminal_kind() -> Option<String> {
+    std::env::var("TERM").ok().filter(|term| !term.is_empty() && term != "dumb")
+}
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 
 /// Raw until it is dropped; nothing where there is no terminal.
 #[derive(Debug)]
-pub(super) struct Raw(Option<Termios>);
+pub(crate) struct Raw(Option<Termios>);
 
 impl Raw {
-    pub(super) fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         let input = io::stdin();
         if !input.is_terminal() {
             return Ok(Self(None));

@@ -1,7 +1,7 @@
 //! Standard input and signals.
 
-use atoll_ports::StdinPiece;
-use atoll_types::{ErrorCode, ExecId, SandboxId, Signal, Status};
+use atoll_ports::{AgentError, StdinPiece};
+use atoll_types::{ErrorCode, ExecId, SandboxId, Signal, Status, TerminalSize};
 
 use crate::records::shown;
 use crate::sandbox::paused;
@@ -38,6 +38,27 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.running(caller, sandbox, exec).await?;
         Ok(self.inner.ports.agents.signal(sandbox, exec, signal).await?)
+    }
+
+    /// Changes the size of the terminal that an exec runs in, and tells its programs.
+    ///
+    /// # Errors
+    /// `exec_not_found`, `exec_not_running`, `sandbox_paused`, `exec_has_no_tty`.
+    pub async fn exec_resize(
+        &self,
+        caller: &Caller,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        size: TerminalSize,
+    ) -> Result<(), EngineError> {
+        self.running(caller, sandbox, exec).await?;
+        match self.inner.ports.agents.exec_resize(sandbox, exec, size).await {
+            Err(AgentError::StdinClosed) => {
+                let text = "the exec was started without a terminal (`tty`), or ends just now";
+                Err(EngineError::new(ErrorCode::ExecHasNoTty, text))
+            }
+            other => Ok(other?),
+        }
     }
 
     async fn running(&self, caller: &Caller, sandbox: &SandboxId, exec: &ExecId) -> Result<(), EngineError> {

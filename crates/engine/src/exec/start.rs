@@ -88,6 +88,7 @@ impl Engine {
             user: None,
             timeout_seconds: None,
             stdin_open: false,
+            tty: None,
         };
         let live = self.launch(sandbox, id, ExecKind::Main, NewExec { spec, stdin: Bytes::new() }, false)?;
         if !live.kept().await {
@@ -155,13 +156,19 @@ fn start_request(sandbox: &SandboxRecord, id: &ExecId, kind: ExecKind, new: &New
         exec: id.clone(),
         kind,
         argv: new.spec.command.to_argv(),
-        env: environment(sandbox, new.spec.env.iter()),
+        env: environment(sandbox, kind_of_terminal(&new.spec).into_iter().chain(new.spec.env.iter())),
         cwd: new.spec.cwd.clone(),
         user: new.spec.user.clone().unwrap_or_else(|| sandbox.spec.user.clone()),
         timeout: new.spec.timeout_seconds.map(|s| Duration::from_secs(s.into())),
         stdin: new.stdin.clone(),
         stdin_open: new.spec.stdin_open,
+        tty: new.spec.tty,
     }
+}
+
+/// What a program in a terminal is told of it, below what the request says itself.
+fn kind_of_terminal(spec: &ExecSpec) -> Option<(&'static str, &'static str)> {
+    spec.tty.map(|_| ("TERM", "xterm-256color"))
 }
 
 /// The base, over it the sandbox's, over it the program's own.

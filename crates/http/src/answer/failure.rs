@@ -141,6 +141,7 @@ impl ApiFailure {
             | ErrorCode::SandboxDeleting
             | ErrorCode::ExecNotRunning
             | ErrorCode::StdinClosed
+            | ErrorCode::ExecHasNoTty
             | ErrorCode::StdinOffset
             | ErrorCode::EventsExpired
             | ErrorCode::BodyTooLarge

@@ -2,7 +2,7 @@
 
 use atoll_api_types::{CommandBody, Encoding, ExecBody};
 use atoll_engine::NewExec;
-use atoll_types::{Command, CommandError, EnvVars, ExecSpec, GuestPath, GuestUser, bounds};
+use atoll_types::{Command, CommandError, EnvVars, ExecSpec, GuestPath, GuestUser, TerminalSize, bounds};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -31,6 +31,7 @@ impl TryFrom<ExecBody> for NewExecBody {
         let timeout_seconds = problems.within("timeoutSeconds", body.timeout_seconds, seconds);
         let stdin = decode_bytes("stdin", body.stdin.unwrap_or_default(), body.stdin_encoding, &mut problems);
         let stdin_open = body.open_stdin;
+        let tty = tty(body.tty, body.cols, body.rows, &mut problems);
         let spec = command.zip(env).map(|(command, env)| ExecSpec {
             command,
             env,
@@ -38,10 +39,27 @@ impl TryFrom<ExecBody> for NewExecBody {
             user,
             timeout_seconds,
             stdin_open,
+            tty,
         });
         let exec = spec.zip(stdin).map(|(spec, stdin)| NewExec { spec, stdin });
         Ok(Self { exec: problems.finish(exec)?, run_async: body.run_async })
     }
+}
+
+/// The terminal that is asked for: 80 × 24 where no size is given.
+fn tty(wanted: bool, cols: Option<u32>, rows: Option<u32>, problems: &mut Problems) -> Option<TerminalSize> {
+    if !wanted {
+        for (field, _) in [("cols", cols), ("rows", rows)].into_iter().filter(|(_, side)| side.is_some()) {
+            problems.add(field, "needs `tty`: only a terminal has a size");
+        }
+        return None;
+    }
+    let usual = TerminalSize::default();
+    let size = TerminalSize::new(
+        cols.unwrap_or_else(|| usual.cols().into()),
+        rows.unwrap_or_else(|| usual.rows().into()),
+    );
+    size.map_err(|e| problems.add(e.what, format!("must be {}", e.expected))).ok()
 }
 
 /// A command of either form.

@@ -34,6 +34,7 @@ pub(crate) fn new_job(body: JobBody) -> Result<JobSpec, ApiFailure> {
         user,
         timeout_seconds,
         stdin_open: false,
+        tty: None,
     });
     problems.finish(exec.map(|exec| JobSpec { name, exec, restart, max_retries, backoff }))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod follow;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod resize;
 pub(crate) mod run;
 pub(crate) mod signal;
 pub(crate) mod stdin;

@@ -65,6 +65,12 @@ fn table() -> Vec<Route> {
             Some(json!({"signal": "KILL"})),
             Absent,
         ),
+        route(
+            post.clone(),
+            "/sandboxes/{id}/execs/{exec_id}/resize",
+            Some(json!({"cols": 80, "rows": 24})),
+            Absent,
+        ),
         route(get.clone(), "/sandboxes/{id}/stream", None, Absent),
         route(get.clone(), "/sandboxes/{id}/terminal", None, Absent),
         route(get.clone(), "/ws/sandboxes/{id}/terminal", None, Absent),

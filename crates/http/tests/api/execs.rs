@@ -130,3 +130,36 @@ async fn a_command_goes_on_when_its_client_has_gone() {
     }
     assert_eq!((&shown["status"], &shown["stdout"]), (&json!("exited"), &json!("done")));
 }
+
+#[tokio::test]
+async fn a_command_may_run_in_a_terminal_whose_size_changes() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let sandbox = user.sandbox().await;
+    let run = format!("/sandboxes/{sandbox}/exec");
+    let body = json!({"command": ["cat"], "async": true, "openStdin": true, "tty": true, "cols": 120});
+    let begun = user.post(&run, body).await;
+    let exec = format!("/sandboxes/{sandbox}/execs/{}", begun.data()["id"].as_str().unwrap());
+    let (_, start) = server.agents.started().pop().unwrap();
+    assert_eq!(start.tty, Some(atoll_types::TerminalSize::new(120, 24).unwrap()));
+    assert!(start.env.contains(&("TERM".to_owned(), "xterm-256color".to_owned())));
+    let resized = user.post(&format!("{exec}/resize"), json!({"cols": 80, "rows": 1_000})).await;
+    assert_eq!((resized.status, &resized.data()["accepted"]), (200, &json!(true)));
+    for size in [json!({"cols": 0, "rows": 1}), json!({"cols": 1, "rows": 1_001})] {
+        user.post(&format!("{exec}/resize"), size).await.is(400, "invalid_request");
+    }
+    user.post(&format!("{exec}/resize"), json!({"cols": 80})).await.is(400, "invalid_request");
+    let end = json!({"eof": true});
+    assert_eq!(user.post(&format!("{exec}/stdin"), end).await.status, 200);
+
+    // Without one there is no size.
+    let begun = user.post(&run, json!({"command": ["cat"], "async": true, "openStdin": true})).await;
+    let exec = format!("/sandboxes/{sandbox}/execs/{}", begun.data()["id"].as_str().unwrap());
+    let resized = user.post(&format!("{exec}/resize"), json!({"cols": 80, "rows": 24})).await;
+    resized.is(409, "exec_has_no_tty");
+    for body in [json!({"command": "x", "cols": 80}), json!({"command": "x", "tty": true, "rows": 0})] {
+        user.post(&run, body).await.is(400, "invalid_request");
+    }
+    let other = server.user("b").await;
+    other.post(&format!("{exec}/resize"), json!({"cols": 80, "rows": 24})).await.is(404, "sandbox_not_found");
+}

@@ -173,8 +173,8 @@ async fn a_terminal_that_shows_something_keeps_its_sandbox_up_and_a_silent_one_d
 }
 
 /// A person at a terminal of the host, who runs a command there.
-struct Person {
-    keys: File,
+pub(super) struct Person {
+    pub(super) keys: File,
     shown: Arc<Mutex<Vec<u8>>>,
     terminal: OwnedFd,
     child: Child,
@@ -182,7 +182,7 @@ struct Person {
 
 impl Person {
     /// Runs `atoll` on a new terminal that it controls.
-    fn runs(atoll: &Atoll, words: &[&str]) -> Self {
+    pub(super) fn runs(atoll: &Atoll, words: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -212,7 +212,7 @@ impl Person {
         self.keys.write_all(format!("{line}\r").as_bytes()).unwrap();
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
@@ -224,7 +224,7 @@ impl Person {
         !tcgetattr(&self.terminal).unwrap().local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
     }
 
-    async fn status(&mut self) -> Option<i32> {
+    pub(super) async fn status(&mut self) -> Option<i32> {
         until("its end", PATIENCE, async || self.child.try_wait().unwrap()).await.code()
     }
 }
@@ -259,6 +259,55 @@ async fn the_shell_of_the_command_line_feels_local_and_puts_the_terminal_back() 
     person.enter("exit 42");
     assert_eq!(person.status().await, Some(42));
     assert!(!person.is_raw(), "the terminal is not as it was");
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn a_command_in_a_terminal_is_as_at_a_local_one() {
+    let atoll = Atoll::start().await;
+    let id = atoll.create().await.id.to_string();
+    let line = "trap 'echo \"<$(stty size)>\"' WINCH; echo \"[$TERM] [$(stty size)] [$(tty)]\"; \
+        while read -r word; do echo \"got $word\"; [ \"$word\" = end ] && exit 42; done; echo no more; exit 9";
+    let mut person = Person::runs(&atoll, &["exec", "--tty", &id, "--", "bash", "-c", line]);
+    person.sees("[xterm] [20 90] [/dev/pts/0]\r\n").await;
+    assert!(person.is_raw());
+    tcsetwinsize(&person.keys, Winsize { ws_col: 132, ws_row: 50, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    until("the size", PATIENCE, async || {
+        // A shell looks at its signals between its commands.
+        person.enter("more");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        person.text().contains("<50 132>").then_some(())
+    })
+    .await;
+    // The server dies and comes back.
+    let before = atoll.pid(Role::Serve);
+    atoll.kill(Role::Serve);
+    until("its return", PATIENCE, async || atoll.pid(Role::Serve).filter(|pid| Some(*pid) != before)).await;
+    person.enter("here");
+    person.sees("got here\r\n").await;
+    person.enter("end");
+    assert_eq!(person.status().await, Some(42));
+    assert!(!person.is_raw(), "the terminal is not as it was");
+
+    // Ctrl-C and Ctrl-D are keys.
+    for (keys, status) in [(b"\x03", 130), (b"\x04", 9)] {
+        let mut person = Person::runs(&atoll, &["exec", "-t", &id, "--", "bash", "-c", line]);
+        person.sees("[/dev/pts/").await;
+        person.keys.write_all(keys).unwrap();
+        assert_eq!(person.status().await, Some(status), "{}", person.text());
+    }
+    // A way out that the command does not have to allow.
+    let deaf = ["exec", "-t", &id, "--", "bash", "-c", "trap '' INT; stty raw; echo ready; sleep 1000"];
+    let mut person = Person::runs(&atoll, &deaf);
+    person.sees("ready").await;
+    person.keys.write_all(b"\r~.").unwrap();
+    assert_eq!(person.status().await, Some(130));
+    assert!(!person.is_raw() && person.text().contains("may still run"), "{}", person.text());
+
+    // Without a terminal here there may be one inside.
+    let output = atoll.cli(&["exec", "-t", &id, "--", "sh", "-c", "tty; stty size; echo err >&2"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "/dev/pts/1\r\n24 80\r\nerr\r\n");
+    assert_eq!((output.stderr.len(), output.status.code()), (0, Some(0)));
     atoll.finish().await;
 }
 

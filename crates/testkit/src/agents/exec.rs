@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use atoll_ports::{AgentError, HeldExec, StartExec, StdinPiece};
-use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, Timestamp};
+use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, TerminalSize, Timestamp};
 
 use super::script::{Script, Step};
 
@@ -139,6 +139,13 @@ impl Exec {
         if !self.ended {
             self.end(now, 128 + Signal::Term.number(), true);
         }
+    }
+
+    /// Has a new size, where it has a terminal.
+    pub(super) fn resize(&mut self, size: TerminalSize) -> Result<(), AgentError> {
+        let tty = self.start.tty.as_mut().filter(|_| !self.ended);
+        *tty.ok_or(AgentError::StdinClosed)? = size;
+        Ok(())
     }
 
     pub(super) fn signal(&mut self, now: Timestamp, signal: Signal) {

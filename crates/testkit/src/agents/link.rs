@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
-use atoll_types::{ExecId, ExecKind, SandboxId, Signal};
+use atoll_types::{ExecId, ExecKind, SandboxId, Signal, TerminalSize};
 use futures_util::stream;
 
 use super::FakeAgents;
@@ -152,6 +152,19 @@ impl AgentLink for FakeAgents {
 
     async fn signal(&self, sandbox: &SandboxId, exec: &ExecId, signal: Signal) -> Result<(), AgentError> {
         self.send_signal("signal", sandbox, exec, signal).await
+    }
+
+    async fn exec_resize(
+        &self,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+        size: TerminalSize,
+    ) -> Result<(), AgentError> {
+        self.answer("exec_resize", sandbox, |state| {
+            let held = state.execs.get_mut(exec).ok_or(AgentError::NotFound);
+            Some(held.and_then(|held| held.resize(size)))
+        })
+        .await
     }
 
     async fn terminate(&self, sandbox: &SandboxId, exec: &ExecId) -> Result<(), AgentError> {

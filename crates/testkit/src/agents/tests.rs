@@ -17,6 +17,7 @@ fn start(argv: &[&str]) -> StartExec {
         timeout: None,
         stdin: Bytes::new(),
         stdin_open: false,
+        tty: None,
     }
 }
 

@@ -367,6 +367,9 @@ pub(crate) fn line(text: &str) -> ExecBody {
         stdin: None,
         stdin_encoding: Encoding::Utf8,
         open_stdin: false,
+        tty: false,
+        cols: None,
+        rows: None,
     }
 }
 
