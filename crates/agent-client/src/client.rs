@@ -226,5 +226,6 @@ fn held_of(held: Held) -> Result<HeldExec, AgentError> {
         running: held.running,
         first_seq: held.first_seq,
         last_seq: held.last_seq,
+        pid: (held.pid > 0 && held.running).then_some(held.pid),
     })
 }

@@ -313,6 +313,7 @@ async fn lists_and_activity_are_checked() {
         running: true,
         first_seq: 1,
         last_seq: 0,
+        pid: 0,
     };
     for bad in [
         vec![Held { exec_id: "../../etc".to_owned(), ..good.clone() }],

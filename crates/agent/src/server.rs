@@ -168,5 +168,7 @@ fn held(exec: &Exec) -> Held {
         running: !ring.ended(),
         first_seq: ring.first_seq(),
         last_seq: ring.last_seq(),
+        // One that has ended has given its number back.
+        pid: exec.pid.filter(|_| !ring.ended()).map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs()),
     })
 }

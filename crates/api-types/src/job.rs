@@ -73,6 +73,8 @@ pub struct Job {
     pub starts: u64,
     /// Restarts in a row, none of whose runs lasted ten seconds.
     pub retries: u32,
+    /// Number of the run's process inside; null unless `running`, and just after a start.
+    pub pid: Option<u32>,
     /// The last run: an exec, to stream, signal and look at as any other.
     pub exec_id: String,
     /// The last runs, at most ten, newest last. Each is an exec, held for 24 hours after its end.

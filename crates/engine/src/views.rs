@@ -145,6 +145,8 @@ pub struct JobView {
     pub record: JobRecord,
     /// Its computed state.
     pub status: JobStatus,
+    /// Number of the process of its run inside, where it runs and the agent tells.
+    pub pid: Option<u32>,
 }
 
 /// An API key that was just made: the only time that it is known.

@@ -62,6 +62,8 @@ pub struct HeldExec {
     pub first_seq: u64,
     /// Last event so far.
     pub last_seq: u64,
+    /// Number of its first process inside, where it runs and the agent tells.
+    pub pid: Option<u32>,
 }
 
 /// What goes on in a sandbox. Told by the agent: good for idle detection, never for quota or audit.

@@ -4,7 +4,7 @@ use atoll_ports::{AgentError, AgentLink, StartExec, StdinPiece};
 use atoll_types::TerminalSize;
 use bytes::Bytes;
 
-use crate::harness::{Agent, Ran, argv, next_output, shell, soon};
+use crate::harness::{Agent, Ran, argv, next_output, shell, soon, until};
 
 /// In a terminal of 100 columns and 30 rows.
 fn in_terminal(start: StartExec) -> StartExec {
@@ -95,4 +95,22 @@ async fn much_output_comes_whole_to_the_last_byte() {
     let expected: String = (1..=100_000).map(|n| format!("{n}\r\n")).collect();
     assert_eq!((ran.stdout.len(), ran.code()), (expected.len(), 0));
     assert!(ran.out() == expected);
+}
+
+#[tokio::test]
+async fn who_runs_is_listed_with_its_process() {
+    let agent = Agent::plain();
+    let start = StartExec { stdin_open: true, ..shell("echo $$; cat") };
+    let id = start.exec.clone();
+    let mut events = agent.exec(start).await;
+    let pid: u32 = String::from_utf8(next_output(&mut events).await).unwrap().trim().parse().unwrap();
+    let held = agent.client.list(&agent.sandbox).await.unwrap();
+    assert_eq!(held[0].pid, Some(pid));
+    agent.client.stdin(&agent.sandbox, &id, typed(b"", true)).await.unwrap();
+    soon(Ran::of(events)).await;
+    until("its end", async || {
+        let held = agent.client.list(&agent.sandbox).await.unwrap();
+        held.iter().all(|held| held.pid.is_none())
+    })
+    .await;
 }

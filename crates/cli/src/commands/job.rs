@@ -199,6 +199,7 @@ fn describe(job: &Job) -> String {
         ("sandbox", job.sandbox_id.clone()),
         ("status", job.status.clone()),
         ("command", command_line(&job.command)),
+        ("pid", job.pid.map(|pid| pid.to_string()).unwrap_or_default()),
         ("restart", job.restart.clone()),
         ("starts", job.starts.to_string()),
         ("last exit", last_exit(job)),

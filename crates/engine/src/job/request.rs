@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atoll_lifecycle::{Decision, Request, SandboxSeen, decide, job_status};
 use atoll_ports::{Durability, JobRecord, Page, StoreError};
-use atoll_types::{ErrorCode, ExecId, JobDesired, JobId, JobPhase, JobSpec, SandboxId, bounds};
+use atoll_types::{ErrorCode, ExecId, JobDesired, JobId, JobPhase, JobSpec, JobStatus, SandboxId, bounds};
 use tokio_util::sync::CancellationToken;
 
 use super::drive::{came_up, job_state};
@@ -16,6 +16,9 @@ use crate::{Caller, Engine, EngineError, JobView};
 
 /// Time that a delete waits for the end of the run: the graces of TERM and KILL, and a little.
 const DELETE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Time that a look at jobs waits for an agent: one that is well answers within a millisecond.
+const PID_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Makes a job and begins its first run; returns once the job is written down.
@@ -82,14 +85,15 @@ impl Engine {
     ///
     /// # Errors
     /// `sandbox_not_found`, `job_not_found`.
-    #[expect(clippy::unused_async, reason = "it becomes a query once several replicas write")]
     pub async fn job_get(
         &self,
         caller: &Caller,
         sandbox: &SandboxId,
         id: &JobId,
     ) -> Result<JobView, EngineError> {
-        Ok(self.job_view(&*self.owned_job(caller, sandbox, id)?))
+        let mut view = self.job_view(&*self.owned_job(caller, sandbox, id)?);
+        self.add_pids(sandbox, std::slice::from_mut(&mut view)).await;
+        Ok(view)
     }
 
     /// The jobs of a sandbox, newest first.
@@ -105,7 +109,8 @@ impl Engine {
     ) -> Result<Page<JobView>, EngineError> {
         self.owned(caller, sandbox)?;
         let page = self.inner.ports.store.job_list(sandbox, cursor, limit).await?;
-        let items = page.items.iter().map(|job| self.job_view(job)).collect();
+        let mut items: Vec<JobView> = page.items.iter().map(|job| self.job_view(job)).collect();
+        self.add_pids(sandbox, &mut items).await;
         Ok(Page { items, next_cursor: page.next_cursor })
     }
 
@@ -168,6 +173,24 @@ impl Engine {
 
     fn job_view(&self, job: &JobRecord) -> JobView {
         let status = job_status(job_state(job), self.sandbox_seen(job));
-        JobView { record: job.clone(), status }
+        JobView { record: job.clone(), status, pid: None }
+    }
+
+    /// Asks the agent for the processes of those that run. Who does not answer soon leaves them out: a look at jobs waits for
+    /// nothing that hangs.
+    async fn add_pids(&self, sandbox: &SandboxId, views: &mut [JobView]) {
+        if !views.iter().any(|view| view.status == JobStatus::Running) {
+            return;
+        }
+        let ports = &self.inner.ports;
+        let held = tokio::select! {
+            // Cancel safe: both only wait, and a question that is dropped has changed nothing.
+            held = ports.agents.list(sandbox) => held.unwrap_or_default(),
+            () = ports.clock.sleep(PID_PATIENCE) => Vec::new(),
+        };
+        for view in views.iter_mut().filter(|view| view.status == JobStatus::Running) {
+            let run = held.iter().find(|held| view.record.runs.last() == Some(&held.exec));
+            view.pid = run.and_then(|run| run.pid);
+        }
     }
 }

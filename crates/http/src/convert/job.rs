@@ -55,7 +55,7 @@ fn backoff(first_ms: Option<u32>, max_ms: Option<u32>, problems: &mut Problems) 
 
 /// A job as it is shown.
 pub(crate) fn job_view(view: JobView) -> Job {
-    let JobView { record, status } = view;
+    let JobView { record, status, pid } = view;
     let next_start = match record.phase {
         JobPhase::Waiting { next_start } if status == JobStatus::Backoff => Some(next_start.to_rfc3339()),
         JobPhase::Waiting { .. }
@@ -76,6 +76,7 @@ pub(crate) fn job_view(view: JobView) -> Job {
         backoff_max_ms: record.spec.backoff.max_ms,
         starts: record.starts,
         retries: record.retries,
+        pid,
         exec_id: record.runs.last().map(ToString::to_string).unwrap_or_default(),
         exec_ids: record.runs.iter().map(ToString::to_string).collect(),
         last_exit: record.last_end.map(exit_view),

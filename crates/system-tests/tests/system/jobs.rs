@@ -199,3 +199,22 @@ async fn jobs_are_asked_to_end_when_their_sandbox_stops() {
     assert_eq!(said(&["job", "rm", &id, "web"]), made);
     atoll.finish().await;
 }
+
+#[tokio::test]
+async fn a_job_that_runs_shows_its_process() {
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let running = start(&sandbox, &job("exec -a shown-job sleep 1000", "never")).await;
+    let shown = job_is(&sandbox, &running, "its process", |job| job.pid.is_some()).await;
+    let name = sandbox.sh(&format!("tr '\\0' ' ' < /proc/{}/cmdline", shown.pid.unwrap())).await;
+    assert_eq!(name.stdout.as_deref(), Some("shown-job 1000 "));
+    let list = atoll.client.job_list(&sandbox.id, None).await.unwrap();
+    assert_eq!(list.items[0].pid, shown.pid);
+    // It is known to the next serve too.
+    kill_serve(&atoll).await;
+    let after = job_is(&sandbox, &running, "its process again", |job| job.pid.is_some()).await;
+    assert_eq!(after.pid, shown.pid);
+    let ended = start(&sandbox, &job("true", "never")).await;
+    assert_eq!(job_is(&sandbox, &ended, "its end", |job| job.status == "exited").await.pid, None);
+    atoll.finish().await;
+}

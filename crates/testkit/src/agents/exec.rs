@@ -14,6 +14,9 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Standard input that nobody has read yet, in bytes: as a pipe holds.
 const PIPE_BYTES: usize = 64 << 10;
 
+/// Number of the first process of every command.
+const PID: u32 = 7;
+
 /// TERM and others end a command; these do not.
 fn ends(signal: Signal) -> bool {
     !matches!(signal, Signal::Cont | Signal::Stop | Signal::Winch)
@@ -214,6 +217,7 @@ impl Exec {
             running: !self.ended,
             first_seq: self.first_seq(),
             last_seq: self.next_seq - 1,
+            pid: (!self.ended).then_some(PID),
         }
     }
 }
