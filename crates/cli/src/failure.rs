@@ -159,6 +159,7 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "sandbox_not_running" => {
             return Some(format!("`atoll get {sandbox}` says why; start it with `atoll start {sandbox}`"));
         }
+        "sandbox_paused" => return Some(format!("`atoll resume {sandbox}` lets it go on")),
         "agent_unreachable" => {
             return Some(format!("try again, or restart it with `atoll restart {sandbox}`"));
         }
@@ -204,6 +205,12 @@ mod tests {
             text,
             "something is wrong\n  cpu: cpu must be\\u{1b}[2J less\nhint: `atoll get abc` says why; start it with `atoll start abc`\n"
         );
+    }
+
+    #[test]
+    fn a_paused_sandbox_can_be_resumed() {
+        let text = Report::new(&api("sandbox_paused", 409), Some("abc")).to_text();
+        assert!(text.ends_with("hint: `atoll resume abc` lets it go on\n"), "{text}");
     }
 
     #[test]
