@@ -1,10 +1,13 @@
 //! What sandboxes use, as the kernel counts it.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use atoll_api_types::{CreateSandbox, Metrics};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::harness::{Atoll, Inside, Internet, WEB, until};
+use crate::terminal::{PATIENCE, Person};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -83,5 +86,42 @@ async fn the_network_is_counted_on_the_sandbox_s_own_link() {
     );
     let idle = metrics(&other).await.network;
     assert!(idle.rx_bytes < 1_000, "{idle:?}");
+    atoll.finish().await;
+}
+
+/// What begins each drawing of `atoll top`.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Waits for a drawing, shown whole, whose lines are as wanted.
+async fn drawn(person: &Person, what: &str, wanted: impl Fn(&[&str]) -> bool) {
+    until(what, PATIENCE, async || {
+        let text = person.text();
+        let frames: Vec<&str> = text.split(CLEAR).collect();
+        let whole = frames.len().checked_sub(2).filter(|at| *at > 0)?;
+        let lines: Vec<&str> = frames[whole].lines().filter(|line| !line.is_empty()).collect();
+        wanted(&lines).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_table_of_top_is_drawn_again_with_what_is_there_and_fits_the_window() {
+    let atoll = Atoll::start().await;
+    let one = atoll.create().await;
+    let mut person = Person::runs(&atoll, &["top", "--interval", "1s"]);
+    let has = |lines: &[&str], id: &str| lines.iter().any(|line| line.starts_with(id));
+    drawn(&person, "one", |lines| lines[0].starts_with("ID ") && has(lines, one.id.as_str())).await;
+    let two = atoll.create().await;
+    drawn(&person, "two", |lines| has(lines, one.id.as_str()) && has(lines, two.id.as_str())).await;
+    // A busy one comes first.
+    one.begin("while :; do :; done").await;
+    drawn(&person, "the busy one first", |lines| lines[1].starts_with(one.id.as_str())).await;
+    // Three lines: the headings, one row, and where the cursor stands.
+    tcsetwinsize(&person.keys, Winsize { ws_col: 90, ws_row: 3, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    drawn(&person, "a small one", |lines| lines.len() == 2 && lines[1].starts_with(one.id.as_str())).await;
+    atoll.client.sandbox_stop(&one.id).await.unwrap();
+    drawn(&person, "the other", |lines| lines.len() == 2 && lines[1].starts_with(two.id.as_str())).await;
+    person.keys.write_all(b"\x03").unwrap();
+    person.status().await;
     atoll.finish().await;
 }

@@ -435,3 +435,42 @@ async fn one_sandbox_has_so_many_connections_and_the_others_have_theirs() {
     assert!(fetch(&other, WEB).await.is_some());
     atoll.finish().await;
 }
+
+/// Keeps as many connections as one sandbox may have, each of a datagram that nobody answers.
+const FILL: &str = r#"exec /usr/bin/python3 -c '
+import socket, time
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    for port in range(20000, 21024):
+        try: out.sendto(b"x", ("203.0.113.80", port))
+        except OSError: pass
+    open("/tmp/filled", "w")
+    time.sleep(5)
+'"#;
+
+#[tokio::test]
+async fn all_sandboxes_together_have_so_many_connections_and_get_room_again() {
+    /// The kernel forgets a connection of one datagram after half a minute.
+    const FORGOTTEN: Duration = Duration::from_secs(90);
+    let _internet = Internet::new().await;
+    let atoll = Atoll::start().await;
+    let last = atoll.create_with(&with_network()).await;
+    assert!(fetch(&last, WEB).await.is_some());
+    let mut greedy = Vec::new();
+    // 29 × 1,024 are fewer than 30,000, 30 × 1,024 are more.
+    for number in 1..=30 {
+        let sandbox = atoll.create_with(&with_network()).await;
+        sandbox.begin(FILL).await;
+        until("its connections", BACK, async || {
+            (sandbox.sh("test -e /tmp/filled").await.exit_code == Some(0)).then_some(())
+        })
+        .await;
+        greedy.push(sandbox);
+        assert_eq!(fetch(&last, WEB).await.is_some(), number < 30, "beside {number}");
+    }
+    for sandbox in &greedy {
+        atoll.client.sandbox_stop(&sandbox.id).await.unwrap();
+    }
+    until("room", FORGOTTEN, async || fetch(&last, WEB).await).await;
+    atoll.finish().await;
+}
