@@ -75,7 +75,7 @@ pub(crate) async fn answered<T>(
 impl AgentLink for AgentClient {
     async fn exec(&self, sandbox: &SandboxId, start: StartExec) -> Result<EventStream, AgentError> {
         let (mut calls, lease) = self.pool.calls(sandbox).await?;
-        if start.tty.is_some() && !lease.has_exec_tty {
+        if start.tty.is_some() && !lease.can.exec_tty {
             return Err(older("runs commands in no terminal"));
         }
         let events = answered(calls.exec(request_of(start))).await.map_err(|status| error_of(&status))?;

@@ -11,7 +11,8 @@ use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX,
+    TERMINAL_VIEWERS_MAX,
 };
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
@@ -67,12 +68,21 @@ const ORIGIN: &str = "http://agent.atoll";
 /// The calls, over one connection.
 pub(crate) type AgentCalls = Calls<Sender>;
 
+/// What an agent can do beyond what all of its version can.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Abilities {
+    /// It runs commands in terminals.
+    pub(crate) exec_tty: bool,
+    /// Its file helpers hand descriptors over.
+    pub(crate) hand_over: bool,
+}
+
 /// An open connection whose agent speaks our version.
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
     usage: Arc<Mutex<Usage>>,
-    has_exec_tty: bool,
+    can: Abilities,
     /// Carries the bytes; ends with this value, or when nobody uses the connection.
     _driver: JoinSet<()>,
 }
@@ -88,8 +98,8 @@ struct Usage {
 #[derive(Debug)]
 pub(crate) struct Lease {
     usage: Arc<Mutex<Usage>>,
-    /// Whether the agent runs commands in terminals.
-    pub(crate) has_exec_tty: bool,
+    /// What its agent can do.
+    pub(crate) can: Abilities,
 }
 
 impl Drop for Lease {
@@ -108,12 +118,10 @@ impl Connection {
         idle_close_after: Duration,
         windows: Windows,
     ) -> Result<Self, AgentError> {
-        // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
-        let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
         let greeted = async {
-            let stream = connect(&path).await.map_err(|e| AgentError::Unreachable(e.to_string()))?;
+            let stream = connect(directory, sandbox).await?;
             let mut connection = Self::start(stream, idle_close_after, windows).await?;
-            connection.greet().await?;
+            connection.can = connection.greet().await?;
             Ok(connection)
         };
         timeout(CONNECT_LIMIT, greeted)
@@ -145,16 +153,16 @@ impl Connection {
                 () = idle => {}
             }
         });
-        Ok(Self { sender, usage, has_exec_tty: false, _driver: tasks })
+        Ok(Self { sender, usage, can: Abilities::default(), _driver: tasks })
     }
 
-    async fn greet(&mut self) -> Result<(), AgentError> {
+    async fn greet(&self) -> Result<Abilities, AgentError> {
         let request = HelloRequest { protocol_version: PROTOCOL_VERSION };
         let hello = self.calls().hello(request).await.map_err(|status| error_of(&status))?.into_inner();
         // Within a version things are only added, so any agent of the same version will do.
         if hello.protocol_version == PROTOCOL_VERSION {
-            self.has_exec_tty = hello.capabilities.iter().any(|name| name == CAPABILITY_EXEC_TTY);
-            Ok(())
+            let has = |name: &str| hello.capabilities.iter().any(|capability| capability == name);
+            Ok(Abilities { exec_tty: has(CAPABILITY_EXEC_TTY), hand_over: has(CAPABILITY_HAND_OVER) })
         } else {
             let version = bounded(&hello.agent_version);
             let theirs = hello.protocol_version;
@@ -171,7 +179,7 @@ impl Connection {
             return None;
         }
         usage.active += 1;
-        Some(Lease { usage: Arc::clone(&self.usage), has_exec_tty: self.has_exec_tty })
+        Some(Lease { usage: Arc::clone(&self.usage), can: self.can })
     }
 
     /// The calls over it.
@@ -197,11 +205,17 @@ async fn until_idle(usage: Arc<Mutex<Usage>>, limit: Duration) {
     }
 }
 
-async fn connect(path: &str) -> io::Result<UnixStream> {
+/// A connection to the agent of `sandbox`. There is no limit: the agent may be frozen, with its backlog full.
+pub(crate) async fn connect(
+    directory: BorrowedFd<'_>,
+    sandbox: &SandboxId,
+) -> Result<UnixStream, AgentError> {
+    // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
+    let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
     loop {
-        match UnixStream::connect(path).await {
+        match UnixStream::connect(&path).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_PAUSE).await,
-            other => return other,
+            other => return other.map_err(|error| AgentError::Unreachable(error.to_string())),
         }
     }
 }

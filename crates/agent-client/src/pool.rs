@@ -8,8 +8,9 @@ use std::time::Duration;
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
 use parking_lot::Mutex;
+use tokio::net::UnixStream;
 
-use crate::connection::{AgentCalls, Connection, Lease, Windows};
+use crate::connection::{AgentCalls, Connection, Lease, Windows, connect};
 
 /// Where the connection of one sandbox is, or will be: the lock makes callers wait for one connect, not many.
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
@@ -54,6 +55,11 @@ impl Pool {
                 Err(error)
             }
         }
+    }
+
+    /// A connection beside those: it is the caller's own.
+    pub(crate) async fn connect(&self, sandbox: &SandboxId) -> Result<UnixStream, AgentError> {
+        connect(self.directory.as_fd(), sandbox).await
     }
 
     /// Closes the connection of a sandbox, once nobody waits for it.

@@ -71,7 +71,7 @@ impl Agent for Liar {
 
     async fn files(&self, _: Request<tonic::Streaming<FilesPiece>>) -> Answer<Pieces> {
         let pieces = self.file_pieces.clone().into_iter();
-        let said = pieces.map(|data| Ok(FilesPiece { user: String::new(), data: data.into() }));
+        let said = pieces.map(|data| Ok(FilesPiece { data: data.into(), ..FilesPiece::default() }));
         Ok(Response::new(Box::pin(tokio_stream::iter(said))))
     }
 
@@ -497,6 +497,18 @@ async fn what_a_file_helper_says_is_not_believed() {
     let at = FileAt { user: "root".parse().unwrap(), path: FilePath::home(), or_root: false };
     let read = host.client.read(&host.sandbox, &at, FilePart::WHOLE).await;
     assert_eq!(read.err(), Some(FilesError::Protocol("the part is beyond the file".to_owned())));
+}
+
+#[tokio::test]
+async fn an_agent_that_announces_a_descriptor_and_hands_none_over_is_an_error() {
+    use atoll_ports::Files;
+
+    let entry = FileEntry { name: "x".into(), size: 5, ..FileEntry::default() };
+    let reply = FileReply { entry: Some(entry), length: 5, hand_over: true, ..FileReply::default() };
+    let host = Host::with(Liar { file_pieces: vec![frame(FrameKind::Reply, &reply)], ..Liar::default() });
+    let at = FileAt { user: "root".parse().unwrap(), path: FilePath::home(), or_root: false };
+    let read = host.client.read(&host.sandbox, &at, FilePart::WHOLE).await;
+    assert!(matches!(read, Err(FilesError::Unreachable(_) | FilesError::Interrupted)), "{read:?}");
 }
 
 fn impossible_name() -> FilesError {

@@ -4,6 +4,7 @@
 //! are only ever added, and a call that an older agent does not know is announced by a capability of `Hello`.
 
 pub mod frames;
+pub mod hand_over;
 
 /// Version of the protocol that this release speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -66,6 +67,9 @@ pub const TERMINAL_SIDE_MAX: u32 = 1_000;
 
 /// Capability of `Hello`: the call `Files`.
 pub const CAPABILITY_FILES: &str = "files";
+
+/// Capability of `Hello`: file helpers hand descriptors over, see [`hand_over`].
+pub const CAPABILITY_HAND_OVER: &str = "files.hand-over";
 
 /// Generated messages and services.
 #[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]

@@ -1,4 +1,4 @@
-//! What a waiting child is told: whom to become and what to run, as one block of bytes through a pipe.
+//! What a waiting child is told: whom to become and what to run, as one block of bytes through a channel.
 //!
 //! Both ends are this program, so there is no version. The layout suits a reader that may not allocate: a header of
 //! fixed size, then the supplementary groups, then strings that each end with NUL, in the order program, PATH, cwd,
@@ -14,6 +14,8 @@ pub(crate) const BODY_BYTES_MAX: u32 = 4 << 20;
 pub(crate) const GROUPS_MAX: usize = 64;
 /// Flag: where the working directory cannot be entered, go on in `/`.
 pub(crate) const FLAG_CWD_OPTIONAL: u32 = 1;
+/// Flag: the channel of the request stays open for the program, as descriptor 3.
+pub(crate) const FLAG_KEEP_CHANNEL: u32 = 4;
 /// Flag: a terminal takes the place of the three pipes.
 pub(crate) const FLAG_TERMINAL: u32 = 2;
 
@@ -53,6 +55,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) cwd_optional: bool,
     /// Path of the terminal that it controls, instead of the pipes.
     pub(crate) terminal: Option<&'a str>,
+    /// Whether the program keeps the channel that this comes through: one of this program only.
+    pub(crate) keep_channel: bool,
     /// What is executed; a name without a slash is searched for.
     pub(crate) program: &'a str,
     /// Not empty.
@@ -63,7 +67,8 @@ pub(crate) struct Launch<'a> {
 impl Launch<'_> {
     const fn flags(&self) -> u32 {
         let cwd = if self.cwd_optional { FLAG_CWD_OPTIONAL } else { 0 };
-        cwd | if self.terminal.is_some() { FLAG_TERMINAL } else { 0 }
+        let channel = if self.keep_channel { FLAG_KEEP_CHANNEL } else { 0 };
+        cwd | channel | if self.terminal.is_some() { FLAG_TERMINAL } else { 0 }
     }
 
     /// The bytes for the child; nothing when they would be too many, or a string has a NUL.
@@ -120,6 +125,7 @@ mod tests {
             cwd: "/",
             cwd_optional: true,
             terminal,
+            keep_channel: false,
             program,
             argv,
             env,

@@ -1,4 +1,4 @@
-//! Takes connections and speaks HTTP/2 on them.
+//! Takes connections and speaks HTTP/2 on them; those that ask for a descriptor go on to a file helper.
 //!
 //! Only serve can connect: the socket's path is on the host's side. Windows and buffers are small all the same, since
 //! an agent stands in every sandbox: what waits to be sent stays in the rings.
@@ -7,15 +7,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atoll_agent_protocol::hand_over::{HELLO, HELLO_BYTES, parse_hello};
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use crate::agent::Agent;
 use crate::server::Server;
-use crate::task;
+use crate::{files, task};
 
 /// Most connections at once: two serves, and what they have not closed yet.
 const CONNECTIONS_MAX: usize = 16;
@@ -27,6 +30,8 @@ const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 /// How much of one stream of events waits in the connection, in bytes: one chunk, and the next.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Longest time from the first byte of a connection that asks for a descriptor to its key: both are sent at once.
+const HELLO_LIMIT: Duration = Duration::from_secs(2);
 /// Pause after an error of accept: descriptors may be short for a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,6 +56,11 @@ pub(crate) async fn accept(listener: UnixListener, agent: Arc<Agent>) -> io::Res
 
 /// Until the other side hangs up. What goes wrong on a connection is told to the other side; nobody reads a log here.
 async fn speak(stream: UnixStream, agent: &Arc<Agent>) {
+    if asks_for_descriptor(&stream).await {
+        // Without an answer in time it is closed.
+        let _late = tokio::time::timeout(HELLO_LIMIT, pass_on(stream, agent)).await;
+        return;
+    }
     let service = TowerToHyperService::new(Server::service(Arc::clone(agent)));
     let ended = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -60,4 +70,24 @@ async fn speak(stream: UnixStream, agent: &Arc<Agent>) {
         .serve_connection(TokioIo::new(stream), service)
         .await;
     drop(ended);
+}
+
+/// Whether a connection begins as one that asks for a descriptor. What it says stays unread.
+async fn asks_for_descriptor(stream: &UnixStream) -> bool {
+    let peek = || {
+        let mut first = [0];
+        recv(stream, &mut first, RecvFlags::PEEK)?;
+        Ok(first == [HELLO])
+    };
+    stream.async_io(Interest::READABLE, peek).await.unwrap_or(false)
+}
+
+/// Hands the connection itself to the helper that it names.
+async fn pass_on(mut stream: UnixStream, agent: &Agent) {
+    let mut hello = [0; HELLO_BYTES];
+    if stream.read_exact(&mut hello).await.is_ok()
+        && let Some(key) = parse_hello(hello)
+    {
+        files::connect(agent, key, &stream);
+    }
 }

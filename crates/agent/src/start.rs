@@ -98,6 +98,7 @@ fn launch(
         cwd: if request.cwd.is_empty() { &identity.home } else { &request.cwd },
         cwd_optional: request.cwd.is_empty(),
         terminal: tty,
+        keep_channel: false,
         program: request.argv.first().map_or("", String::as_str),
         argv: &request.argv,
         env: &env,

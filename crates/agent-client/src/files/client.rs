@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_agent_protocol::frames::FILE_ENTRIES_MAX;
+use atoll_agent_protocol::hand_over::Use;
 use atoll_agent_protocol::v1::{
     FileChangeCall, FileListCall, FilePackCall, FileReadCall, FileRemoveCall, FileReply, FileSearchCall,
     FileStatCall, FileUnpackCall, FileWatchCall, FileWriteCall, file_request::Call,
@@ -14,8 +15,12 @@ use atoll_ports::{
 };
 use atoll_types::{FileMode, SandboxId};
 use bytes::Bytes;
+use tokio_stream::StreamExt;
 
 use super::check::{self, broke};
+use super::direct_read::DirectContent;
+use super::direct_write::{self, Block};
+use super::hand_over;
 use super::session::{QUIET_LIMIT, Session};
 use crate::AgentClient;
 
@@ -56,12 +61,51 @@ impl AgentClient {
     ) -> Result<FileReply, FilesError> {
         let mut session = self.session(sandbox, at, call).await?;
         session.send(content).await?;
-        let reply = session.parts.reply(limit).await?.ok_or_else(no_reply)?;
-        match session.parts.reply(limit).await? {
-            None => Ok(reply),
-            Some(_) => Err(broke("more than one reply")),
+        only_reply(&mut session, limit).await
+    }
+
+    /// A large file: its content goes by a descriptor where the agent knows how, and where the file may.
+    async fn give_by_descriptor(
+        &self,
+        sandbox: &SandboxId,
+        at: &FileAt,
+        mode: Option<u32>,
+        first: Block,
+        content: ContentIn,
+    ) -> Result<FileReply, FilesError> {
+        let mut session =
+            self.session(sandbox, at, Call::Write(FileWriteCall { mode, hand_over: true })).await?;
+        // An older agent takes no notice of what it does not know.
+        if session.hands_over() && session.parts.reply(QUIET_LIMIT).await?.ok_or_else(no_reply)?.hand_over {
+            let file = hand_over::take(&self.files, sandbox, &mut session, Use::Writing).await?;
+            direct_write::write(&mut session, file, first, content).await?;
+        } else {
+            session.send(first.before(content)).await?;
+        }
+        only_reply(&mut session, QUIET_LIMIT).await
+    }
+}
+
+/// The reply at the end of a call.
+async fn only_reply(session: &mut Session, limit: Duration) -> Result<FileReply, FilesError> {
+    let reply = session.parts.reply(limit).await?.ok_or_else(no_reply)?;
+    match session.parts.reply(limit).await? {
+        None => Ok(reply),
+        Some(_) => Err(broke("more than one reply")),
+    }
+}
+
+/// The beginning of a content, and whether it is all of it.
+async fn first_block(content: &mut ContentIn) -> Result<(Block, bool), FilesError> {
+    let mut block = Block::default();
+    while !block.is_full() {
+        match content.next().await {
+            Some(Ok(piece)) => block.add(piece),
+            Some(Err(error)) => return Err(FilesError::Content(error.to_string())),
+            None => return Ok((block, true)),
         }
     }
+    Ok((block, false))
 }
 
 fn no_reply() -> FilesError {
@@ -100,17 +144,24 @@ impl Files for AgentClient {
 
     async fn read(&self, sandbox: &SandboxId, at: &FileAt, part: FilePart) -> Result<FileRead, FilesError> {
         let call = match part {
-            FilePart::From(offset, length) => FileReadCall { offset, length, suffix: None },
+            FilePart::From(offset, length) => FileReadCall { offset, length, ..FileReadCall::default() },
             FilePart::Last(bytes) => FileReadCall { suffix: Some(bytes), ..FileReadCall::default() },
         };
+        let call = FileReadCall { hand_over_from: Some(hand_over::FROM_BYTES), ..call };
         let mut session = self.session(sandbox, at, Call::Read(call)).await?;
         let reply = session.parts.reply(QUIET_LIMIT).await?.ok_or_else(no_reply)?;
         let entry = check::entry(reply.entry)?;
-        let FileReply { offset, length, .. } = reply;
+        let FileReply { offset, length, hand_over, .. } = reply;
         if offset.checked_add(length).is_none_or(|end| end > entry.size_bytes) {
             return Err(broke("the part is beyond the file"));
         }
-        Ok(FileRead { entry, offset, length, content: Box::pin(session.into_content()) })
+        let content: ContentOut = if hand_over {
+            let file = hand_over::take(&self.files, sandbox, &mut session, Use::Reading).await?;
+            Box::pin(DirectContent::new(session, file, offset, length))
+        } else {
+            Box::pin(session.into_content())
+        };
+        Ok(FileRead { entry, offset, length, content })
     }
 
     async fn write(
@@ -118,10 +169,17 @@ impl Files for AgentClient {
         sandbox: &SandboxId,
         at: &FileAt,
         mode: Option<FileMode>,
-        content: ContentIn,
+        mut content: ContentIn,
     ) -> Result<FileEntry, FilesError> {
-        let call = Call::Write(FileWriteCall { mode: mode.map(FileMode::bits) });
-        check::entry(self.give(sandbox, at, call, content, QUIET_LIMIT).await?.entry)
+        let mode = mode.map(FileMode::bits);
+        let (first, is_whole) = first_block(&mut content).await?;
+        let reply = if is_whole {
+            let call = Call::Write(FileWriteCall { mode, hand_over: false });
+            self.give(sandbox, at, call, first.before(content), QUIET_LIMIT).await?
+        } else {
+            self.give_by_descriptor(sandbox, at, mode, first, content).await?
+        };
+        check::entry(reply.entry)
     }
 
     async fn remove(&self, sandbox: &SandboxId, at: &FileAt, recursive: bool) -> Result<(), FilesError> {

@@ -1,5 +1,6 @@
 //! One helper, from the request to its end.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::connection::Lease;
 use crate::pool::Pool;
 
 /// Longest time until a helper runs.
-const START_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(10);
 /// Longest time without a sign of a helper that has something to do, or that is to take something.
 pub(super) const QUIET_LIMIT: Duration = Duration::from_secs(60);
 /// Pieces that wait to be sent: one, while the next is made.
@@ -37,7 +38,7 @@ pub(super) struct Parts {
     pieces: Streaming<FilesPiece>,
     piece: Bytes,
     decoder: Decoder,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl Parts {
@@ -60,7 +61,7 @@ impl Parts {
     }
 
     /// Waits for the next part. Cancel safety: what came in part stays.
-    async fn next(&mut self) -> Result<Part, FilesError> {
+    pub(super) async fn next(&mut self) -> Result<Part, FilesError> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
@@ -81,8 +82,10 @@ impl Parts {
 /// A helper that has its request.
 #[derive(Debug)]
 pub(super) struct Session {
-    input: mpsc::Sender<FilesPiece>,
+    pub(super) input: mpsc::Sender<FilesPiece>,
     pub(super) parts: Parts,
+    /// By this a connection finds the helper.
+    pub(super) key: u64,
 }
 
 impl Session {
@@ -97,14 +100,15 @@ impl Session {
         let path = Bytes::copy_from_slice(at.path.as_bytes());
         let request = FileRequest { path, or_root: at.or_root, call: Some(call) };
         let data = framed(FrameKind::Request, &encode(&request))?;
-        let first = FilesPiece { user: at.user.to_string(), data };
+        let key = new_key();
+        let first = FilesPiece { user: at.user.to_string(), data, hand_over_key: key };
         // There is room for the first, and nobody else sends.
         let _sent = input.try_send(first);
         let answer = timeout(START_LIMIT, calls.files(ReceiverStream::new(waiting))).await;
         let pieces =
             answer.map_err(|_| FilesError::TimedOut)?.map_err(|status| error_of(&status))?.into_inner();
-        let parts = Parts { pieces, piece: Bytes::new(), decoder: Decoder::new(), _lease: lease };
-        Ok(Self { input, parts })
+        let parts = Parts { pieces, piece: Bytes::new(), decoder: Decoder::new(), lease };
+        Ok(Self { input, parts, key })
     }
 
     /// Sends a content to its end. The helper says nothing meanwhile but that it failed.
@@ -124,9 +128,24 @@ impl Session {
                     }
                 }
                 Some(Err(error)) => return Err(FilesError::Content(error.to_string())),
-                None => return self.put(framed(FrameKind::End, &[])?).await,
+                None => return self.end().await,
             }
         }
+    }
+
+    /// Whether the helper knows how to hand a descriptor over.
+    pub(super) const fn hands_over(&self) -> bool {
+        self.parts.lease.can.hand_over
+    }
+
+    /// Says that all data is there.
+    pub(super) async fn end(&mut self) -> Result<(), FilesError> {
+        self.put(framed(FrameKind::End, &[])?).await
+    }
+
+    /// Tells the agent that something goes on where it sees nothing of it.
+    pub(super) async fn sign(&mut self) -> Result<(), FilesError> {
+        self.put(framed(FrameKind::Data, &[])?).await
     }
 
     async fn put(&mut self, data: Bytes) -> Result<(), FilesError> {
@@ -139,7 +158,7 @@ impl Session {
         };
         match permit {
             Some(permit) => {
-                permit.send(FilesPiece { user: String::new(), data });
+                permit.send(FilesPiece { data, ..FilesPiece::default() });
                 Ok(())
             }
             // The call is over; what is left of it says why.
@@ -159,7 +178,12 @@ impl Session {
     }
 }
 
-fn early(part: Result<Part, FilesError>) -> FilesError {
+/// A number that no other helper of the sandbox has. Only serve can connect to an agent, so it need not be a secret.
+fn new_key() -> u64 {
+    RandomState::new().build_hasher().finish().max(1)
+}
+
+pub(super) fn early(part: Result<Part, FilesError>) -> FilesError {
     part.err().unwrap_or_else(|| broke("it answers before it has all"))
 }
 
@@ -202,7 +226,7 @@ impl Stream for Content {
     }
 }
 
-fn framed(kind: FrameKind, bytes: &[u8]) -> Result<Bytes, FilesError> {
+pub(super) fn framed(kind: FrameKind, bytes: &[u8]) -> Result<Bytes, FilesError> {
     let header = frame_header(kind, bytes.len()).ok_or_else(|| broke("the request is too large"))?;
     let mut frame = BytesMut::with_capacity(header.len() + bytes.len());
     frame.put_slice(&header);
@@ -210,7 +234,7 @@ fn framed(kind: FrameKind, bytes: &[u8]) -> Result<Bytes, FilesError> {
     Ok(frame.freeze())
 }
 
-fn unreachable(error: AgentError) -> FilesError {
+pub(super) fn unreachable(error: AgentError) -> FilesError {
     match error {
         AgentError::Protocol(message) => FilesError::Protocol(message),
         other => FilesError::Unreachable(other.to_string()),

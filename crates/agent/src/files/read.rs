@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use atoll_agent_protocol::frames::{FRAME_BYTES_MAX, FrameKind};
+use atoll_agent_protocol::hand_over::Use;
 use atoll_agent_protocol::v1::{FileErrorKind as Kind, FileReadCall, FileReply};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
 
 use super::entry;
 use super::failure::Stop;
+use super::hand_over;
 use super::wire::Wire;
 
 /// Most bytes of a file that tells no size, as those of `/proc`: its size is told before its content, so it is read first.
@@ -32,21 +34,27 @@ pub(super) fn open(path: &[u8]) -> Result<(File, Stat), Stop> {
 pub(super) fn read(wire: &mut Wire, path: &[u8], call: &FileReadCall) -> Result<(), Stop> {
     let (mut file, stat) = open(path)?;
     let mut entry = entry::of(&stat, path);
-    let mut content: Box<dyn Read> = if entry.size == 0 {
+    if entry.size == 0 {
         let mut all = Vec::new();
         (&mut file).take(SIZELESS_BYTES_MAX).read_to_end(&mut all)?;
         entry.size = u64::try_from(all.len()).unwrap_or(0);
-        let (offset, _) = part(entry.size, call)?;
-        let rest = all.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec();
-        Box::new(std::io::Cursor::new(rest))
-    } else {
-        let (offset, _) = part(entry.size, call)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Box::new(file)
-    };
+        let (offset, length) = part(entry.size, call)?;
+        wire.reply(&FileReply { entry: Some(entry), offset, length, ..FileReply::default() })?;
+        let mut rest = all.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+        return copy(wire, &mut rest, length);
+    }
     let (offset, length) = part(entry.size, call)?;
-    wire.reply(&FileReply { entry: Some(entry), offset, length, ..FileReply::default() })?;
-    copy(wire, &mut content, length)
+    let reply = FileReply { entry: Some(entry), offset, length, ..FileReply::default() };
+    let is_large = call.hand_over_from.is_some_and(|from| length >= from);
+    if is_large && hand_over::is_possible(wire, &file, Use::Reading)? {
+        hand_over::hand_over(wire, &file, reply)?;
+        // Until whoever reads it has enough.
+        while wire.next_data()? {}
+        return Ok(());
+    }
+    wire.reply(&reply)?;
+    file.seek(SeekFrom::Start(offset))?;
+    copy(wire, &mut file, length)
 }
 
 /// The part that is asked for, as offset and length.
@@ -85,7 +93,7 @@ mod tests {
     use super::*;
 
     fn call(offset: u64, length: Option<u64>, suffix: Option<u64>) -> FileReadCall {
-        FileReadCall { offset, length, suffix }
+        FileReadCall { offset, length, suffix, hand_over_from: None }
     }
 
     #[test]

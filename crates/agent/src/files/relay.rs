@@ -1,13 +1,17 @@
 //! The agent's side: starts helpers and carries bytes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use atoll_agent_protocol::frames::{FILE_HELPERS_MAX, FILES_PIECE_BYTES_MAX};
+use atoll_agent_protocol::hand_over;
 use atoll_agent_protocol::v1::FilesPiece;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal};
@@ -20,6 +24,7 @@ use tonic::{Status, Streaming};
 use super::HELPER_ARGUMENT;
 use crate::agent::Agent;
 use crate::launch::Launch;
+use crate::lock::lock;
 use crate::task;
 
 /// This program, as the helper executes it.
@@ -27,9 +32,13 @@ const PROGRAM: &str = "/proc/self/exe";
 /// How long a helper that nobody listens to any more may take to clear up after itself.
 const END_TIME: Duration = Duration::from_secs(2);
 
-/// Counts the helpers.
+/// Counts the helpers, and knows the way to those that may hand a descriptor over.
 #[derive(Debug, Default)]
-pub(crate) struct Helpers(AtomicUsize);
+pub(crate) struct Helpers {
+    count: AtomicUsize,
+    /// Channels by the keys that serve has given.
+    channels: Mutex<HashMap<u64, OwnedFd>>,
+}
 
 /// One of [`FILE_HELPERS_MAX`] places, for as long as its helper lives.
 #[derive(Debug)]
@@ -38,7 +47,7 @@ struct Seat(Arc<Agent>);
 impl Seat {
     fn take(agent: &Arc<Agent>) -> Result<Self, Status> {
         let seat = Self(Arc::clone(agent));
-        if agent.helpers.0.fetch_add(1, Ordering::Relaxed) < FILE_HELPERS_MAX {
+        if agent.helpers.count.fetch_add(1, Ordering::Relaxed) < FILE_HELPERS_MAX {
             Ok(seat)
         } else {
             Err(Status::resource_exhausted(format!("{FILE_HELPERS_MAX} file operations are under way")))
@@ -48,7 +57,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.helpers.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.helpers.count.fetch_sub(1, Ordering::Relaxed);
         self.0.trimmer.freed();
     }
 }
@@ -58,8 +67,41 @@ impl Drop for Seat {
 pub(crate) struct Pieces {
     agent: Arc<Agent>,
     pipe: Receiver,
+    _channel: Option<Channel>,
     /// Its end tells that nobody listens.
     _listening: oneshot::Sender<()>,
+}
+
+/// The way to a helper, for as long as this is there. Its end tells the helper that nobody will come.
+#[derive(Debug)]
+struct Channel {
+    agent: Arc<Agent>,
+    key: u64,
+}
+
+impl Channel {
+    /// Nothing where no key was given, or serve gave one twice.
+    fn open(agent: &Arc<Agent>, key: u64, channel: OwnedFd) -> Option<Self> {
+        match lock(&agent.helpers.channels).entry(key) {
+            Entry::Vacant(place) if key != 0 => place.insert(channel),
+            _ => return None,
+        };
+        Some(Self { agent: Arc::clone(agent), key })
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        lock(&self.agent.helpers.channels).remove(&self.key);
+    }
+}
+
+/// Passes a connection of serve on to the helper that has this key. Nobody has it: the connection is closed.
+pub(crate) fn connect(agent: &Agent, key: u64, connection: impl AsFd) {
+    if let Some(channel) = lock(&agent.helpers.channels).get(&key) {
+        // One that has ended, or is sent more than it takes, is of no use; the end of the connection tells so.
+        let _unheard = hand_over::send(channel, connection.as_fd());
+    }
 }
 
 /// Starts a helper, and carries what comes to it.
@@ -72,6 +114,7 @@ pub(crate) async fn open(agent: &Arc<Agent>, mut pieces: Streaming<FilesPiece>) 
     let failed = |error: io::Error| Status::internal(error.to_string());
     let pipe = Receiver::from_owned_fd_unchecked(helper.stdout).map_err(failed)?;
     let input = Sender::from_owned_fd_unchecked(helper.stdin).map_err(failed)?;
+    let _channel = Channel::open(agent, first.hand_over_key, helper.channel);
     let (listening, deaf) = oneshot::channel();
     agent.activity.touch();
     let carrier = Arc::clone(agent);
@@ -79,7 +122,7 @@ pub(crate) async fn open(agent: &Arc<Agent>, mut pieces: Streaming<FilesPiece>) 
         carry(&carrier, input, first.data, pieces, deaf, helper.pid, helper.ended).await;
         drop(seat);
     });
-    Ok(Pieces { agent: Arc::clone(agent), pipe, _listening: listening })
+    Ok(Pieces { agent: Arc::clone(agent), pipe, _channel, _listening: listening })
 }
 
 fn check(data: &Bytes) -> Result<(), Status> {
@@ -92,8 +135,10 @@ fn check(data: &Bytes) -> Result<(), Status> {
 /// A child that runs this program.
 struct Helper {
     pid: Pid,
-    stdin: std::os::fd::OwnedFd,
-    stdout: std::os::fd::OwnedFd,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    /// To what is its descriptor 3.
+    channel: OwnedFd,
     ended: oneshot::Receiver<i32>,
 }
 
@@ -108,6 +153,7 @@ fn start(agent: &Arc<Agent>, user: &str) -> Result<Helper, String> {
         cwd: &identity.home,
         cwd_optional: true,
         terminal: None,
+        keep_channel: true,
         program: PROGRAM,
         argv: &argv,
         env: &[],
@@ -115,12 +161,12 @@ fn start(agent: &Arc<Agent>, user: &str) -> Result<Helper, String> {
     let block = launch.encode().ok_or("the user has an impossible entry")?;
     let failed = |error: io::Error| format!("cannot make a process: {error}");
     let mut spare = agent.spares.take().map_err(failed)?;
-    let pipe = spare.raw.request.take().ok_or("cannot make a process")?;
-    // A fresh pipe takes so little at once; a child that was killed this moment tells so by its end.
-    let _written = rustix::io::write(pipe, &block);
+    let channel = spare.raw.request.take().ok_or("cannot make a process")?;
+    // A fresh channel takes so little at once; a child that was killed this moment tells so by its end.
+    let _written = rustix::io::write(&channel, &block);
     // Our copy of its own end of the output goes: the end of the output is the end of the helper.
     let stdout = spare.raw.stdout.read;
-    Ok(Helper { pid: spare.raw.pid, stdin: spare.raw.stdin, stdout, ended: spare.ended })
+    Ok(Helper { pid: spare.raw.pid, stdin: spare.raw.stdin, stdout, channel, ended: spare.ended })
 }
 
 /// Carries pieces until there are no more, and sees to it that the helper ends once nobody listens.
@@ -187,7 +233,7 @@ impl Stream for Pieces {
                 Ok(data) if data.is_empty() => return Poll::Ready(None),
                 Ok(data) => {
                     this.agent.activity.touch();
-                    return Poll::Ready(Some(Ok(FilesPiece { user: String::new(), data })));
+                    return Poll::Ready(Some(Ok(FilesPiece { data, ..FilesPiece::default() })));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Poll::Ready(None),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use atoll_agent_protocol::frames::{
     FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, frame_header, parse_frame_header,
@@ -10,6 +10,7 @@ use atoll_agent_protocol::frames::{
 use atoll_agent_protocol::v1::{FileFailure, FileReply, FileRequest};
 
 use super::failure::{Failure, Stop};
+use crate::sys;
 
 /// Both ends. An error on either means that the agent, or whoever asked, is gone.
 #[derive(Debug)]
@@ -18,11 +19,16 @@ pub(super) struct Wire {
     output: File,
     /// What the last frame carried.
     pub(super) frame: Vec<u8>,
+    /// To the agent: brings connections that ask for a descriptor.
+    pub(super) channel: Option<OwnedFd>,
 }
 
 impl Wire {
     pub(super) fn standard() -> io::Result<Self> {
+        // First of all: its number is taken over.
+        let channel = sys::take_kept_channel().ok();
         Ok(Self {
+            channel,
             input: io::stdin().as_fd().try_clone_to_owned()?.into(),
             output: io::stdout().as_fd().try_clone_to_owned()?.into(),
             frame: Vec::new(),

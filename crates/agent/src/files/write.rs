@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use atoll_agent_protocol::hand_over::Use;
 use atoll_agent_protocol::v1::{FileErrorKind as Kind, FileReply, FileWriteCall};
 use rustix::fs::{
     Access, AtFlags, FileType, Gid, Mode, RawMode, Stat, Uid, accessat, fchmod, fchown, fstat, statat,
@@ -10,6 +11,7 @@ use rustix::io::Errno;
 
 use super::entry;
 use super::failure::Stop;
+use super::hand_over;
 use super::place::{self, Place};
 use super::temporary::Temporary;
 use super::wire::Wire;
@@ -21,6 +23,11 @@ pub(super) fn write(wire: &mut Wire, path: &[u8], call: FileWriteCall) -> Result
     let place = place::find_to_write(path)?;
     let before = replaceable(&place)?;
     let mut temporary = Temporary::new(&place)?;
+    if call.hand_over && hand_over::is_possible(wire, &temporary.file, Use::Writing)? {
+        hand_over::hand_over(wire, &temporary.file, FileReply::default())?;
+    } else if call.hand_over {
+        wire.reply(&FileReply::default())?;
+    }
     while wire.next_data()? {
         temporary.file.write_all(&wire.frame)?;
     }

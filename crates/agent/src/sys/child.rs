@@ -27,11 +27,12 @@ use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 
 use crate::launch::{
-    BODY_BYTES_MAX, FLAG_CWD_OPTIONAL, FLAG_TERMINAL, GROUPS_MAX, HEADER_BYTES, HEADER_WORDS, Header,
+    BODY_BYTES_MAX, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMINAL, GROUPS_MAX, HEADER_BYTES,
+    HEADER_WORDS, Header,
 };
 
-/// Where the child keeps its end of the request pipe.
-const REQUEST_FD: RawFd = 3;
+/// Where the child keeps its end of the request channel.
+pub(super) const REQUEST_FD: RawFd = 3;
 /// The program could not be found.
 const CODE_NOT_FOUND: c_int = 127;
 /// The program could not be run.
@@ -184,6 +185,10 @@ unsafe fn run(request: Request) -> ! {
     let (program, path, cwd) = (next(), next(), next());
     if header.flags & FLAG_TERMINAL != 0 {
         take_terminal(next(), header.uid);
+    }
+    if header.flags & FLAG_KEEP_CHANNEL != 0 {
+        // SAFETY: only numbers.
+        check(unsafe { libc::fcntl(REQUEST_FD, libc::F_SETFD, 0) });
     }
     // The tables stay zeroed where the strings end, so each ends with a null pointer.
     let args = usize::try_from(header.args).unwrap_or(0);

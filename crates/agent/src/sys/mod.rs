@@ -49,6 +49,17 @@ pub(crate) fn take_inherited(cgroup_fds: usize) -> io::Result<Inherited> {
     })
 }
 
+/// The channel that a child was started through and kept; see [`crate::launch::FLAG_KEEP_CHANNEL`]. Called once, before
+/// any other descriptor is opened.
+pub(crate) fn take_kept_channel() -> io::Result<OwnedFd> {
+    // SAFETY: only borrowed for the call, which fails where the number is not open.
+    let channel = unsafe { BorrowedFd::borrow_raw(child::REQUEST_FD) };
+    rustix::io::fcntl_setfd(channel, rustix::io::FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, and nothing else in this process owns it: the number is the contract between a helper and
+    // the child that became it.
+    Ok(unsafe { OwnedFd::from_raw_fd(child::REQUEST_FD) })
+}
+
 /// A child that has ended and was not waited for yet. Its pid stays taken until [`rustix::process::waitpid`].
 pub(crate) fn peek_ended_child() -> Option<Pid> {
     // SAFETY: all zeroes is a valid value of this plain C struct.

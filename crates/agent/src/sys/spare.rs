@@ -43,7 +43,13 @@ pub(crate) struct OutputPipe {
 
 /// Forks a child that enters the workload's cgroup and waits for a request.
 pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
-    let (request_read, request) = pipe()?;
+    // A pair of sockets, since it may carry descriptors to a file helper.
+    let (request_read, request) = rustix::net::socketpair(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
     let (stdin_read, stdin) = pipe()?;
     let [stdout, stderr] = [pipe()?, pipe()?].map(|(read, write)| OutputPipe { read, write });
     // The agent's ends never make it wait. Done here, ahead of the exec.

@@ -106,6 +106,7 @@ fn launch(
         cwd: if request.cwd.is_empty() { &identity.home } else { &request.cwd },
         cwd_optional: request.cwd.is_empty(),
         terminal: Some(terminal),
+        keep_channel: false,
         program: request.argv.first().map_or(shell, String::as_str),
         argv,
         env: &env,

@@ -7,6 +7,7 @@ mod control;
 mod files;
 mod harness;
 mod hostile;
+mod large_files;
 mod run;
 mod streams;
 mod terminal;
