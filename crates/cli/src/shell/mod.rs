@@ -1,7 +1,7 @@
 //! A terminal of a sandbox at the terminal of a person.
 //!
 //! ```text
-//!   keys ─thread─► escape ─► keyboard ═══╗
+//!   keys ──────────► escape ► keyboard ══╗
 //!   SIGWINCH ──────────────► keyboard ═══╬══ WebSocket, made again when it is lost
 //!   terminal ◄─thread── modes ◄── screen ╝
 //! ```
@@ -82,9 +82,9 @@ async fn show(mut screen: Screen, writer: &mut Writer, modes: &mut Modes) -> any
 
 /// Passes keys on; ends when the person leaves.
 async fn pass_keys(keyboard: &Keyboard) -> anyhow::Result<Outcome> {
-    let mut keys = input::read();
+    let mut typed = input::Keys::new();
     let mut escape = Escape::default();
-    while let Some(piece) = keys.recv().await {
+    while let Some(piece) = typed.next().await {
         let piece = piece.context("cannot read the terminal")?;
         let (keys, left) = escape.pass(&piece);
         if !keys.is_empty() {
