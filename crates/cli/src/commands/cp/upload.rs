@@ -1,5 +1,6 @@
 //! From here into a sandbox.
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -7,7 +8,9 @@ use anyhow::Context as _;
 use atoll_client::{Client, ClientError, Content, FileAt};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use tokio::io::AsyncReadExt;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use tokio::sync::mpsc;
 
 use super::place::Place;
 use super::{Progress, tree};
@@ -15,6 +18,8 @@ use crate::commands::Call;
 
 /// Piece in which a file is read and sent, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
+/// Pieces that are read before they can be sent.
+const PIECES_AHEAD: usize = 3;
 
 pub(super) async fn upload(from: &Place, to: FileAt<'_>, call: &Call) -> anyhow::Result<()> {
     match from {
@@ -29,7 +34,7 @@ pub(super) async fn upload(from: &Place, to: FileAt<'_>, call: &Call) -> anyhow:
         }
         _ => {
             let written =
-                call.client.file_write(to, None, None, reading(tokio::io::stdin(), call, None)).await?;
+                call.client.file_write(to, None, None, reading(std::io::stdin(), call, None)).await?;
             call.printer.data(&written, String::new)?;
             Ok(())
         }
@@ -38,8 +43,7 @@ pub(super) async fn upload(from: &Place, to: FileAt<'_>, call: &Call) -> anyhow:
 
 async fn file(from: &Path, metadata: &std::fs::Metadata, to: FileAt<'_>, call: &Call) -> anyhow::Result<()> {
     let path = inside(&call.client, to, from).await?;
-    let opened =
-        tokio::fs::File::open(from).await.with_context(|| format!("cannot open {}", from.display()))?;
+    let opened = std::fs::File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
     let length = metadata.is_file().then_some(metadata.len());
     let mode = format!("{:04o}", metadata.permissions().mode() & 0o777);
     let content = reading(opened, call, length);
@@ -83,23 +87,31 @@ async fn is_directory(client: &Client, at: FileAt<'_>) -> anyhow::Result<bool> {
     }
 }
 
-/// What a reader gives, piece by piece.
-fn reading(
-    reader: impl tokio::io::AsyncRead + Send + Sync + Unpin + 'static,
-    call: &Call,
-    length: Option<u64>,
-) -> Content {
-    let progress = Progress::new(call.printer, length);
-    Box::pin(stream::unfold(Some((reader, progress)), async |state| {
-        let (mut reader, mut progress) = state?;
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        match (&mut reader).take(PIECE_BYTES as u64).read_to_end(&mut piece).await {
-            Ok(0) => None,
-            Ok(bytes) => {
-                progress.add(bytes);
-                Some((Ok(Bytes::from(piece)), Some((reader, progress))))
+/// What a reader gives, piece by piece: a thread reads ahead while others are sent.
+fn reading(reader: impl AsFd + Send + 'static, call: &Call, length: Option<u64>) -> Content {
+    let mut progress = Progress::new(call.printer, length);
+    let (send, receive) = mpsc::channel(PIECES_AHEAD);
+    // It ends with what it reads, or once nobody wants more.
+    std::thread::spawn(move || {
+        loop {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let read = match rustix::io::read(&reader, spare_capacity(&mut piece)) {
+                Ok(0) => break,
+                Ok(_) => Ok(Bytes::from(piece)),
+                Err(Errno::INTR) => continue,
+                Err(errno) => Err(errno.into()),
+            };
+            let failed = read.is_err();
+            if send.blocking_send(read).is_err() || failed {
+                break;
             }
-            Err(error) => Some((Err(error), None)),
         }
-    }))
+    });
+    Box::pin(stream::unfold(receive, async |mut receive| Some((receive.recv().await?, receive))).inspect(
+        move |piece| {
+            if let Ok(piece) = piece {
+                progress.add(piece.len());
+            }
+        },
+    ))
 }
