@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_engine::{Caller, Engine, Ports, Settings};
-use atoll_http::{Access, Api, ApiSettings};
+use atoll_http::{Access, Api, ApiSettings, Observability};
 use atoll_ports::{Images, ImagesError, Imported, Store as _};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
@@ -59,6 +59,7 @@ pub(crate) async fn api(tasks: &Tasks, ready: watch::Receiver<bool>) -> Router {
         async_exec: true,
         archive_bytes_max: 1 << 20,
         spool: File::open("/tmp").expect("/tmp").into(),
+        observability: Observability::default(),
         ready,
         stopping: CancellationToken::new(),
     };

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::{Accounts, KeyCache};
 use crate::activity::ActivityLog;
+use crate::counters::ExecPairs;
 use crate::drivers::Drivers;
 use crate::exec::{Acks, LiveExecs};
 use crate::job::Jobs;
@@ -68,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) drivers: Drivers,
     pub(crate) reservations: Reservations,
     pub(crate) execs: LiveExecs,
+    pub(crate) exec_pairs: ExecPairs,
     pub(crate) acks: Acks,
     pub(crate) jobs: Jobs,
     pub(crate) activity: ActivityLog,
@@ -101,6 +103,7 @@ impl Engine {
             drivers: Drivers::default(),
             reservations: Reservations::default(),
             execs: LiveExecs::default(),
+            exec_pairs: ExecPairs::default(),
             acks: Acks::default(),
             jobs: Jobs::default(),
             activity: ActivityLog::default(),

@@ -1,6 +1,6 @@
 //! How Atoll is.
 
-use crate::{Engine, HealthView};
+use crate::{CountsView, Engine, EngineError, HealthView};
 
 impl Engine {
     /// Asks the database and the runtimes.
@@ -12,5 +12,19 @@ impl Engine {
             running: self.inner.records.running(),
             runtimes: vec![runtime],
         }
+    }
+
+    /// Counts what there is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn counts(&self) -> Result<CountsView, EngineError> {
+        Ok(CountsView {
+            sandboxes_running: self.inner.records.running(),
+            sandboxes: self.inner.records.count(),
+            users: self.inner.ports.store.user_count().await?,
+            // None can be made yet.
+            environments: 0,
+        })
     }
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod activity;
+mod counters;
 mod drivers;
 mod engine;
 mod error;
@@ -27,11 +28,12 @@ mod terminal;
 mod timers;
 mod views;
 
+pub use counters::describe_metrics;
 pub use engine::{Engine, Ports};
 pub use error::{EngineError, FieldProblem};
 pub use files::SandboxFiles;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
-    Caller, ExecEvents, ExecView, HealthView, JobView, LogLineView, LogLines, LogQuery, LogView, MetricsView,
-    NewApiKey, NewExec, NewSandbox, SandboxView, Settings,
+    Caller, CountsView, ExecEvents, ExecView, HealthView, JobView, LogLineView, LogLines, LogQuery, LogView,
+    MetricsView, NewApiKey, NewExec, NewSandbox, SandboxView, Settings,
 };

@@ -330,6 +330,9 @@ impl Engine {
             }
         });
         let ended = ended.await?;
+        if operation.kind == OperationKind::Create {
+            self.count_create();
+        }
         self.drive_jobs(&record.id);
         Ok(ended)
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use atoll_types::{Desired, ErrorCode, SandboxId, UserId};
 use parking_lot::Mutex;
 
+use crate::counters::Violation;
 use crate::{Caller, Engine, EngineError};
 
 /// Sandboxes that are being asked for and may have no record yet.
@@ -62,7 +63,8 @@ impl Engine {
         if has.saturating_add(count.into()) > most {
             let text =
                 format!("you have {has} of {most} sandboxes: delete some, or ask the operator for more");
-            return Err(EngineError::new(ErrorCode::QuotaExceeded, text));
+            let error = EngineError::new(ErrorCode::QuotaExceeded, text);
+            return Err(self.violation(Violation::Sandboxes, error));
         }
         let ids: Vec<SandboxId> = (0..count).map(|_| SandboxId::random()).collect();
         held.extend(ids.iter().map(|id| (id.clone(), caller.user.clone())));

@@ -53,6 +53,10 @@ impl Records {
         self.cache.read().values().cloned().collect()
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        u64::try_from(self.cache.read().len()).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn running(&self) -> u64 {
         let running = |r: &&Arc<SandboxRecord>| shown(r) == Status::Running;
         u64::try_from(self.cache.read().values().filter(running).count()).unwrap_or(u64::MAX)

@@ -35,6 +35,8 @@ pub struct Settings {
     pub image_bytes_max: u64,
     /// Sandboxes as a request that says nothing wants them that are kept ready.
     pub warm_pool: PoolSize,
+    /// Whether execs are counted by sandbox and command, in place of all together.
+    pub per_sandbox_metrics: bool,
 }
 
 impl Settings {
@@ -53,6 +55,7 @@ impl Settings {
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
             warm_pool: PoolSize::default(),
+            per_sandbox_metrics: false,
         }
     }
 }
@@ -205,6 +208,19 @@ pub struct MetricsView {
     pub usage: Usage,
     /// What it may use.
     pub limits: Limits,
+}
+
+/// How many there are of what there is, for monitors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountsView {
+    /// Sandboxes that run.
+    pub sandboxes_running: u64,
+    /// Sandboxes in any state.
+    pub sandboxes: u64,
+    /// Accounts.
+    pub users: u64,
+    /// Environments.
+    pub environments: u64,
 }
 
 /// How Atoll is.

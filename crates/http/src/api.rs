@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::bounds::{CREDENTIAL_CHECKS_MAX, STREAMS_MAX};
+use crate::observability::Observability;
 
 /// What the operator decided about the API.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct ApiSettings {
     pub archive_bytes_max: u64,
     /// Folder for uploads under way, open: files in it have no name.
     pub spool: OwnedFd,
+    /// What monitors are told, and where requests are noted.
+    pub observability: Observability,
     /// Becomes true after the first reconcile.
     pub ready: watch::Receiver<bool>,
     /// Cancelled when serve stops: streams say so and close.

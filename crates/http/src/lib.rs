@@ -22,6 +22,8 @@ mod files;
 mod health;
 mod images;
 mod jobs;
+mod metrics;
+mod observability;
 mod openapi;
 mod pages;
 mod router;
@@ -32,6 +34,7 @@ mod terminal;
 
 pub use access::{Access, TokenError, TokenKeys};
 pub use api::{Api, ApiSettings};
+pub use observability::{Observability, RequestLog, describe_metrics};
 pub use openapi::openapi;
 pub use router::router;
 pub use serve::serve;

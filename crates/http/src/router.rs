@@ -7,7 +7,9 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
-use crate::{Api, api_keys, auth, execs, files, health, images, jobs, openapi, pages, sandboxes, terminal};
+use crate::{
+    Api, api_keys, auth, execs, files, health, images, jobs, metrics, openapi, pages, sandboxes, terminal,
+};
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
@@ -17,6 +19,7 @@ fn public() -> OpenApiRouter<Api> {
         .routes(routes!(health::show::get_health))
         .routes(routes!(health::ready::get_readiness))
         .routes(routes!(health::live::get_liveness))
+        .routes(routes!(metrics::get_metrics))
 }
 
 /// Routes that need a token or a key.

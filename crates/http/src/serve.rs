@@ -7,11 +7,13 @@ use std::time::Duration;
 use atoll_tasks::{CancellationToken, Group, Kind, ShuttingDown};
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::Peer;
 use crate::bounds::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_TIMEOUT, HEADERS_MAX};
 
 /// Pause after a failed accept: without descriptors or memory the next one fails too, at once.
@@ -43,10 +45,10 @@ async fn accept(group: Group, listener: TcpListener, router: Router, token: Canc
             () = token.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                let served =
-                    group.spawn("connection", Kind::WORK, |token| connection(stream, router, token, permit));
+            Ok((stream, peer)) => {
+                let (router, peer) = (router.clone(), Peer(peer.ip()));
+                let served = group
+                    .spawn("connection", Kind::WORK, |token| connection(stream, peer, router, token, permit));
                 if served.is_err() {
                     return;
                 }
@@ -67,6 +69,7 @@ async fn pause_after(error: &io::Error) {
 
 async fn connection(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     token: CancellationToken,
     _permit: OwnedSemaphorePermit,
@@ -81,6 +84,10 @@ async fn connection(
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     let service = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
     let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(serving);
     // Both arms only wait, and the connection is polled on after either.

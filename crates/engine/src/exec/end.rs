@@ -37,6 +37,7 @@ impl Engine {
         };
         let clock = &self.inner.ports.clock;
         let duration = clock.boot_time().since(live.since);
+        self.count_exec_end(duration);
         let mut record = live.record.clone();
         record.status = status;
         record.outcome = Some(ExecOutcome {

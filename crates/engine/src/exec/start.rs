@@ -140,6 +140,7 @@ impl Engine {
         let live = Arc::new(live);
         self.inner.activity.touch(live.sandbox(), live.since);
         self.inner.execs.insert(&live);
+        self.count_exec(&live.record);
         let (engine, exec) = (self.clone(), Arc::clone(&live));
         let spawned =
             self.inner.drains.spawn("exec", Kind::WORK, move |token| engine.drain_new(exec, start, token));

@@ -28,8 +28,12 @@ pub(crate) struct Authenticated(pub(crate) Caller);
 pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     match caller(&api, request.headers(), request.uri()).await {
         Ok(caller) => {
-            request.extensions_mut().insert(Authenticated(caller));
-            next.run(request).await
+            let known = Authenticated(caller);
+            request.extensions_mut().insert(known.clone());
+            let mut response = next.run(request).await;
+            // For the log of requests.
+            response.extensions_mut().insert(known);
+            response
         }
         Err(refused) => {
             discard(request.into_body()).await;
@@ -38,7 +42,8 @@ pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, n
     }
 }
 
-async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiFailure> {
+/// Who asks, or why that is not known.
+pub(crate) async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiFailure> {
     let access = &api.settings().access;
     match &access.mode {
         Mode::SingleUser(caller) if is_same_origin(headers, uri) => Ok(caller.clone()),

@@ -5,12 +5,14 @@
 
 mod authenticate;
 mod credential;
+mod peer;
 mod same_origin;
 mod token;
 mod user_cache;
 
-pub(crate) use authenticate::{Authenticated, authenticate};
+pub(crate) use authenticate::{Authenticated, authenticate, caller};
 pub(crate) use credential::token_protocol;
+pub(crate) use peer::Peer;
 pub(crate) use same_origin::is_from_here;
 pub use token::{TokenError, TokenKeys};
 

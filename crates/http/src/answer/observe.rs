@@ -13,13 +13,13 @@ use super::trace::TRACE_HEADER;
 use super::{ApiFailure, TraceId};
 use crate::Api;
 use crate::bounds::READY_TIMEOUT;
+use crate::observability::Asked;
 
-/// Gives every request its trace id and every answer the same, renders failures, and notes the request. The log names
-/// the route's pattern, never the path or the query: those may hold what is secret.
+/// Gives every request its trace id and every answer the same, renders failures, and notes the request.
 pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let trace = TraceId::of(request.headers());
     let begun = Instant::now();
-    let method = request.method().clone();
+    let asked = Asked::of(&request, trace);
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(trace);
     let answer = async {
@@ -33,14 +33,7 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     };
     let mut response = ApiFailure::render(response, &trace);
     response.headers_mut().insert(TRACE_HEADER, trace.header());
-    tracing::debug!(
-        trace_id = %trace,
-        method = %method,
-        route = route.as_ref().map_or("", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        duration_us = begun.elapsed().as_micros(),
-        "request"
-    );
+    api.settings().observability.note(&asked, &response, begun.elapsed());
     response
 }
 
@@ -50,7 +43,7 @@ async fn wait_until_ready(api: &Api, route: Option<&MatchedPath>) -> Result<(), 
     let mut ready = api.ready();
     let waits = route.is_some_and(|route| {
         let route = route.as_str();
-        !["/health", "/docs", "/openapi.json"].iter().any(|free| route.starts_with(free))
+        !["/health", "/docs", "/openapi.json", "/metrics"].iter().any(|free| route.starts_with(free))
     });
     if !waits || *ready.borrow() {
         return Ok(());

@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_engine::{Caller, Engine, Ports, Settings};
-use atoll_http::{Access, Api, ApiSettings, TokenKeys};
+use atoll_http::{Access, Api, ApiSettings, Observability, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
     FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock,
 };
 use atoll_types::{ImageDigest, NodeId};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -104,6 +105,7 @@ impl Server {
             async_exec: options.async_exec,
             archive_bytes_max: ARCHIVE_BYTES_MAX,
             spool: File::open("/tmp").unwrap().into(),
+            observability: observability(),
             ready: is_ready,
             stopping: stopping.clone(),
         };
@@ -126,6 +128,18 @@ impl Server {
         assert_eq!(answer.status, 201, "{}", answer.body);
         self.anonymous().with_token(answer.body["data"]["token"].as_str().unwrap())
     }
+}
+
+/// The metrics of this process.
+fn observability() -> Observability {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let handle = HANDLE.get_or_init(|| {
+        let handle = PrometheusBuilder::new().install_recorder().unwrap();
+        atoll_engine::describe_metrics(false);
+        atoll_http::describe_metrics();
+        handle
+    });
+    Observability::new(Arc::new(|| handle.render()), None)
 }
 
 async fn access(engine: &Engine, store: &FakeStore, single_user: bool) -> Access {

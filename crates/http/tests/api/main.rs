@@ -12,6 +12,7 @@ mod images;
 mod jobs;
 mod kit;
 mod logs;
+mod metrics;
 mod openapi;
 mod sandboxes;
 mod single_user;

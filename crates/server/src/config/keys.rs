@@ -154,6 +154,21 @@ pub const KEYS: &[Key] = &[
         "auto",
         "text, json, or auto: text on a terminal, else json.",
     ),
+    key(
+        "requestLog",
+        &["ATOLL_REQUEST_LOG"],
+        "request-log",
+        "file",
+        "file: a line of JSON for each request, in serve/logs of the data folder, 64 MiB at most; or off.",
+    ),
+    Key {
+        name: "perSandboxMetrics",
+        variables: &["ATOLL_PER_SANDBOX_METRICS"],
+        flag: Some("per-sandbox-metrics"),
+        default: "false",
+        help: "Whether the metrics count execs by sandbox and command, up to 1,000 of them.",
+        is_switch: true,
+    },
 ];
 
 /// Variables that begin like ours and are no settings of the server: of the command line's client, of the programs among

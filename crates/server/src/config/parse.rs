@@ -84,6 +84,8 @@ pub struct Config {
     pub warm_pool: PoolSize,
     pub log_level: String,
     pub log_format: LogFormat,
+    pub request_log: bool,
+    pub per_sandbox_metrics: bool,
 }
 
 impl Gathered {
@@ -120,6 +122,9 @@ impl Gathered {
             warm_pool: self.required("warmPool", POOL, |text| text.parse().ok())?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
+            request_log: self.required("requestLog", "file or off", request_log)?,
+            per_sandbox_metrics: self
+                .required("perSandboxMetrics", "true or false", |text| text.parse().ok())?,
         };
         self.refuse_open_to_all(&config)?;
         Ok(config)
@@ -204,6 +209,14 @@ fn jwt_secret(text: &str) -> Option<Secret> {
 
 fn log_level(text: &str) -> Option<String> {
     EnvFilter::try_new(text).ok().map(|_| text.to_owned())
+}
+
+fn request_log(text: &str) -> Option<bool> {
+    match text {
+        "file" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

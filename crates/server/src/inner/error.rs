@@ -40,6 +40,8 @@ pub(crate) enum InnerError {
     },
     #[error("cannot use the listening socket")]
     Listener(#[source] io::Error),
+    #[error("cannot count")]
+    Metrics(#[source] metrics_exporter_prometheus::BuildError),
     #[error("cannot start the threads")]
     Threads(#[source] io::Error),
     #[error("cannot wait for signals")]

@@ -7,6 +7,8 @@ mod error;
 mod folder;
 mod identity;
 mod logging;
+mod metrics;
+mod request_log;
 mod run;
 mod signals;
 mod wiring;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::descriptors::Descriptors;
 use super::folder::Folder;
 use super::signals::StopSignals;
-use super::wiring::{Parts, api, parts};
+use super::wiring::{Parts, api, observability, parts};
 use super::{InnerError, account, announce, logging};
 use crate::config::Config;
 use crate::report;
@@ -56,6 +56,7 @@ async fn serve(config: Config, descriptors: Descriptors) -> Result<(), InnerErro
     let connections = tasks.group("connections");
     let Descriptors { listener, run, agents, data } = descriptors;
     let folder = Folder::new(data);
+    let observability = observability(&config, &folder, &tasks)?;
     let Parts { store, engine, exec_logs, launcher } = parts(&config, &folder, &run, agents, &tasks).await?;
     let launcher_client = tasks.group("launcher client");
     launcher_client.spawn("launcher client", LAUNCHER_CLIENT, |_| launcher.run())?;
@@ -68,7 +69,7 @@ async fn serve(config: Config, descriptors: Descriptors) -> Result<(), InnerErro
     let up = async {
         account::ensure_first(&engine, &folder, &config).await?;
         let (ready, is_ready) = watch::channel(false);
-        let api = api(&config, &folder, &engine, &store, is_ready, stopping.clone()).await?;
+        let api = api(&config, &folder, &engine, &store, observability, is_ready, stopping.clone()).await?;
         let bound = listen(&connections, listener, api)?;
         engine.boot().await.map_err(|source| InnerError::Engine {
             action: "take up what was there before",

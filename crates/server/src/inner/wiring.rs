@@ -9,18 +9,20 @@ use atoll_clock::SystemClock;
 use atoll_engine::{Engine, Ports, Settings};
 use atoll_exec_log::DirExecLogs;
 use atoll_host_ports::TcpHostPorts;
-use atoll_http::{Access, Api, ApiSettings, TokenKeys};
+use atoll_http::{Access, Api, ApiSettings, Observability, RequestLog, TokenKeys};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
-use atoll_tasks::{CancellationToken, Tasks};
+use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
 use atoll_types::NodeId;
 use tokio::sync::watch;
 
 use super::InnerError;
 use super::error::SettingsError;
 use super::folder::Folder;
-use super::{account, identity};
+use super::request_log::RequestFiles;
+use super::{account, identity, metrics};
 use crate::config::{AuthMode, Config};
+use crate::report;
 
 /// Holds all records.
 const DATABASE: &str = "atoll.db";
@@ -28,6 +30,8 @@ const DATABASE: &str = "atoll.db";
 const EXEC_LOGS: &str = "exec-logs";
 /// Holds uploads under way.
 const SPOOL: &str = "spool";
+/// Holds the log of requests.
+const LOGS: &str = "logs";
 
 /// Everything behind the API.
 pub(super) struct Parts {
@@ -80,7 +84,37 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         async_exec: config.async_exec,
         exec_retention: config.exec_retention,
         image_bytes_max: config.image_bytes_max,
+        per_sandbox_metrics: config.per_sandbox_metrics,
     }
+}
+
+/// Counts and notes requests from now on. Its tasks end after those that serve requests.
+pub(super) fn observability(
+    config: &Config,
+    folder: &Folder,
+    tasks: &Tasks,
+) -> Result<Observability, InnerError> {
+    let handle = metrics::install(config.per_sandbox_metrics).map_err(InnerError::Metrics)?;
+    let group = tasks.group("observability");
+    metrics::keep(&group, &handle)?;
+    let log = if config.request_log { request_log(folder, &group)? } else { None };
+    Ok(Observability::new(Arc::new(move || handle.render()), log))
+}
+
+/// The log of requests. A full disk, on which there is no room to begin one, must not keep serve from starting.
+fn request_log(folder: &Folder, group: &Group) -> Result<Option<RequestLog>, InnerError> {
+    let failed = |source| InnerError::File { action: "open", name: "logs/requests.log", source };
+    let files = folder.subfolder(LOGS).and_then(|logs| RequestFiles::open(logs).map_err(failed));
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!("requests are not logged until the next start: {}", report::chain(&error));
+            return Ok(None);
+        }
+    };
+    let (log, lines) = RequestLog::new();
+    group.spawn("request log", Kind::WORK, |token| files.write(lines, token))?;
+    Ok(Some(log))
 }
 
 /// The API over the engine; `ready` opens it.
@@ -89,6 +123,7 @@ pub(super) async fn api(
     folder: &Folder,
     engine: &Engine,
     store: &SqliteStore,
+    observability: Observability,
     ready: watch::Receiver<bool>,
     stopping: CancellationToken,
 ) -> Result<Api, InnerError> {
@@ -97,6 +132,7 @@ pub(super) async fn api(
         async_exec: config.async_exec,
         archive_bytes_max: config.image_bytes_max,
         spool: folder.subfolder(SPOOL)?,
+        observability,
         ready,
         stopping,
     };

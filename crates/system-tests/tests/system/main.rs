@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod network;
 mod newcomer;
+mod observability;
 mod pause;
 mod ports;
 mod power;

@@ -1,0 +1,86 @@
+//! What an operator sees: metrics, and the log of requests.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{Atoll, Inside, until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// What `curl` gets from this machine.
+fn get(atoll: &Atoll, headers: &[&str], path: &str) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "10"]).args(headers.iter().flat_map(|h| ["--header", h]));
+    let output = curl.arg(format!("{}{path}", atoll.client.base_url())).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What Prometheus' own checker has against a page.
+fn promtool(page: &str) -> String {
+    let mut check = Command::new("promtool");
+    let check =
+        check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = check.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn the_metrics_are_as_prometheus_wants_them() {
+    let atoll = Atoll::start_with(&["--per-sandbox-metrics"]).await;
+    let sandbox: Inside<'_> = atoll.create().await;
+    sandbox.ok("true").await;
+    let page = get(&atoll, &[], "/metrics");
+    assert_eq!(promtool(&page), "", "{page}");
+    assert!(
+        promtool("bad_total{x=\"1\"} 1\nbad_total{x=\"1\"} 2\n").contains("bad_total"),
+        "it finds what is wrong"
+    );
+    let exec = format!("sandbox_exec_total{{sandbox=\"{}\",command=\"sh\"}} 1", sandbox.id);
+    for line in [
+        exec.as_str(),
+        "sandboxes_running 1",
+        "sandbox_created_total 1",
+        "sandbox_exec_duration_seconds_count 1",
+    ] {
+        assert!(page.lines().any(|l| l == line), "{line}: {page}");
+    }
+    let bucket = "http_request_duration_seconds_bucket{method=\"POST\",path=\"/sandboxes\",status=\"201\",le=\"+Inf\"} 1";
+    assert!(page.contains(bucket), "{page}");
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_without_what_is_secret() {
+    let mut atoll = Atoll::start().await;
+    let id = atoll.create().await.id;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let bearer = format!("authorization: Bearer {}", atoll.token());
+    let parent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
+    get(&atoll, &[&bearer, &parent], &format!("/sandboxes/{id}/files?path=/very-private"));
+    get(&atoll, &[], &format!("/sandboxes/{id}?token={}", atoll.token()));
+    let file = atoll.data().join("serve/logs/requests.log");
+    let log = || std::fs::read_to_string(&file).unwrap();
+    let line =
+        until("the line", SOON, async || log().lines().find(|l| l.contains(trace)).map(str::to_owned)).await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["method"], "GET", "{line}");
+    assert_eq!(line["path"], "/sandboxes/{id}/files", "{line}");
+    assert_eq!((&line["sandbox_id"], &line["address"]), (&id.to_string().into(), &"127.0.0.1".into()));
+    assert!(line["status"].as_u64() > Some(99) && line["duration_ms"].as_f64() > Some(0.0), "{line}");
+    assert_eq!(line["user"].as_str().map(str::len), Some(16), "{line}");
+    // An orderly stop writes what waits.
+    atoll.stop().await;
+    let all = log();
+    assert!(all.lines().any(|l| l.contains("\"status\":401")), "{all}");
+    for secret in [atoll.token(), "very-private", "correct horse"] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    atoll.start_again().await;
+    atoll.finish().await;
+}
