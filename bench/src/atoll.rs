@@ -14,6 +14,8 @@ use crate::http::Connection;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than the benchmark makes; the default is for people.
 const SANDBOXES_MAX: &str = "1100";
+/// The same for what a measurement does again and again.
+const UNBOUNDED: &str = "1000000";
 const EMAIL: &str = "bench@atoll.local";
 const PASSWORD: &str = "benchmarks-only-here";
 
@@ -53,6 +55,9 @@ impl Server {
             .env("ATOLL_ADMIN_EMAIL", EMAIL)
             .env("ATOLL_ADMIN_PASSWORD", PASSWORD)
             .env("ATOLL_SANDBOXES_PER_USER", SANDBOXES_MAX)
+            .envs(["ATOLL_CPU_PER_USER", "ATOLL_EXECS_PER_HOUR_PER_USER"].map(|name| (name, UNBOUNDED)))
+            .env("ATOLL_EXECS_PER_HOUR_PER_SANDBOX", UNBOUNDED)
+            .envs(["ATOLL_STORAGE_PER_USER", "ATOLL_MEMORY_PER_USER"].map(|name| (name, "1000TiB")))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -11,8 +11,8 @@ use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX,
-    TERMINAL_VIEWERS_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
+    TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
 };
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;

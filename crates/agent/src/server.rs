@@ -13,8 +13,7 @@ use atoll_agent_protocol::v1::{
 };
 use atoll_agent_protocol::{
     CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_HAND_OVER, CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX,
-    MESSAGE_BYTES_MAX,
-    PROTOCOL_VERSION, STDIN_BYTES_MAX,
+    MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
 };
 use rustix::process::Signal;
 use tonic::{Request, Response, Status, Streaming};
@@ -55,14 +54,9 @@ impl Calls for Server {
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: [
-                CAPABILITY_TERMINAL,
-                CAPABILITY_FILES,
-                CAPABILITY_EXEC_TTY,
-                CAPABILITY_HAND_OVER,
-            ]
-            .map(str::to_owned)
-            .into(),
+            capabilities: [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER]
+                .map(str::to_owned)
+                .into(),
         }))
     }
 

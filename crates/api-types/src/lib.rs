@@ -3,6 +3,7 @@
 //! Shapes only: camelCase JSON, sizes in bytes where they are answers and in MiB where the documents' requests have
 //! them, times in RFC 3339 UTC. The `http` crate turns requests into domain types, once, at the edge.
 
+mod audit;
 mod auth;
 mod envelope;
 mod exec;
@@ -15,7 +16,9 @@ mod metrics;
 mod sandbox;
 mod terminal;
 mod unique;
+mod usage;
 
+pub use audit::{AuditCheck, AuditEntry, Event};
 pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
 pub use exec::{
@@ -32,3 +35,4 @@ pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,
     TerminalControl,
 };
+pub use usage::{MetricsHistory, MetricsPoint, QuotaBody, QuotaUse, Usage, UserQuota};

@@ -93,6 +93,10 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Job(args) => commands::job::run(args, &call).await,
         Command::Key(args) => commands::key::run(args, &call).await,
         Command::Whoami => commands::whoami::run(&call).await,
+        Command::Usage => commands::usage::run(&call).await,
+        Command::Audit(args) => commands::audit::run(args, &call).await,
+        Command::Events(args) => commands::events::run(args, &call).await,
+        Command::Admin(args) => commands::admin::run(args, &call).await,
         #[cfg(feature = "serve")]
         Command::Serve(_) | Command::Doctor(_) => anyhow::bail!("this command has no client"),
         Command::Login(_)

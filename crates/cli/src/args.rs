@@ -123,6 +123,14 @@ pub(crate) enum Command {
     Resume(commands::change::Args),
     /// Show what sandboxes use, again and again.
     Top(commands::top::Args),
+    /// Show what you may have, and what is used of it.
+    Usage,
+    /// Show who did what.
+    Audit(commands::audit::Args),
+    /// Show what happens, as it happens.
+    Events(commands::events::Args),
+    /// What only an admin may do.
+    Admin(commands::admin::Args),
 }
 
 impl Command {

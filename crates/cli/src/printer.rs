@@ -64,6 +64,11 @@ impl Printer {
         write_now(&mut io::stdout().lock(), format!("\x1b[H\x1b[2J{text}\n").as_bytes())
     }
 
+    /// One line of data, at once.
+    pub(crate) fn line(self, text: &str) -> io::Result<()> {
+        write_now(&mut io::stdout().lock(), format!("{text}\n").as_bytes())
+    }
+
     /// Exact bytes.
     pub(crate) fn bytes(self, stream: OutputStream, data: &[u8]) -> io::Result<()> {
         match stream {

@@ -4,9 +4,11 @@
 //! become another path. [`Client::exec_events`] is the live stream of a command: it reconnects by itself and neither
 //! misses an event nor gives one twice.
 
+mod audit;
 mod auth;
 mod client;
 mod error;
+mod events;
 mod execs;
 mod files;
 mod health;
@@ -17,8 +19,10 @@ mod stream;
 mod terminal;
 mod transport;
 
+pub use audit::AuditQuery;
 pub use client::{Client, Page};
 pub use error::{ApiError, ClientError};
+pub use events::EventStream;
 pub use files::{Content, Download, FileAt};
 pub use images::{Archive, Progress};
 pub use sandboxes::{LogFilter, SandboxFilter};

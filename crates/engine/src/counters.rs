@@ -32,14 +32,34 @@ const OTHER: &str = "other";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Violation {
     Sandboxes,
+    Cpu,
+    Memory,
+    Storage,
+    Egress,
+    Execs,
+    SandboxExecs,
 }
 
 impl Violation {
-    const ALL: [Self; 1] = [Self::Sandboxes];
+    const ALL: [Self; 7] = [
+        Self::Sandboxes,
+        Self::Cpu,
+        Self::Memory,
+        Self::Storage,
+        Self::Egress,
+        Self::Execs,
+        Self::SandboxExecs,
+    ];
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Sandboxes => "sandboxes",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Storage => "storage",
+            Self::Egress => "egress",
+            Self::Execs => "execs",
+            Self::SandboxExecs => "sandbox_execs",
         }
     }
 }

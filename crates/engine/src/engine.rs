@@ -1,12 +1,14 @@
 //! The handle that the edges hold, and what it is made of.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_ports::{
     AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Runtime, RuntimeEvent, Store, TerminalLink,
 };
 use atoll_tasks::{Group, Kind, Tasks};
+use atoll_types::Timestamp;
 use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +17,14 @@ use crate::account::{Accounts, KeyCache};
 use crate::activity::ActivityLog;
 use crate::counters::ExecPairs;
 use crate::drivers::Drivers;
+use crate::events::EventLog;
 use crate::exec::{Acks, LiveExecs};
+use crate::history::{self, History};
 use crate::job::Jobs;
 use crate::metrics::Readings;
 use crate::pool::Pools;
 use crate::publish::Published;
-use crate::quota::Reservations;
+use crate::quota::{Egress, ExecRates, Overrides, Reservations};
 use crate::records::Records;
 use crate::timers::DueSandboxes;
 use crate::{EngineError, Settings};
@@ -68,8 +72,15 @@ pub(crate) struct Inner {
     pub(crate) records: Records,
     pub(crate) drivers: Drivers,
     pub(crate) reservations: Reservations,
+    pub(crate) overrides: Overrides,
+    pub(crate) exec_rates: ExecRates,
+    pub(crate) egress: Egress,
+    pub(crate) history: History,
+    /// When this life of serve began.
+    pub(crate) began_at: Timestamp,
     pub(crate) execs: LiveExecs,
     pub(crate) exec_pairs: ExecPairs,
+    pub(crate) events: Arc<EventLog>,
     pub(crate) acks: Acks,
     pub(crate) jobs: Jobs,
     pub(crate) activity: ActivityLog,
@@ -98,10 +109,17 @@ impl Engine {
     /// Wires the parts; nothing happens before [`Engine::boot`].
     #[must_use]
     pub fn new(ports: Ports, settings: Settings, tasks: &Tasks) -> Self {
+        let events = Arc::new(EventLog::default());
         let inner = Inner {
-            records: Records::new(Arc::clone(&ports.store)),
+            records: Records::new(&ports, Arc::clone(&events)),
+            events,
             drivers: Drivers::default(),
             reservations: Reservations::default(),
+            overrides: Overrides::default(),
+            exec_rates: ExecRates::default(),
+            egress: Egress::default(),
+            history: History::default(),
+            began_at: ports.clock.now(),
             execs: LiveExecs::default(),
             exec_pairs: ExecPairs::default(),
             acks: Acks::default(),
@@ -132,6 +150,7 @@ impl Engine {
     pub async fn boot(&self) -> Result<(), EngineError> {
         self.inner.records.load(&self.inner.settings.node).await?;
         self.load_jobs().await?;
+        self.load_quotas().await?;
         // An earlier serve may have started what it could not write down, and not acknowledged what it did.
         self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.
@@ -163,6 +182,19 @@ impl Engine {
         group.periodic("sweep", SWEEP_INTERVAL, move |_| {
             let engine = engine.clone();
             async move { engine.sweep_execs().await }
+        })?;
+        if self.inner.settings.keeps_history {
+            let engine = self.clone();
+            let passes = Arc::new(AtomicU64::new(1));
+            group.periodic("sample", history::INTERVAL, move |_| {
+                let (engine, pass) = (engine.clone(), passes.fetch_add(1, Ordering::Relaxed));
+                async move { engine.sample(pass).await }
+            })?;
+        }
+        let engine = self.clone();
+        group.periodic("trim audit", Self::AUDIT_TRIM_INTERVAL, move |_| {
+            let engine = engine.clone();
+            async move { engine.trim_audit().await }
         })?;
         self.start_pools()?;
         let engine = self.clone();

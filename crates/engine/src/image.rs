@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use atoll_ports::{ImageRecord, ImagesError, Page, Role, RuntimeError};
+use atoll_ports::{AuditScope, ImageRecord, ImagesError, Page, Role, RuntimeError};
 use atoll_types::{ErrorCode, ImageName};
 
 use crate::{Caller, Engine, EngineError};
@@ -26,8 +26,9 @@ impl Engine {
             ));
         }
         let (engine, caller) = (self.clone(), caller.clone());
+        AuditScope::about(name.as_str());
         let work = async move { engine.import_now(&caller, name, archive).await };
-        self.inner.operations.run_detached("import image", work).await?
+        self.inner.operations.run_detached("import image", AuditScope::carry(work)).await?
     }
 
     async fn import_now(
@@ -86,7 +87,7 @@ impl Engine {
     pub async fn image_delete(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
         let (engine, caller, name) = (self.clone(), caller.clone(), name.clone());
         let work = async move { engine.delete_image_now(&caller, &name).await };
-        self.inner.operations.run_detached("delete image", work).await?
+        self.inner.operations.run_detached("delete image", AuditScope::carry(work)).await?
     }
 
     async fn delete_image_now(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {

@@ -6,13 +6,16 @@
 
 mod account;
 mod activity;
+mod audit;
 mod counters;
 mod drivers;
 mod engine;
 mod error;
+mod events;
 mod exec;
 mod files;
 mod health;
+mod history;
 mod image;
 mod job;
 mod log;
@@ -28,10 +31,14 @@ mod terminal;
 mod timers;
 mod views;
 
+pub use audit::AuditRequest;
 pub use counters::describe_metrics;
 pub use engine::{Engine, Ports};
 pub use error::{EngineError, FieldProblem};
+pub use events::{Event, EventFeed};
 pub use files::SandboxFiles;
+pub use history::{Resolution, UsagePoint};
+pub use quota::{QuotaView, UsageView, Used};
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
     Caller, CountsView, ExecEvents, ExecView, HealthView, JobView, LogLineView, LogLines, LogQuery, LogView,

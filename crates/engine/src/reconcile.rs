@@ -100,6 +100,9 @@ impl Engine {
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
         self.inner.activity.retain(|id| known.contains(id));
         self.inner.readings.retain(|id| known.contains(id));
+        self.inner.history.retain(|id| known.contains(id));
+        self.inner.egress.retain(|id| known.contains(id));
+        self.inner.exec_rates.retain(|id| known.contains(id), self.inner.ports.clock.boot_time());
         self.inner.jobs.retain(|id| known.contains(id));
         let under_way: HashSet<_> =
             records.iter().filter_map(|r| r.operation.as_ref().map(|o| &o.id)).collect();

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use atoll_lifecycle::{State, status};
-use atoll_ports::{Cas, Durability, SandboxRecord, Store};
+use atoll_ports::{Cas, Clock, Durability, SandboxRecord, Store};
 use atoll_types::{ErrorCode, NodeId, SandboxId, Status};
 use parking_lot::RwLock;
 
-use crate::EngineError;
+use crate::events::{EventLog, sandbox_event};
+use crate::{EngineError, Ports};
 
 /// Times that a change is tried on a newer row before it is given up.
 const CAS_ATTEMPTS: u32 = 8;
@@ -19,6 +20,8 @@ const CAS_ATTEMPTS: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Records {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    events: Arc<EventLog>,
     cache: RwLock<HashMap<SandboxId, Arc<SandboxRecord>>>,
 }
 
@@ -34,8 +37,16 @@ pub(crate) enum ChangeError<E> {
 }
 
 impl Records {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, cache: RwLock::default() }
+    pub(crate) fn new(ports: &Ports, events: Arc<EventLog>) -> Self {
+        let (store, clock) = (Arc::clone(&ports.store), Arc::clone(&ports.clock));
+        Self { store, clock, events, cache: RwLock::default() }
+    }
+
+    /// Tells of what was changed. With the lock in hand, so that it is told in the order in which it happened.
+    fn tell(&self, before: Option<&SandboxRecord>, after: Option<&SandboxRecord>) {
+        if let Some(event) = sandbox_event(before, after, self.clock.now()) {
+            self.events.add(event);
+        }
     }
 
     /// Reads every record of the node.
@@ -160,6 +171,7 @@ impl Records {
         let mut cache = self.cache.write();
         let newer = cache.get(&record.id).is_none_or(|known| known.generation < record.generation);
         if newer {
+            self.tell(cache.get(&record.id).map(|known| &**known), Some(&record));
             cache.insert(record.id.clone(), Arc::clone(&record));
         }
         record
@@ -173,7 +185,10 @@ impl Records {
     }
 
     fn forget(&self, id: &SandboxId) {
-        self.cache.write().remove(id);
+        let mut cache = self.cache.write();
+        if let Some(gone) = cache.remove(id) {
+            self.tell(Some(&gone), None);
+        }
     }
 }
 

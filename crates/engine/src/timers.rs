@@ -119,12 +119,16 @@ impl Engine {
             return Ok(());
         }
         tracing::info!(sandbox.id = %id, ?due, "the time of sandbox {id} is over");
-        let (request, reason) = match due {
-            Due::Delete => return self.delete_now(id).await,
-            Due::Stop => (Request::Stop, StopReason::Expired),
-            Due::Idle => (Request::Stop, StopReason::Idle),
+        let (reason, word) = match due {
+            Due::Delete => {
+                let delete = self.delete_now(id);
+                return self.audited_act(record, "sandbox.delete", "expired", delete).await;
+            }
+            Due::Stop => (StopReason::Expired, "expired"),
+            Due::Idle => (StopReason::Idle, "idle"),
         };
-        self.request_now(id, request, reason).await.map(drop)
+        let stop = self.request_now(id, Request::Stop, reason);
+        self.audited_act(record, "sandbox.stop", word, stop).await.map(drop)
     }
 }
 

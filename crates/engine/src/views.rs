@@ -6,7 +6,7 @@ use std::time::Duration;
 use atoll_ports::{ApiKeyRecord, ExecRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage};
 use atoll_types::{
     Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels, Limits,
-    Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, RuntimeKind, SandboxName, Status,
+    Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Status,
     Timestamp, UserId,
 };
 use bytes::Bytes;
@@ -23,8 +23,10 @@ pub struct Settings {
     pub default_image: ImageName,
     /// Idle time of sandboxes that name none; zero: never.
     pub idle_ttl: Duration,
-    /// Sandboxes that a user may have at once.
-    pub sandboxes_per_user: u64,
+    /// What a user may have, who was given nothing of his own.
+    pub quota: Quota,
+    /// Commands that are started in one sandbox in an hour.
+    pub sandbox_execs_per_hour: u64,
     /// Whether anybody may make an account; else only while there is none.
     pub signup_open: bool,
     /// Whether execs answer at once unless the request says otherwise.
@@ -35,6 +37,12 @@ pub struct Settings {
     pub image_bytes_max: u64,
     /// Sandboxes as a request that says nothing wants them that are kept ready.
     pub warm_pool: PoolSize,
+    /// Age at which entries of the audit log are removed.
+    pub audit_retention: Duration,
+    /// Entries of the audit log that are kept at most.
+    pub audit_entries_max: u64,
+    /// Whether what sandboxes use is kept over time, and what they send is counted.
+    pub keeps_history: bool,
     /// Whether execs are counted by sandbox and command, in place of all together.
     pub per_sandbox_metrics: bool,
 }
@@ -49,12 +57,16 @@ impl Settings {
             node,
             default_image,
             idle_ttl: Duration::from_secs(15 * 60),
-            sandboxes_per_user: 20,
+            quota: Quota::default(),
+            sandbox_execs_per_hour: 3_600,
             signup_open: true,
             async_exec: false,
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
             warm_pool: PoolSize::default(),
+            audit_retention: Duration::from_secs(90 * 86_400),
+            audit_entries_max: 2_000_000,
+            keeps_history: true,
             per_sandbox_metrics: false,
         }
     }

@@ -1,9 +1,10 @@
 //! The OpenAPI document, made from the code.
 
 use atoll_api_types::{
-    Accepted, ApiKey, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Exec, ExecEvent, Failure,
-    FieldError, File, FileEvent, FileMatches, Health, Image, Job, LogLine, Logs, Metrics, Probe, Sandbox,
-    Terminal, TerminalCommand, TerminalControl, UnpackedArchive, User,
+    Accepted, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Event,
+    Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Job, LogLine, Logs,
+    Metrics, MetricsHistory, Probe, Sandbox, Terminal, TerminalCommand, TerminalControl, UnpackedArchive,
+    Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use utoipa::openapi::path::Operation;
@@ -29,6 +30,9 @@ use utoipa::{OpenApi, ToSchema};
         (name = "background", description = "Commands that start again by themselves"),
         (name = "images", description = "What sandboxes are made of"),
         (name = "files", description = "Files of a sandbox, as one of its users sees them"),
+        (name = "audit", description = "Who did what"),
+        (name = "usage", description = "Quotas, and what is used of them"),
+        (name = "events", description = "What happens, as it happens"),
         (name = "health", description = "For probes and monitors; without the envelope")
     )
 )]
@@ -62,10 +66,13 @@ fn register_responses(components: &mut Components) {
     register!(
         Accepted,
         ApiKey,
+        AuditCheck,
+        AuditEntry,
         AuthData,
         CreatedApiKey,
         CreatedSandboxes,
         Deleted,
+        Event,
         Exec,
         ExecEvent,
         Failure,
@@ -79,13 +86,16 @@ fn register_responses(components: &mut Components) {
         LogLine,
         Logs,
         Metrics,
+        MetricsHistory,
         Probe,
         Sandbox,
         Terminal,
         TerminalCommand,
         TerminalControl,
         UnpackedArchive,
+        Usage,
         User,
+        UserQuota,
     );
     components.schemas.extend(schemas);
     list_error_codes(components);

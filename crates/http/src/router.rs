@@ -7,8 +7,10 @@ use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
+use crate::audit::audited;
 use crate::{
-    Api, api_keys, auth, execs, files, health, images, jobs, metrics, openapi, pages, sandboxes, terminal,
+    Api, api_keys, audit, auth, events, execs, files, health, images, jobs, metrics, openapi, pages,
+    sandboxes, terminal, usage,
 };
 
 /// Routes that anybody may call.
@@ -61,6 +63,12 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(jobs::create::create_job, jobs::list::list_jobs))
         .routes(routes!(jobs::get::get_job, jobs::delete::delete_job))
         .routes(routes!(jobs::logs::get_job_logs))
+        .routes(routes!(audit::list::list_audit))
+        .routes(routes!(audit::verify::verify_audit))
+        .routes(routes!(events::listen_to_events))
+        .routes(routes!(usage::show::get_usage))
+        .routes(routes!(usage::quotas::get_user_quota, usage::quotas::set_user_quota))
+        .routes(routes!(sandboxes::history::get_metrics_history))
 }
 
 /// The two tables, and the document of both.
@@ -78,8 +86,9 @@ pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi)
 pub fn router(api: Api) -> Router {
     let ((public, protected), _) = routes();
     protected
+        .route_layer(from_fn_with_state(api.clone(), audited))
         .route_layer(from_fn_with_state(api.clone(), authenticate))
-        .merge(public)
+        .merge(public.route_layer(from_fn_with_state(api.clone(), audited)))
         .merge(pages::pages())
         .fallback(async || ApiFailure::no_route())
         .method_not_allowed_fallback(async || ApiFailure::no_method())

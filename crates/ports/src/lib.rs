@@ -4,18 +4,21 @@
 //! contract tests. No adapter type is visible here, and no port knows another.
 
 mod agent;
+mod audit;
 mod clock;
 mod exec_log;
 mod files;
 mod images;
 mod network;
 mod prepared;
+mod quota;
 mod records;
 mod runtime;
 mod store;
 mod terminal;
 
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
+pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
 pub use clock::Clock;
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
 pub use files::{
@@ -25,6 +28,7 @@ pub use files::{
 pub use images::{Images, ImagesError, Imported};
 pub use network::{ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts};
 pub use prepared::{PreparedRecord, PreparedStore};
+pub use quota::QuotaStore;
 pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
     SandboxRecord, UserRecord,

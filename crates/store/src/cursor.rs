@@ -12,6 +12,7 @@ pub(crate) enum List {
     Sandboxes,
     Execs,
     Jobs,
+    Audit,
 }
 
 impl List {
@@ -22,6 +23,7 @@ impl List {
             Self::Sandboxes => "s",
             Self::Execs => "e",
             Self::Jobs => "j",
+            Self::Audit => "a",
         }
     }
 }

@@ -5,7 +5,7 @@
 //!     │ │                                            ├──► atoll.db (WAL)
 //!     │ └─ writes ───► queue ─► writer: one connection ┘        ▲
 //!     │                  ▲          └─ dirty ─► checkpointer ───┘
-//!     └─ ends of execs ─► ends: a journal, then many at once
+//!     └─ ends of execs, audit ─► behind: a journal, then many at once
 //! ```
 //! All writes go through one task that takes whatever is queued, runs it in one immediate transaction and answers
 //! when that is committed, so that a hundred writers cost about as much as one. A write that fails fails alone.
@@ -14,6 +14,8 @@
 //! of any process. [`atoll_ports::Durability::Power`] waits for the disk; the others are on the disk within about a
 //! second, when the checkpointer has passed.
 
+mod audit;
+mod behind;
 mod checkpoint;
 mod connection;
 mod cursor;

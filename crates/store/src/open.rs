@@ -13,9 +13,11 @@ use sea_orm::{DatabaseConnection, DbErr, SqlxSqliteConnector};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::audit::Note;
+use crate::behind::{Behind, Item, OpenBehindError};
 use crate::connection::{OwnConnection, connect_error};
-use crate::ends::{Ends, OpenEndsError};
 use crate::flush::Flush;
+use crate::query::exec_writes::End;
 use crate::writer::{Writer, WriterHandle};
 use crate::{checkpoint, migration, reserve};
 
@@ -30,8 +32,9 @@ const STATEMENTS_CACHED: usize = 256;
 /// Pages in the log beyond which the writer checkpoints by itself (32 MiB): only when the checkpointer cannot keep up.
 const WRITER_CHECKPOINT_PAGES: &str = "8000";
 
-/// The journal of ends lies beside the database, under its name with this instead of `db`.
+/// The journals lie beside the database, under its name with these instead of `db`.
 const ENDS_EXTENSION: &str = "ends";
+const AUDIT_EXTENSION: &str = "audit";
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +57,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// What an earlier process left in the journal could not be written to the tables.
-    #[error("the ends of execs in the journal could not be written")]
+    #[error("what is in a journal could not be written to the tables")]
     Journal(#[source] StoreError),
     /// The database failed.
     #[error("the database failed to {action}")]
@@ -72,10 +75,11 @@ pub enum OpenError {
 pub struct SqliteStore {
     pub(crate) read: DatabaseConnection,
     pub(crate) writer: WriterHandle,
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) ends: Arc<Behind<End>>,
+    pub(crate) audit: Arc<Behind<Note>>,
     pub(crate) flush: Flush,
-    /// Ends with this value: it holds a way to the writer.
-    ends_task: JoinSet<()>,
+    /// End with this value: they hold a way to the writer.
+    behind_tasks: JoinSet<()>,
     writer_task: JoinHandle<()>,
     checkpoint_task: JoinHandle<()>,
     checkpoint_stop: oneshot::Sender<()>,
@@ -118,6 +122,14 @@ pub(crate) async fn open_pool(
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
+/// Opens a journal, and brings what is in it to the tables.
+async fn behind<T: Item>(journal: &Path, writer: &WriterHandle) -> Result<Arc<Behind<T>>, OpenError> {
+    Behind::open(journal, writer).await.map_err(|error| match error {
+        OpenBehindError::File(source) => OpenError::File { path: journal.display().to_string(), source },
+        OpenBehindError::Store(source) => OpenError::Journal(source),
+    })
+}
+
 impl SqliteStore {
     /// Opens the database at `path`, making it where it is missing and bringing its tables up to date.
     ///
@@ -158,48 +170,48 @@ impl SqliteStore {
         let checkpoint_task = tokio::spawn(checkpoint::run(checkpointing, Arc::clone(&dirty), stop));
         let (task, writer) = Writer::new(write, dirty);
         let writer_task = tokio::spawn(task.run());
-        let journal = path.with_extension(ENDS_EXTENSION);
-        let ends = Ends::open(&journal, &writer).await.map_err(|error| match error {
-            OpenEndsError::File(source) => OpenError::File { path: journal.display().to_string(), source },
-            OpenEndsError::Store(source) => OpenError::Journal(source),
-        })?;
-        let mut ends_task = JoinSet::new();
-        ends_task.spawn(Arc::clone(&ends).run(writer.clone()));
+        let ends = behind::<End>(&path.with_extension(ENDS_EXTENSION), &writer).await?;
+        let audit = behind::<Note>(&path.with_extension(AUDIT_EXTENSION), &writer).await?;
+        let mut behind_tasks = JoinSet::new();
+        behind_tasks.spawn(Arc::clone(&ends).run(writer.clone()));
+        behind_tasks.spawn(Arc::clone(&audit).run(writer.clone()));
         Ok(Self {
             read,
             writer,
             ends,
+            audit,
             flush: Flush::of(path),
-            ends_task,
+            behind_tasks,
             writer_task,
             checkpoint_task,
             checkpoint_stop,
         })
     }
 
-    /// Writes what is queued and closes. Dropping the store does the same, later; ends of execs then stay in the journal.
+    /// Writes what is queued and closes. Dropping the store does the same, later; what is written behind then stays in its journal.
     ///
     /// # Errors
-    /// When the read connections do not close, or the journal cannot be removed.
+    /// When the read connections do not close, or a journal cannot be removed.
     pub async fn close(self) -> Result<(), OpenError> {
         let Self {
             read,
             writer,
             ends,
+            audit,
             flush: _,
-            mut ends_task,
+            mut behind_tasks,
             writer_task,
             checkpoint_task,
             checkpoint_stop,
         } = self;
-        let emptied = ends.close().await;
-        // It holds a way to the writer, which ends with the last of them.
-        ends_task.shutdown().await;
+        let emptied = ends.close().await.and(audit.close().await);
+        // They hold a way to the writer, which ends with the last of them.
+        behind_tasks.shutdown().await;
         drop(writer);
         drop(checkpoint_stop);
         // They end by themselves; a panic of theirs was told by tokio already.
         let _ended = (writer_task.await.is_ok(), checkpoint_task.await.is_ok());
         read.close().await.map_err(failed("close"))?;
-        emptied.map_err(|source| OpenError::File { path: "with the ends of execs".to_owned(), source })
+        emptied.map_err(|source| OpenError::File { path: "of a journal".to_owned(), source })
     }
 }

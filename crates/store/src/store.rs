@@ -11,8 +11,9 @@ use atoll_types::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use crate::SqliteStore;
-use crate::ends;
+use crate::behind::Item as _;
 use crate::error::failed;
+use crate::query::exec_writes::End;
 use crate::query::{api_keys, exec_writes, execs, images, jobs, sandbox_writes, sandboxes, users};
 use crate::writer::Steps;
 
@@ -175,9 +176,9 @@ impl Store for SqliteStore {
     }
 
     async fn exec_finish(&self, exec: &ExecRecord) -> Result<(), StoreError> {
-        match self.ends.add(exec)? {
-            None => Ok(()),
-            Some(end) => ends::write(&self.writer, exec_writes::finish_statement([&end].into_iter())).await,
+        match self.ends.add(vec![End::new(exec)?]) {
+            left if left.is_empty() => Ok(()),
+            left => End::write(&self.writer, left, false).await,
         }
     }
 

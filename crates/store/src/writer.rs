@@ -3,10 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use atoll_ports::{Durability, StoreError};
+use atoll_ports::{AuditScope, Durability, StoreError};
+use atoll_types::AuditEntry;
 use sea_orm::DbErr;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::audit::Chain;
 use crate::connection::OwnConnection;
 use crate::error::{failed, is_full};
 
@@ -36,6 +38,8 @@ trait Write: Send {
         &'c mut self,
         connection: &'c OwnConnection,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
+    /// The entries of the audit log that go with it.
+    fn audit(&self) -> &[AuditEntry];
     /// Tells the caller: the result, or why the transaction failed.
     fn answer(self: Box<Self>, committed: Result<(), Arc<DbErr>>);
 }
@@ -44,6 +48,9 @@ struct Typed<T, F> {
     durability: Durability,
     steps: Steps,
     act: Option<F>,
+    audit: Vec<AuditEntry>,
+    /// Where those came from; they go back there when the write is not made.
+    scope: Option<AuditScope>,
     result: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -74,6 +81,10 @@ where
         })
     }
 
+    fn audit(&self) -> &[AuditEntry] {
+        &self.audit
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), Arc<DbErr>>) {
         let result = match (self.result, committed) {
             (Some(Err(own)), _) => Err(own),
@@ -82,9 +93,17 @@ where
             (_, Err(error)) => Err(StoreError::Database { action: "commit", source: Box::new(error) }),
             (None, Ok(())) => Err(closed()),
         };
+        if let (Err(_), Some(scope)) = (&result, self.scope) {
+            scope.give_back(self.audit);
+        }
         // The caller may have gone away; the write stays.
         let _gone = self.caller.send(result).is_err();
     }
+}
+
+/// What a write does whose entries of the audit log are all that it has.
+fn nothing(_: &OwnConnection) -> OnConnection<'_, ()> {
+    Box::pin(async { Ok(()) })
 }
 
 fn closed() -> StoreError {
@@ -102,7 +121,7 @@ impl std::fmt::Debug for WriterHandle {
 }
 
 impl WriterHandle {
-    /// Queues a write and waits for its commit.
+    /// Queues a write and waits for its commit. What the task has to say to the audit log goes into the same transaction.
     pub(crate) async fn write<T, F>(
         &self,
         durability: Durability,
@@ -113,10 +132,31 @@ impl WriterHandle {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c OwnConnection) -> OnConnection<'c, T> + Send + 'static,
     {
+        let scope = AuditScope::current();
+        let audit = scope.as_ref().map(AuditScope::take).unwrap_or_default();
         let (caller, answer) = oneshot::channel();
-        let write = Typed { durability, steps, act: Some(act), result: None, caller };
-        self.0.send(Box::new(write)).await.map_err(|_| closed())?;
+        self.queue(Typed { durability, steps, act: Some(act), audit, scope, result: None, caller }).await?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Adds entries to the audit log that go with no write.
+    pub(crate) async fn write_audit(&self, audit: Vec<AuditEntry>) -> Result<(), StoreError> {
+        let (caller, answer) = oneshot::channel();
+        self.queue(Typed {
+            durability: Durability::Process,
+            steps: Steps::One,
+            act: Some(nothing),
+            audit,
+            scope: None,
+            result: None,
+            caller,
+        })
+        .await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    async fn queue<W: Write + 'static>(&self, write: W) -> Result<(), StoreError> {
+        self.0.send(Box::new(write)).await.map_err(|_| closed())
     }
 
     /// Whether the task runs.
@@ -133,13 +173,15 @@ pub(crate) struct Writer {
     durability: Option<Durability>,
     /// Told after every commit that did not wait for the disk.
     dirty: Arc<Notify>,
+    /// The ends of the chains of the audit log.
+    chain: Chain,
 }
 
 impl Writer {
     /// A writer on this connection, and the way to it.
     pub(crate) fn new(connection: OwnConnection, dirty: Arc<Notify>) -> (Self, WriterHandle) {
         let (sender, queue) = mpsc::channel(QUEUE_WRITES_MAX);
-        (Self { connection, queue, durability: None, dirty }, WriterHandle(sender))
+        (Self { connection, queue, durability: None, dirty, chain: Chain::default() }, WriterHandle(sender))
     }
 
     /// Writes until the last handle is gone.
@@ -165,6 +207,7 @@ impl Writer {
         self.set_durability(highest).await?;
         if let [write] = batch
             && write.steps() == Steps::One
+            && write.audit().is_empty()
         {
             // One statement is a transaction by itself: two round trips to the connection's thread less.
             write.run(&self.connection).await;
@@ -173,31 +216,42 @@ impl Writer {
         self.connection.run("BEGIN IMMEDIATE").await?;
         let result = self.run_all(batch).await;
         if result.is_err() {
+            // What it stands at is read anew.
+            self.chain = Chain::default();
             // SQLite may have rolled back already, which makes this one fail: it is in no transaction either way.
             let _over = self.connection.run("ROLLBACK").await.is_err();
         }
         result
     }
 
-    async fn run_all(&self, batch: &mut [Box<dyn Write>]) -> Result<(), DbErr> {
+    async fn run_all(&mut self, batch: &mut [Box<dyn Write>]) -> Result<(), DbErr> {
         let together = batch.len() > 1;
+        let mut audit: Vec<AuditEntry> = Vec::new();
         for write in batch {
-            if write.steps() == Steps::Many && together {
-                self.run_apart(write.as_mut()).await?;
-            } else if !write.run(&self.connection).await && !together {
-                return self.connection.run("ROLLBACK").await;
+            let done = if write.steps() == Steps::Many && together {
+                self.run_apart(write.as_mut()).await?
+            } else {
+                write.run(&self.connection).await
+            };
+            match done {
+                true => audit.extend_from_slice(write.audit()),
+                false if together => {}
+                false => return self.connection.run("ROLLBACK").await,
             }
         }
+        self.chain.append(&self.connection, audit).await?;
         self.connection.run("COMMIT").await
     }
 
     /// Runs a write of several steps so that it can fail without the others of its transaction.
-    async fn run_apart(&self, write: &mut dyn Write) -> Result<(), DbErr> {
+    async fn run_apart(&self, write: &mut dyn Write) -> Result<bool, DbErr> {
         self.connection.run("SAVEPOINT one_write").await?;
-        if !write.run(&self.connection).await {
+        let done = write.run(&self.connection).await;
+        if !done {
             self.connection.run("ROLLBACK TO one_write").await?;
         }
-        self.connection.run("RELEASE one_write").await
+        self.connection.run("RELEASE one_write").await?;
+        Ok(done)
     }
 
     async fn set_durability(&mut self, durability: Durability) -> Result<(), DbErr> {

@@ -9,10 +9,10 @@ use atoll_ports::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Role, SandboxRecord, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Backoff, Capabilities, Command, Desired, Email, EnvVars, ExecExit, ExecId, ExecKind, ExecSpec,
-    ExecStatus, GuestUser, ImageDigest, ImageName, ImageSource, JobDesired, JobId, JobPhase, JobSpec, Label,
-    Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec,
-    Timestamp, UserId,
+    ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
+    EnvVars, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser, ImageDigest, ImageName,
+    ImageSource, JobDesired, JobId, JobPhase, JobSpec, Label, Labels, Limits, Network, NodeId, Observed,
+    OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec, Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -29,6 +29,25 @@ where
     T::Err: std::fmt::Debug,
 {
     text.parse().expect("a valid sample")
+}
+
+/// An entry of the audit log, with everything that one can have.
+#[must_use]
+pub fn audit_entry(node: &NodeId) -> AuditEntry {
+    AuditEntry {
+        id: AuditId::random(),
+        node: node.clone(),
+        at: Timestamp::from_unix_ms(1_000),
+        actor: AuditActor::User,
+        user: Some(UserId::random()),
+        action: "sandbox.create".to_owned(),
+        target: Some("box".to_owned()),
+        outcome: AuditOutcome::Accepted,
+        code: Some(ErrorCode::RuntimeFailed),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        address: Some(parse("192.0.2.1")),
+        detail: [("command".to_owned(), "echo \"a\"\n".to_owned())].into(),
+    }
 }
 
 /// An account.

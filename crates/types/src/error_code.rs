@@ -77,7 +77,7 @@ codes! {
     BodyTooLarge = "body_too_large", 413;
     /// The body is not of a type that this route takes.
     UnsupportedMediaType = "unsupported_media_type", 415;
-    /// A quota is used up: of sandboxes, or of API keys (100 for each user).
+    /// A quota is used up: of sandboxes, CPU, memory, storage, egress, execs, or of API keys (100 for each user).
     QuotaExceeded = "quota_exceeded", 429;
     /// Too many requests; `Retry-After` says when to try again.
     RateLimited = "rate_limited", 429;
@@ -139,4 +139,6 @@ codes! {
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.
     TooManyJobs = "too_many_jobs", 429;
+    /// There is no such account.
+    AccountNotFound = "account_not_found", 404;
 }

@@ -116,6 +116,10 @@ id!(
     NodeId, "node id", 8
 );
 id!(
+    /// Id of an entry of the audit log: 100 random bits, since entries are made by the million.
+    AuditId, "audit id", 20
+);
+id!(
     /// Id of a background job.
     JobId, "job id", 16
 );

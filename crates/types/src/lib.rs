@@ -3,6 +3,7 @@
 //! This is the bottom of the house: no I/O, no async, no SQL, no HTTP. Text from outside becomes one of these
 //! types once, at the edge, and is never checked again inside.
 
+mod audit;
 mod command;
 mod error_code;
 mod exec;
@@ -14,21 +15,26 @@ mod job;
 mod limits;
 mod pool;
 mod port;
+mod quota;
 mod sandbox;
 mod terminal;
 mod time;
 
+pub use audit::{AuditActor, AuditEntry, AuditOutcome};
 pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
-pub use id::{ApiKeyId, ExecId, IdError, InstallationId, JobId, NodeId, OperationId, SandboxId, UserId};
+pub use id::{
+    ApiKeyId, AuditId, ExecId, IdError, InstallationId, JobId, NodeId, OperationId, SandboxId, UserId,
+};
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
 pub use job::{Backoff, JobDesired, JobEnd, JobName, JobPhase, JobSpec, JobStatus, RestartPolicy};
 pub use limits::{Limits, bounds};
 pub use pool::{BadPoolSize, PoolSize};
 pub use port::{PublishPort, PublishedPort};
+pub use quota::{Quota, QuotaOverride};
 pub use sandbox::{
     Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,
     StopReason,

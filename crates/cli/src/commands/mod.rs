@@ -1,5 +1,9 @@
 //! One file for each command.
 
+pub(crate) mod admin;
+mod admin_audit;
+mod admin_quota;
+pub(crate) mod audit;
 pub(crate) mod change;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -9,6 +13,7 @@ pub(crate) mod create;
 pub(crate) mod doctor;
 #[cfg(feature = "serve")]
 mod doctor_records;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod image;
@@ -27,6 +32,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod top;
+pub(crate) mod usage;
 pub(crate) mod version;
 pub(crate) mod whoami;
 

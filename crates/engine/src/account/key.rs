@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_ports::{ApiKeyRecord, Page};
+use atoll_ports::{ApiKeyRecord, AuditScope, Page};
 use atoll_types::{ApiKeyId, ErrorCode, SandboxName, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -57,6 +57,7 @@ impl Engine {
         let _counting = self.inner.accounts.making_keys.lock().await;
         let has = store.api_key_list(&caller.user, None, API_KEYS_PER_USER_MAX).await?.items.len();
         if u32::try_from(has).is_ok_and(|has| has < API_KEYS_PER_USER_MAX) {
+            AuditScope::about(record.id.as_str());
             store.api_key_insert(&record).await?;
             return Ok(NewApiKey { record, key });
         }

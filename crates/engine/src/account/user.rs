@@ -1,6 +1,6 @@
 //! Sign-up and log-in.
 
-use atoll_ports::{Role, StoreError, UserRecord};
+use atoll_ports::{AuditScope, Role, StoreError, UserRecord};
 use atoll_types::{Email, ErrorCode, UserId};
 use tokio::sync::Mutex;
 
@@ -54,6 +54,7 @@ impl Engine {
     ) -> Result<UserRecord, EngineError> {
         let created_at = self.inner.ports.clock.now();
         let user = UserRecord { id: UserId::random(), email, password_hash, role, created_at };
+        AuditScope::by(&user.id);
         match self.inner.ports.store.user_insert(&user).await {
             Ok(()) => Ok(user),
             Err(StoreError::Conflict { .. }) => Err(EngineError::new(
@@ -72,9 +73,12 @@ impl Engine {
         if password.len() > password::PASSWORD_BYTES_MAX {
             return Err(wrong());
         }
+        AuditScope::detail("email", email.as_str());
         let user = self.inner.ports.store.user_by_email(&email).await?;
         let right = password::verify(password, user.as_ref().map(|u| u.password_hash.clone())).await?;
-        user.filter(|_| right).ok_or_else(wrong)
+        let user = user.filter(|_| right).ok_or_else(wrong)?;
+        AuditScope::by(&user.id);
+        Ok(user)
     }
 
     /// The account of an id.

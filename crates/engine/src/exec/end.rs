@@ -96,6 +96,7 @@ impl Engine {
         self.inner.activity.touch(live.sandbox(), self.inner.ports.clock.boot_time());
         // No longer live before anybody hears of its end, so that nobody who has finds it running.
         self.inner.execs.remove(live.id());
+        self.exec_ended(&end.record);
         live.update(|p| p.end = Some(Arc::new(end)));
     }
 

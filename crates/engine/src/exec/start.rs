@@ -32,7 +32,7 @@ impl Engine {
         sandbox: &SandboxId,
         new: NewExec,
     ) -> Result<ExecView, EngineError> {
-        let live = self.begin(caller, sandbox, new, true)?;
+        let live = self.begin(caller, sandbox, new, true).await?;
         let end = live.ended().await.ok_or(atoll_tasks::ShuttingDown)?;
         let record = started(&end)?.clone();
         let captured = live.take_captured();
@@ -50,7 +50,7 @@ impl Engine {
         sandbox: &SandboxId,
         new: NewExec,
     ) -> Result<ExecView, EngineError> {
-        let live = self.begin(caller, sandbox, new, false)?;
+        let live = self.begin(caller, sandbox, new, false).await?;
         if !live.kept().await {
             return Err(atoll_tasks::ShuttingDown.into());
         }
@@ -61,7 +61,7 @@ impl Engine {
         Ok(ExecView { record, stdout: Vec::new(), stderr: Vec::new(), truncated: false })
     }
 
-    fn begin(
+    async fn begin(
         &self,
         caller: &Caller,
         sandbox: &SandboxId,
@@ -72,7 +72,10 @@ impl Engine {
         if let Decision::Denied(denial) = decide(Request::Exec, state(&record)) {
             return Err(denied(denial));
         }
-        self.launch(&record, ExecId::random(), ExecKind::Exec, new, capture)
+        self.take_exec(&caller.user, sandbox)?;
+        let id = ExecId::random();
+        self.audit_exec(&id, &new.spec.command).await?;
+        self.launch(&record, id, ExecKind::Exec, new, capture)
     }
 
     /// Starts the main process of a sandbox, if it has one; returns once it is written down and runs.
@@ -141,6 +144,7 @@ impl Engine {
         self.inner.activity.touch(live.sandbox(), live.since);
         self.inner.execs.insert(&live);
         self.count_exec(&live.record);
+        self.exec_started(&live.record);
         let (engine, exec) = (self.clone(), Arc::clone(&live));
         let spawned =
             self.inner.drains.spawn("exec", Kind::WORK, move |token| engine.drain_new(exec, start, token));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_lifecycle::{Decision, Request, SandboxSeen, decide, job_status};
-use atoll_ports::{Durability, JobRecord, Page, StoreError};
+use atoll_ports::{AuditScope, Durability, JobRecord, Page, StoreError};
 use atoll_types::{ErrorCode, ExecId, JobDesired, JobId, JobPhase, JobSpec, JobStatus, SandboxId, bounds};
 use tokio_util::sync::CancellationToken;
 
@@ -54,9 +54,10 @@ impl Engine {
             created_at: self.inner.ports.clock.now(),
         };
         self.inner.activity.touch(sandbox, self.inner.ports.clock.boot_time());
+        AuditScope::detail("job", job.id.as_str());
         let engine = self.clone();
         let work = async move { engine.create_job_now(job, reserved).await };
-        let job = self.inner.operations.run_detached("create job", work).await??;
+        let job = self.inner.operations.run_detached("create job", AuditScope::carry(work)).await??;
         Ok(self.job_view(&job))
     }
 
@@ -134,7 +135,8 @@ impl Engine {
         }
         let (engine, job) = (self.clone(), id.clone());
         let work = async move { engine.unwant(&job).await };
-        let Some(gone) = self.inner.operations.run_detached("delete job", work).await?? else {
+        let Some(gone) = self.inner.operations.run_detached("delete job", AuditScope::carry(work)).await??
+        else {
             return Ok(());
         };
         tokio::select! {

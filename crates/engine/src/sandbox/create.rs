@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use atoll_ports::{Lifetime, SandboxRecord};
+use atoll_ports::{AuditScope, Lifetime, SandboxRecord};
 use atoll_types::{
     Desired, ErrorCode, GuestUser, ImageName, ImageSource, Observed, OperationKind, SandboxId, SandboxSpec,
     bounds,
@@ -24,11 +24,11 @@ impl Engine {
     /// # Errors
     /// `image_not_found`, `quota_exceeded`, `disk_full`, `runtime_failed`: then nothing is left of it.
     pub async fn sandbox_create(&self, caller: &Caller, new: NewSandbox) -> Result<SandboxView, EngineError> {
-        let reserved = self.reserve(caller, 1)?;
+        let reserved = self.reserve(caller, 1, &new.limits, &new.network)?;
         let spec = self.resolve(new).await?;
         let (engine, owner) = (self.clone(), caller.clone());
         let work = async move { engine.create_all(&owner, spec, reserved).await };
-        let records = self.inner.operations.run_detached("create sandbox", work).await??;
+        let records = self.inner.operations.run_detached("create sandbox", AuditScope::carry(work)).await??;
         let record =
             records.first().ok_or_else(|| EngineError::new(ErrorCode::Internal, "a defect of Atoll"))?;
         Ok(self.view(record))
@@ -47,11 +47,12 @@ impl Engine {
         if count == 0 || count > bounds::COUNT_MAX {
             return Err(EngineError::field("count", "must be from 1 to 100"));
         }
-        let reserved = self.reserve(caller, count)?;
+        let reserved = self.reserve(caller, count, &new.limits, &new.network)?;
         let spec = self.resolve(new).await?;
         let (engine, owner) = (self.clone(), caller.clone());
         let work = async move { engine.create_all(&owner, spec, reserved).await };
-        let records = self.inner.operations.run_detached("create sandboxes", work).await??;
+        let records =
+            self.inner.operations.run_detached("create sandboxes", AuditScope::carry(work)).await??;
         Ok(records.iter().map(|r| self.view(r)).collect())
     }
 
@@ -112,6 +113,7 @@ impl Engine {
         spec: SandboxSpec,
     ) -> Result<Arc<SandboxRecord>, EngineError> {
         let driver = self.inner.drivers.acquire(&id).await;
+        AuditScope::about(id.as_str());
         let record = self.inner.records.insert(&self.new_record(id, caller, spec)).await?;
         Ok(self.run_operation(&driver, record).await?)
     }

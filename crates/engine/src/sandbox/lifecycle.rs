@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atoll_lifecycle::{Decision, Denial, Request, decide};
-use atoll_ports::{Durability, SandboxRecord};
+use atoll_ports::{AuditScope, Durability, SandboxRecord};
 use atoll_types::{Desired, ErrorCode, OperationKind, SandboxId, StopReason};
 
 use crate::operation::begin;
@@ -79,7 +79,7 @@ impl Engine {
         self.owned(caller, id)?;
         let (engine, id) = (self.clone(), id.clone());
         let work = async move { engine.delete_now(&id).await };
-        self.inner.operations.run_detached("delete sandbox", work).await?
+        self.inner.operations.run_detached("delete sandbox", AuditScope::carry(work)).await?
     }
 
     pub(super) async fn request(
@@ -88,10 +88,23 @@ impl Engine {
         id: &SandboxId,
         request: Request,
     ) -> Result<SandboxView, EngineError> {
-        self.owned(caller, id)?;
+        let record = self.owned(caller, id)?;
+        let reserved = match request {
+            Request::Start | Request::Restart => self.reserve_start(&record)?,
+            Request::Stop
+            | Request::Delete
+            | Request::Exec
+            | Request::Keepalive
+            | Request::Pause
+            | Request::Resume
+            | Request::Measure => None,
+        };
         let (engine, id) = (self.clone(), id.clone());
-        let work = async move { engine.request_now(&id, request, StopReason::Requested).await };
-        let record = self.inner.operations.run_detached("change sandbox", work).await??;
+        let work = async move {
+            let _reserved = reserved;
+            engine.request_now(&id, request, StopReason::Requested).await
+        };
+        let record = self.inner.operations.run_detached("change sandbox", AuditScope::carry(work)).await??;
         Ok(self.view(&record))
     }
 

@@ -75,7 +75,11 @@ impl Engine {
         let (name, size, resume) = (new.name.clone(), new.size, new.resume);
         let (key, made) = match resume {
             Some(resume) => (TerminalKey { name, generation: resume.generation }, false),
-            None => self.open(&record, new).await?,
+            None => {
+                let opened = self.open(&record, new).await?;
+                self.audit_terminal(&opened.0.name).await?;
+                opened
+            }
         };
         let terminals = &self.inner.ports.terminals;
         if let Some(size) = size.filter(|_| !made) {

@@ -221,7 +221,7 @@ fn many_are_made_or_none() {
 #[test]
 fn the_quota_holds_however_many_ask_at_once() {
     let mut world = World::new();
-    world.settings.sandboxes_per_user = 5;
+    world.settings.quota.sandboxes = 5;
     let serve = world.serve();
     let asked: Vec<_> = (0..12)
         .map(|_| {

@@ -17,6 +17,7 @@ mod ownership;
 mod pause;
 mod pool;
 mod ports;
+mod quotas;
 mod reconcile;
 mod recovery;
 mod shutdown;

@@ -262,7 +262,7 @@ fn a_runtime_that_is_away_does_not_keep_serve_from_booting() {
 #[test]
 fn a_pass_over_many_asks_the_runtime_and_the_agents_little() {
     let mut world = World::new();
-    world.settings.sandboxes_per_user = 1_000;
+    world.settings.quota.sandboxes = 1_000;
     let ids: Vec<_> = {
         let serve = world.serve();
         let made = serve.run(serve.engine.sandbox_create_many(&world.caller, sandbox(), 100)).unwrap();

@@ -86,7 +86,7 @@ fn expected(pieces: u8) -> String {
 impl Walk {
     fn new() -> Self {
         let mut world = World::new();
-        world.settings.sandboxes_per_user = 6;
+        world.settings.quota.sandboxes = 6;
         let serve = Some(world.serve());
         Self { world, serve, told: Told::default() }
     }

@@ -22,7 +22,7 @@ use atoll_testkit::{
 };
 use atoll_types::{
     Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
-    Network, NodeId, Observed, OnExpiry, RuntimeKind, SandboxId,
+    Network, NodeId, Observed, OnExpiry, Quota, RuntimeKind, SandboxId,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -57,6 +57,16 @@ impl Images for FakeImages {
         Ok(())
     }
 }
+
+/// More than any test takes, but of sandboxes.
+const ROOM: Quota = Quota {
+    sandboxes: 20,
+    cpu_millis: u64::MAX,
+    memory_bytes: u64::MAX,
+    storage_bytes: u64::MAX,
+    egress_bytes: u64::MAX,
+    execs_per_hour: u64::MAX,
+};
 
 /// What stays when serve dies.
 pub(crate) struct World {
@@ -96,7 +106,7 @@ impl World {
             clock,
             images: Arc::default(),
             host_ports: FakeHostPorts::default(),
-            settings: Settings::defaults(node),
+            settings: Settings { quota: ROOM, keeps_history: false, ..Settings::defaults(node) },
             caller: new_user(&store, Role::User),
             store,
         };

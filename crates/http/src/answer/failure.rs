@@ -67,6 +67,11 @@ impl ApiFailure {
         Self::new(ErrorCode::Internal, INTERNAL).because(source)
     }
 
+    /// The code of a failure that is on its way.
+    pub(crate) fn code_of(response: &Response) -> Option<ErrorCode> {
+        response.extensions().get::<Pending>().map(|Pending(failure)| failure.code)
+    }
+
     pub(crate) fn code(&self) -> ErrorCode {
         self.code
     }
@@ -168,7 +173,8 @@ impl ApiFailure {
             | ErrorCode::UserNotFound
             | ErrorCode::FileOperationFailed
             | ErrorCode::Internal
-            | ErrorCode::JobNotFound => None,
+            | ErrorCode::JobNotFound
+            | ErrorCode::AccountNotFound => None,
         }
     }
 

@@ -7,6 +7,6 @@ mod query;
 mod query_values;
 
 pub(crate) use json::{Json, content_length, discard, discard_within};
-pub(crate) use path::{ApiKeyPath, ExecPath, ImagePath, JobPath, Path, SandboxPath, TerminalPath};
+pub(crate) use path::{ApiKeyPath, ExecPath, ImagePath, JobPath, Path, SandboxPath, TerminalPath, UserPath};
 pub(crate) use problem::Problems;
 pub(crate) use query::{PageQuery, Query, page_bounds};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, JobId, SandboxId, TerminalName};
+use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, JobId, SandboxId, TerminalName, UserId};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use utoipa::IntoParams;
@@ -35,6 +35,7 @@ fn absent(code: ErrorCode) -> ApiFailure {
         ErrorCode::JobNotFound => {
             "this sandbox has no such background job; GET /sandboxes/{id}/background lists them"
         }
+        ErrorCode::AccountNotFound => "there is no such user",
         ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
         ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
@@ -142,6 +143,23 @@ impl FromPath for ApiKeyPath {
 
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/admin/quotas/{user}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// Id of the user.
+    #[param(value_type = String)]
+    pub(crate) user: UserId,
+}
+
+impl FromPath for UserPath {
+    const ABSENT: ErrorCode = ErrorCode::AccountNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { user: param(params, "user", Self::ABSENT)? })
     }
 }
 

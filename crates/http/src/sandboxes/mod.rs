@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod follow_logs;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod keepalive;
 pub(crate) mod list;
 pub(crate) mod logs;

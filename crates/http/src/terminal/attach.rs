@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use atoll_api_types::{TERMINAL_PROTOCOL, TerminalCommand, TerminalControl};
 use atoll_engine::{Caller, NewTerminal, Resume};
+use atoll_ports::AuditScope;
 use atoll_types::{ErrorCode, TerminalKind, TerminalName, TerminalSize};
 use axum::Extension;
 use axum::extract::State;
@@ -190,7 +191,13 @@ fn upgrade(
     let chosen = upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok());
     let framing = Framing::of(chosen);
     let relay = Relay { api, caller, sandbox: path.id, new, framing, trace, permit };
-    Ok(TerminalUpgrade(upgrade.on_upgrade(move |socket| relay.run(socket))))
+    // Whether it comes to a terminal is known only then.
+    let scope = AuditScope::current();
+    let run = async move |socket| match scope {
+        Some(scope) => scope.run(relay.run(socket)).await,
+        None => relay.run(socket).await,
+    };
+    Ok(TerminalUpgrade(upgrade.on_upgrade(run)))
 }
 
 impl IntoResponse for TerminalUpgrade {

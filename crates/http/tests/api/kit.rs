@@ -14,7 +14,7 @@ use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
     FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock,
 };
-use atoll_types::{ImageDigest, NodeId};
+use atoll_types::{ImageDigest, NodeId, Quota};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -50,12 +50,20 @@ impl Images for MemoryImages {
 }
 
 /// How the test server differs from the usual one.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) single_user: bool,
     pub(crate) async_exec: bool,
     pub(crate) signup_closed: bool,
     pub(crate) unready: bool,
+    pub(crate) quota: Quota,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let quota = Quota { cpu_millis: u64::MAX, storage_bytes: u64::MAX, ..Quota::default() };
+        Self { single_user: false, async_exec: false, signup_closed: false, unready: false, quota }
+    }
 }
 
 pub(crate) struct Server {
@@ -94,8 +102,11 @@ impl Server {
             clock: clock.clone(),
             host_ports: Arc::new(host_ports.clone()),
         };
-        let settings =
-            Settings { signup_open: !options.signup_closed, ..Settings::defaults(NodeId::random()) };
+        let settings = Settings {
+            signup_open: !options.signup_closed,
+            quota: options.quota,
+            ..Settings::defaults(NodeId::random())
+        };
         let engine = Engine::new(ports, settings, &tasks);
         engine.boot().await.unwrap();
         let stopping = CancellationToken::new();

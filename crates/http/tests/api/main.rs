@@ -4,7 +4,10 @@
 
 mod access;
 mod accounts;
+
+mod audit;
 mod compatibility;
+mod events;
 mod execs;
 mod files;
 mod hostile;
@@ -19,3 +22,4 @@ mod single_user;
 mod streams;
 mod surface;
 mod terminals;
+mod usage;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atoll_types::{Email, ImageName, PoolSize};
+use atoll_types::{Email, ImageName, PoolSize, Quota};
 use tracing_subscriber::EnvFilter;
 
 use super::gather::{Gathered, Given};
@@ -17,6 +17,9 @@ const TOKEN_TTL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(90 * 86_400);
 /// Longest idle time and retention: a year.
 const LONG: Duration = Duration::from_secs(365 * 86_400);
+/// Least and most age of entries of the audit log: ten years.
+const AUDIT_RETENTION: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(3_600)..=Duration::from_secs(3_650 * 86_400);
 /// Shortest secret of tokens, in bytes: as many as the hash has.
 const SECRET_BYTES_MIN: usize = 32;
 /// What a size of a pool looks like.
@@ -77,7 +80,10 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     pub default_image: ImageName,
     pub idle_ttl: Duration,
-    pub sandboxes_per_user: u64,
+    pub quota: Quota,
+    pub sandbox_execs_per_hour: u64,
+    pub audit_retention: Duration,
+    pub audit_entries_max: u64,
     pub async_exec: bool,
     pub exec_retention: Duration,
     pub image_bytes_max: u64,
@@ -114,7 +120,12 @@ impl Gathered {
             jwt_secret: self.optional("jwtSecret", "at least 32 bytes", jwt_secret)?,
             default_image: self.required("defaultImage", "the name of an image", |text| text.parse().ok())?,
             idle_ttl: self.required("idleTtl", DURATION, long)?,
-            sandboxes_per_user: self.required("sandboxesPerUser", "a number", |text| text.parse().ok())?,
+            quota: self.quota()?,
+            sandbox_execs_per_hour: self.number("execsPerHourPerSandbox")?,
+            audit_retention: self.required("auditRetention", DURATION, |text| {
+                duration(text).filter(|time| AUDIT_RETENTION.contains(time))
+            })?,
+            audit_entries_max: self.number("auditEntries")?,
             async_exec: self.required("asyncExec", "true or false", |text| text.parse().ok())?,
             exec_retention: self.required("execRetention", DURATION, long)?,
             image_bytes_max: self
@@ -128,6 +139,22 @@ impl Gathered {
         };
         self.refuse_open_to_all(&config)?;
         Ok(config)
+    }
+
+    fn number(&self, name: &str) -> Result<u64, ConfigError> {
+        self.required(name, "a number", |text| text.parse().ok())
+    }
+
+    fn quota(&self) -> Result<Quota, ConfigError> {
+        let bytes = |name| self.required(name, SIZE, size);
+        Ok(Quota {
+            sandboxes: self.number("sandboxesPerUser")?,
+            cpu_millis: self.required("cpuPerUser", "a number of cores such as 8 or 0.5", cores)?,
+            memory_bytes: bytes("memoryPerUser")?,
+            storage_bytes: bytes("storagePerUser")?,
+            egress_bytes: bytes("egressPerUser")?,
+            execs_per_hour: self.number("execsPerHourPerUser")?,
+        })
     }
 
     fn refuse_open_to_all(&self, config: &Config) -> Result<(), ConfigError> {
@@ -174,6 +201,18 @@ fn check<T>(
     let wrong =
         || ConfigError::Value { place: given.place.clone(), expected: expected.to_owned(), given: shown() };
     parse(&given.text).ok_or_else(wrong)
+}
+
+/// Cores as thousandths.
+fn cores(text: &str) -> Option<u64> {
+    const CORES_MAX: u64 = 1_000_000;
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 3 || !part.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok().filter(|whole| *whole <= CORES_MAX)?;
+    let thousandths: u64 = format!("{part:0<3}").parse().ok()?;
+    Some(whole * 1_000 + thousandths)
 }
 
 /// Relative paths are taken from where `atoll serve` is started.

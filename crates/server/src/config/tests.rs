@@ -51,16 +51,17 @@ fn nothing_given_is_the_documented_default() {
     assert_eq!((config.host.to_string().as_str(), config.port), ("127.0.0.1", 3001));
     assert_eq!(config.data_dir.to_str(), Some("/var/lib/atoll"));
     assert_eq!((config.idle_ttl, config.token_ttl), (Duration::from_secs(900), Duration::from_secs(86_400)));
-    assert_eq!((config.sandboxes_per_user, config.async_exec, config.auth), (20, false, AuthMode::Token));
+    assert_eq!((config.quota.sandboxes, config.async_exec, config.auth), (20, false, AuthMode::Token));
     assert_eq!((config.image_bytes_max, config.log_format), (20 << 30, LogFormat::Auto));
     assert!(config.admin_email.is_none() && config.jwt_secret.is_none());
     let engine = atoll_engine::Settings::defaults(atoll_types::NodeId::random());
     assert_eq!((config.default_image, config.idle_ttl), (engine.default_image, engine.idle_ttl));
-    assert_eq!(
-        (config.sandboxes_per_user, config.exec_retention),
-        (engine.sandboxes_per_user, engine.exec_retention)
-    );
+    assert_eq!((config.quota, config.exec_retention), (engine.quota, engine.exec_retention));
     assert_eq!(config.image_bytes_max, engine.image_bytes_max);
+    assert_eq!(
+        (config.sandbox_execs_per_hour, config.audit_retention, config.audit_entries_max),
+        (engine.sandbox_execs_per_hour, engine.audit_retention, engine.audit_entries_max)
+    );
 }
 
 #[test]

@@ -78,12 +78,16 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         default_image: config.default_image.clone(),
         idle_ttl: config.idle_ttl,
         warm_pool: config.warm_pool,
-        sandboxes_per_user: config.sandboxes_per_user,
+        quota: config.quota,
+        sandbox_execs_per_hour: config.sandbox_execs_per_hour,
+        audit_retention: config.audit_retention,
+        audit_entries_max: config.audit_entries_max,
         // Whoever can connect from this machine is trusted with an account; others are invited.
         signup_open: config.host.is_loopback(),
         async_exec: config.async_exec,
         exec_retention: config.exec_retention,
         image_bytes_max: config.image_bytes_max,
+        keeps_history: true,
         per_sandbox_metrics: config.per_sandbox_metrics,
     }
 }

@@ -1,11 +1,13 @@
 //! Statements, by table. Those that write run in the writer's transaction.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod exec_writes;
 pub(crate) mod execs;
 pub(crate) mod images;
 pub(crate) mod jobs;
 pub(crate) mod prepared;
+mod quotas;
 pub(crate) mod sandbox_writes;
 pub(crate) mod sandboxes;
 pub(crate) mod users;

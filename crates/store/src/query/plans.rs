@@ -1,11 +1,11 @@
 //! Every list is answered by an index: no table is scanned, and nothing is sorted.
 
-use atoll_ports::{ExecFilter, SandboxFilter};
+use atoll_ports::{AuditFilter, ExecFilter, SandboxFilter};
 use atoll_testkit::samples;
 use atoll_types::{ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::{api_keys, exec_writes, execs, images, jobs, sandboxes};
+use super::{api_keys, audit, exec_writes, execs, images, jobs, sandboxes};
 use crate::SqliteStore;
 use crate::cursor::Place;
 
@@ -36,6 +36,15 @@ fn exec_lists(after: Option<&Place>) -> Vec<Statement> {
     filters.map(|filter| execs::list_statement(&sandbox, &filter, after.cloned(), 10)).collect()
 }
 
+fn audit_lists(after: Option<&Place>) -> Vec<Statement> {
+    let filters = [
+        AuditFilter::default(),
+        AuditFilter { user: Some(UserId::random()), ..AuditFilter::default() },
+        AuditFilter { target: Some("box".to_owned()), ..AuditFilter::default() },
+    ];
+    filters.iter().map(|filter| audit::list_statement(filter, after.cloned(), 10)).collect()
+}
+
 #[tokio::test]
 async fn no_list_scans_or_sorts() {
     let dir = tempfile::tempdir().unwrap();
@@ -53,7 +62,8 @@ async fn no_list_scans_or_sorts() {
         statements.extend(exec_lists(after.as_ref()));
         statements.push(api_keys::list_statement(&UserId::random(), after.clone(), 10));
         statements.push(jobs::list_statement(&sandbox, after.clone(), 10));
-        statements.push(images::list_statement(after, 10));
+        statements.push(images::list_statement(after.clone(), 10));
+        statements.extend(audit_lists(after.as_ref()));
     }
     for statement in statements {
         let sql = statement.sql.clone();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod audit;
 mod constraints;
 mod contract;
 mod crash;

@@ -1,22 +1,25 @@
 //! A store in memory, held to the same contract as the real one.
 
 mod accounts;
+mod audit;
 mod execs;
 mod images;
 mod jobs;
 mod page;
 mod prepared;
+mod quotas;
 mod sandboxes;
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use atoll_ports::{
-    ApiKeyRecord, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Page,
-    PreparedRecord, SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
+    ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord,
+    JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, SandboxId, Timestamp, UserId,
+    ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, QuotaOverride, SandboxId, Timestamp,
+    UserId,
 };
 use parking_lot::Mutex;
 
@@ -46,6 +49,10 @@ struct Tables {
     execs: HashMap<ExecId, ExecRecord>,
     jobs: HashMap<JobId, JobRecord>,
     prepared: HashMap<SandboxId, PreparedRecord>,
+    audit: Vec<AuditRecord>,
+    quotas: HashMap<UserId, QuotaOverride>,
+    egress: HashMap<(UserId, u32), u64>,
+    audit_last: HashMap<NodeId, u64>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine
@@ -68,12 +75,29 @@ impl FakeStore {
         &self.faults
     }
 
+    /// What passes in the background ask, which tests that plan faults by number do not mean.
+    fn quiet<T>(&self, act: impl FnOnce(&mut Tables) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        act(&mut self.tables.lock())
+    }
+
     async fn run<T>(
         &self,
         call: &'static str,
         act: impl FnOnce(&mut Tables) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.faults.around(call, async || act(&mut self.tables.lock())).await
+        let scope = Self::scope_of(call);
+        let entries = scope.as_ref().map(AuditScope::take).unwrap_or_default();
+        let done = self.faults.around(call, async || {
+            let mut tables = self.tables.lock();
+            let done = act(&mut tables)?;
+            tables.audit_append(entries.clone());
+            Ok(done)
+        });
+        let done = done.await;
+        if let (Err(_), Some(scope)) = (&done, scope) {
+            scope.give_back(entries);
+        }
+        done
     }
 }
 

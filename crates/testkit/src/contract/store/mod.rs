@@ -1,10 +1,12 @@
 //! What every store promises.
 
 mod accounts;
+mod audit;
 mod execs;
 mod images;
 mod jobs;
 mod prepared;
+mod quotas;
 mod sandboxes;
 
 use std::sync::Arc;
@@ -35,6 +37,12 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     prepared::claimed_or_removed(&*open().await).await;
     prepared::slots(&*open().await).await;
     prepared::images(&*open().await).await;
+    quotas::overrides(&*open().await).await;
+    quotas::egress(&*open().await).await;
+    audit::lists(&*open().await).await;
+    audit::goes_with_a_write(&*open().await).await;
+    audit::trims(&*open().await).await;
+    audit::execs(&*open().await).await;
     open().await.check().await.unwrap();
 }
 

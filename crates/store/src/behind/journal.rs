@@ -1,14 +1,9 @@
-//! The file: one line of JSON for each end, appended by one `write(2)`, emptied when all of them are in the tables.
+//! The file: one line of JSON for each item, appended by one `write(2)`, emptied when all of them are in the tables.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-use atoll_ports::ExecRecord;
-
-use crate::entity::exec::Model;
-use crate::query::exec_writes::End;
 
 /// Longest line that is read back, in bytes: a command of 2 MiB whose every byte is escaped, and the rest.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -24,10 +19,10 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens the file, made where it is missing, and reads what it holds. A line that is not whole was never acknowledged;
     /// one that a loss of power has damaged is told and left out.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<End>)> {
+    pub(super) fn open<T>(path: &Path, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<(Self, Vec<T>)> {
         let mut options = File::options();
         let mut file = options.read(true).append(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let held = read(&mut file)?;
+        let held = read(&mut file, parse)?;
         let bytes = file.seek(SeekFrom::End(0))?;
         Ok((Self { path: path.to_owned(), file, bytes }, held))
     }
@@ -36,15 +31,15 @@ impl Journal {
         self.bytes
     }
 
-    /// Appends an end. Once it returns, the end survives the death of any process; when it fails, nothing is left of it.
-    pub(super) fn append(&mut self, end: &End) -> io::Result<()> {
-        // In one call: JSON has no newline of its own.
-        let line = [end.row.as_bytes(), b"\n"].concat();
-        if let Err(error) = self.file.write_all(&line) {
+    /// Appends items, each in JSON, which has no newline of its own. Once it returns, they survive the death of any process;
+    /// when it fails, nothing is left of them.
+    pub(super) fn append<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        let lines: String = items.flat_map(|item| [item, "\n"]).collect();
+        if let Err(error) = self.file.write_all(lines.as_bytes()) {
             self.file.set_len(self.bytes)?;
             return Err(error);
         }
-        self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        self.bytes += u64::try_from(lines.len()).unwrap_or(u64::MAX);
         Ok(())
     }
 
@@ -63,7 +58,7 @@ impl Journal {
     }
 }
 
-fn read(file: &mut File) -> io::Result<Vec<End>> {
+fn read<T>(file: &mut File, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
     let mut held = Vec::new();
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
@@ -74,55 +69,45 @@ fn read(file: &mut File) -> io::Result<Vec<End>> {
             return Ok(held);
         }
         match parse(&line) {
-            Some(end) => held.push(end),
-            None => tracing::warn!(bytes = read, "an end of an exec in the store's journal is damaged"),
+            Some(item) => held.push(item),
+            None => tracing::warn!(bytes = read, "a line of the store's journal is damaged"),
         }
     }
-}
-
-fn parse(line: &[u8]) -> Option<End> {
-    let model: Model = serde_json::from_slice(line).ok()?;
-    End::new(&ExecRecord::try_from(model).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atoll_testkit::samples;
-    use atoll_types::{ExecId, SandboxId};
 
-    fn ended() -> End {
-        End::new(&samples::finished(&samples::exec(&SandboxId::random()), samples::exited(3))).unwrap()
+    fn parse(line: &[u8]) -> Option<String> {
+        serde_json::from_slice(line).ok()
     }
 
-    fn ids(held: &[End]) -> Vec<&ExecId> {
-        held.iter().map(|end| &end.exec).collect()
+    fn open(path: &Path) -> (Journal, Vec<String>) {
+        Journal::open(path, parse).unwrap()
     }
 
     #[test]
     fn what_was_appended_is_there_when_it_is_opened_again_until_it_is_cleared() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ends");
-        let (first, second) = (ended(), ended());
-        let (mut journal, held) = Journal::open(&path).unwrap();
+        let (mut journal, held) = open(&path);
         assert!(held.is_empty());
-        journal.append(&first).unwrap();
+        journal.append([r#""one""#].into_iter()).unwrap();
         drop(journal);
-        let (mut journal, held) = Journal::open(&path).unwrap();
-        assert_eq!(ids(&held), [&first.exec]);
-        journal.append(&second).unwrap();
-        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&first.exec, &second.exec]);
+        let (mut journal, held) = open(&path);
+        assert_eq!(held, ["one"]);
+        journal.append([r#""two""#, r#""three""#].into_iter()).unwrap();
+        assert_eq!(open(&path).1, ["one", "two", "three"]);
         journal.clear().unwrap();
-        assert!(journal.bytes() == 0 && Journal::open(&path).unwrap().1.is_empty());
+        assert!(journal.bytes() == 0 && open(&path).1.is_empty());
     }
 
     #[test]
     fn a_damaged_line_costs_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ends");
-        let (first, second) = (ended().row, ended());
-        let torn = [&first[..40], "\n", &second.row, "\n", &first[..first.len() - 9]].concat();
-        std::fs::write(&path, torn).unwrap();
-        assert_eq!(ids(&Journal::open(&path).unwrap().1), [&second.exec]);
+        std::fs::write(&path, "\"fir\n\"second\"\n\"thi").unwrap();
+        assert_eq!(open(&path).1, ["second"]);
     }
 }

@@ -1,12 +1,12 @@
-//! Ends of execs, written behind: an end is acknowledged when it is in a journal, a plain file beside the database, and
-//! goes to the tables a moment later, many in one transaction.
+//! What is written behind: an item is acknowledged when it is in a journal, a plain file beside the database, and goes to the
+//! tables a moment later, many in one transaction.
 //!
 //! ```text
 //!  add ──► journal (write(2)) ──► acknowledged          open: what the journal holds ──► tables
 //!             └─► waiting ──(50 ms, or somebody reads)──► writer ──► tables; the journal is emptied
 //! ```
 //! Why: a commit costs two hops to the thread of SQLite's connection, 0.1 ms where processors sleep, and that is a tenth of
-//! what the shortest exec takes; the journal costs 5 µs. Whoever reads execs waits for those that the answer may show.
+//! what the shortest exec takes; the journal costs 5 µs. Whoever reads waits for those that the answer may show.
 
 mod journal;
 
@@ -16,37 +16,51 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{Durability, ExecRecord, StoreError};
+use async_trait::async_trait;
+use atoll_ports::StoreError;
 use parking_lot::Mutex;
-use sea_orm::Statement;
 use tokio::sync::{Notify, watch};
 
-use crate::query::exec_writes::{self, End};
-use crate::writer::{Steps, WriterHandle};
+use crate::writer::WriterHandle;
 use journal::Journal;
 
-/// Time that ends wait for others: many short execs fit in it, and nobody who reads waits for it.
+/// Time that items wait for others: many short execs fit in it, and nobody who reads waits for it.
 const LINGER: Duration = Duration::from_millis(50);
-/// Ends of one transaction: bounds how long others wait for it, about 10 ms.
-const BATCH_ENDS_MAX: usize = 256;
-/// Size of the journal, in bytes, from which on ends are committed one by one, until it is empty: a few thousand ends.
+/// Items of one transaction: bounds how long others wait for it, about 10 ms.
+const BATCH_ITEMS_MAX: usize = 256;
+/// Size of the journal, in bytes, from which on items are committed one by one, until it is empty: a few thousand of them.
 const JOURNAL_BYTES_MAX: u64 = 4 << 20;
 /// Pause after a transaction that failed: the disk may be full.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Something that is written behind.
+#[async_trait]
+pub(crate) trait Item: Clone + std::fmt::Debug + Send + Sync + Sized + 'static {
+    /// What items are, for the log.
+    const WHAT: &'static str;
+
+    /// The item in JSON, in one line.
+    fn line(&self) -> &str;
+    /// The item of a line.
+    fn parse(line: &[u8]) -> Option<Self>;
+    /// Writes items to the tables in one transaction. `perhaps_again`: a journal may hold what an earlier process has written
+    /// to the tables already.
+    async fn write(writer: &WriterHandle, items: Vec<Self>, perhaps_again: bool) -> Result<(), StoreError>;
+}
+
 /// What was acknowledged and is not in the tables.
 #[derive(Debug)]
-struct Waiting {
+struct Waiting<T> {
     journal: Journal,
     /// By ticket, in the order in which they came.
-    ends: BTreeMap<u64, End>,
+    items: BTreeMap<u64, T>,
     tickets: u64,
 }
 
-/// The ends that wait, and the task that brings them to the tables.
+/// The items that wait, and the task that brings them to the tables.
 #[derive(Debug)]
-pub(crate) struct Ends {
-    waiting: Mutex<Waiting>,
+pub(crate) struct Behind<T> {
+    waiting: Mutex<Waiting<T>>,
     /// There is something to do.
     came: Notify,
     /// Somebody waits for it.
@@ -57,47 +71,49 @@ pub(crate) struct Ends {
 /// How far the task has come.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
-    /// Every end up to this ticket is in the tables.
+    /// Every item up to this ticket is in the tables.
     settled: u64,
     /// Transactions that failed so far.
     failures: u64,
 }
 
-impl Ends {
+impl<T: Item> Behind<T> {
     /// Opens the journal at `path` and brings what an earlier process left in it to the tables.
-    pub(crate) async fn open(path: &Path, writer: &WriterHandle) -> Result<Arc<Self>, OpenEndsError> {
-        let (mut journal, held) = Journal::open(path)?;
-        for batch in held.chunks(BATCH_ENDS_MAX) {
-            write(writer, exec_writes::finish_statement(batch.iter())).await?;
+    pub(crate) async fn open(path: &Path, writer: &WriterHandle) -> Result<Arc<Self>, OpenBehindError> {
+        let (mut journal, held) = Journal::open(path, T::parse)?;
+        for batch in held.chunks(BATCH_ITEMS_MAX) {
+            T::write(writer, batch.to_vec(), true).await?;
         }
         journal.clear()?;
-        let waiting = Mutex::new(Waiting { journal, ends: BTreeMap::new(), tickets: 0 });
+        let waiting = Mutex::new(Waiting { journal, items: BTreeMap::new(), tickets: 0 });
         let (came, urgent) = (Notify::new(), Notify::new());
         Ok(Arc::new(Self { waiting, came, urgent, progress: watch::Sender::default() }))
     }
 
-    /// Writes an end to the journal. Gives it back when there is no room, to be committed at once.
-    pub(crate) fn add(&self, exec: &ExecRecord) -> Result<Option<End>, StoreError> {
-        let end = End::new(exec)?;
+    /// Writes items to the journal. Gives them back when there is no room, to be committed at once.
+    pub(crate) fn add(&self, items: Vec<T>) -> Vec<T> {
         {
             let mut waiting = self.waiting.lock();
-            if waiting.journal.bytes() >= JOURNAL_BYTES_MAX || waiting.journal.append(&end).is_err() {
-                return Ok(Some(end));
+            let full = waiting.journal.bytes() >= JOURNAL_BYTES_MAX;
+            if full || waiting.journal.append(items.iter().map(Item::line)).is_err() {
+                return items;
             }
-            waiting.tickets += 1;
-            let ticket = waiting.tickets;
-            waiting.ends.insert(ticket, end);
+            for item in items {
+                waiting.tickets += 1;
+                let ticket = waiting.tickets;
+                waiting.items.insert(ticket, item);
+            }
         }
         self.came.notify_one();
-        Ok(None)
+        Vec::new()
     }
 
-    /// Waits until every end that concerns a reader is in the tables, or cannot be put there for now: with a full disk a
+    /// Waits until every item that concerns a reader is in the tables, or cannot be put there for now: with a full disk a
     /// reader sees what the tables hold.
-    pub(crate) async fn settle(&self, concerns: impl Fn(&End) -> bool) {
+    pub(crate) async fn settle(&self, concerns: impl Fn(&T) -> bool) {
         let last = {
             let waiting = self.waiting.lock();
-            let last = waiting.ends.iter().rev().find(|(_, end)| concerns(end));
+            let last = waiting.items.iter().rev().find(|(_, item)| concerns(item));
             last.map(|(ticket, _)| *ticket)
         };
         if let Some(last) = last {
@@ -116,10 +132,10 @@ impl Ends {
         self.waiting.lock().journal.remove_empty()
     }
 
-    /// Brings ends to the tables, for ever; cancelled by whoever has settled everything.
+    /// Brings items to the tables, for ever; cancelled by whoever has settled everything.
     pub(crate) async fn run(self: Arc<Self>, writer: WriterHandle) {
         loop {
-            if self.waiting.lock().ends.is_empty() {
+            if self.waiting.lock().items.is_empty() {
                 self.came.notified().await;
             }
             tokio::select! {
@@ -128,7 +144,7 @@ impl Ends {
                 () = self.urgent.notified() => {}
             }
             if let Err(error) = self.write_some(&writer).await {
-                tracing::error!(%error, "ends of execs wait in the journal; they are tried again");
+                tracing::error!(%error, "{} wait in the journal; they are tried again", T::WHAT);
                 self.progress.send_modify(|p| p.failures += 1);
                 tokio::time::sleep(RETRY).await;
             }
@@ -137,16 +153,18 @@ impl Ends {
 
     async fn write_some(&self, writer: &WriterHandle) -> Result<(), StoreError> {
         loop {
-            let (last, statement) = {
+            let (last, items) = {
                 let waiting = self.waiting.lock();
-                let some = waiting.ends.iter().take(BATCH_ENDS_MAX);
+                let some = waiting.items.iter().take(BATCH_ITEMS_MAX);
                 let Some((last, _)) = some.clone().next_back() else { return Ok(()) };
-                (*last, exec_writes::finish_statement(some.map(|(_, end)| end)))
+                (*last, some.map(|(_, item)| item.clone()).collect::<Vec<T>>())
             };
-            write(writer, statement).await?;
+            // A transaction whose answer failed may have been made.
+            let perhaps_again = self.progress.borrow().failures > 0;
+            T::write(writer, items, perhaps_again).await?;
             let mut waiting = self.waiting.lock();
-            waiting.ends = waiting.ends.split_off(&(last + 1));
-            if waiting.ends.is_empty()
+            waiting.items = waiting.items.split_off(&(last + 1));
+            if waiting.items.is_empty()
                 && let Err(error) = waiting.journal.clear()
             {
                 // It is read again at the next start, and changes nothing then.
@@ -160,19 +178,11 @@ impl Ends {
 
 /// Why the journal could not be taken up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenEndsError {
+pub(crate) enum OpenBehindError {
     /// The file.
     #[error(transparent)]
     File(#[from] io::Error),
     /// The tables.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Writes ends in one transaction. Of those whose sandbox was deleted meanwhile nothing comes back.
-pub(crate) async fn write(writer: &WriterHandle, finish: Statement) -> Result<(), StoreError> {
-    let act = writer.write(Durability::Process, Steps::One, move |db| {
-        Box::pin(async move { exec_writes::finish(db, finish).await })
-    });
-    act.await
 }
