@@ -3,6 +3,7 @@
 //! Shapes only: camelCase JSON, sizes in bytes where they are answers and in MiB where the documents' requests have
 //! them, times in RFC 3339 UTC. The `http` crate turns requests into domain types, once, at the edge.
 
+mod admin;
 mod audit;
 mod auth;
 mod envelope;
@@ -18,8 +19,12 @@ mod terminal;
 mod unique;
 mod usage;
 
+pub use admin::{AdminRuntime, AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Invitation};
 pub use audit::{AuditCheck, AuditEntry, Event};
-pub use auth::{ApiKey, AuthData, CreateApiKey, CreatedApiKey, Credentials, User};
+pub use auth::{
+    ApiKey, AuthData, ChangePassword, CreateApiKey, CreatedApiKey, Credentials, RefreshBody, Session, SignUp,
+    User,
+};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
 pub use exec::{
     CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, ExecResizeBody, SignalBody, StdinBody,

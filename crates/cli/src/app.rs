@@ -96,6 +96,8 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Usage => commands::usage::run(&call).await,
         Command::Audit(args) => commands::audit::run(args, &call).await,
         Command::Events(args) => commands::events::run(args, &call).await,
+        Command::Password(args) => commands::password::run(args, &call).await,
+        Command::Session(args) => commands::session::run(args, &call).await,
         Command::Admin(args) => commands::admin::run(args, &call).await,
         #[cfg(feature = "serve")]
         Command::Serve(_) | Command::Doctor(_) => anyhow::bail!("this command has no client"),

@@ -129,7 +129,11 @@ pub(crate) enum Command {
     Audit(commands::audit::Args),
     /// Show what happens, as it happens.
     Events(commands::events::Args),
-    /// What only an admin may do.
+    /// Change your password.
+    Password(commands::password::Args),
+    /// List and end your log-ins.
+    Session(commands::session::Args),
+    /// Look after accounts, invitations, quotas and the audit log, as an admin.
     Admin(commands::admin::Args),
 }
 

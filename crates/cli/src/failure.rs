@@ -144,6 +144,13 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "invalid_credentials" => {
             "`make run` keeps the first account in .atoll/account; `atoll serve` prints it at its first start"
         }
+        "signup_closed" => {
+            "an admin makes an invitation with `atoll admin invite`; then `atoll login --invitation inv_…`"
+        }
+        "missing_scope" => {
+            "`atoll key ls` shows what keys may; make another with `atoll key create NAME --scope …`"
+        }
+        "session_ended" => "log in with `atoll login`",
         "sandbox_not_found" => "`atoll ls` lists your sandboxes",
         "image_not_found" => {
             "`atoll image ls` lists the images; import one with `atoll image import NAME FILE`"

@@ -4,6 +4,7 @@
 //! become another path. [`Client::exec_events`] is the live stream of a command: it reconnects by itself and neither
 //! misses an event nor gives one twice.
 
+mod admin;
 mod audit;
 mod auth;
 mod client;

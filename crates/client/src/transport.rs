@@ -71,6 +71,16 @@ impl Client {
         Ok(self.send::<Success<T>>(request).await?.data)
     }
 
+    /// Changes some fields of something.
+    pub(crate) async fn patch<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let request = self.request(Method::PATCH, url).json(body).timeout(REQUEST_TIMEOUT);
+        Ok(self.send::<Success<T>>(request).await?.data)
+    }
+
     /// Asks for an action that takes no body.
     pub(crate) async fn act<T: DeserializeOwned>(&self, method: Method, url: Url) -> Result<T, ClientError> {
         Ok(self.send::<Success<T>>(self.request(method, url).timeout(REQUEST_TIMEOUT)).await?.data)

@@ -13,7 +13,7 @@ use tokio::sync::RwLock;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::account::{Accounts, KeyCache};
+use crate::account::{Accounts, KeyCache, SessionCache};
 use crate::activity::ActivityLog;
 use crate::counters::ExecPairs;
 use crate::drivers::Drivers;
@@ -33,7 +33,7 @@ use crate::{EngineError, Settings};
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
 /// Time between two looks at the clocks of life and idle times.
 const TIMER_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two removals of old execs.
+/// Time between two removals of old execs, and of log-ins and invitations that are over.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
 /// The outside, as the engine sees it.
@@ -87,6 +87,7 @@ pub(crate) struct Inner {
     pub(crate) due: DueSandboxes,
     pub(crate) readings: Readings,
     pub(crate) keys: KeyCache,
+    pub(crate) sessions: SessionCache,
     pub(crate) accounts: Accounts,
     /// Shared by imports from before their content is there until their record is; whoever removes content that has no
     /// record is alone.
@@ -128,6 +129,7 @@ impl Engine {
             due: DueSandboxes::default(),
             readings: Readings::default(),
             keys: KeyCache::default(),
+            sessions: SessionCache::default(),
             accounts: Accounts::default(),
             image_content: RwLock::default(),
             operations: tasks.group("operations"),
@@ -197,6 +199,11 @@ impl Engine {
             async move { engine.trim_audit().await }
         })?;
         self.start_pools()?;
+        let engine = self.clone();
+        group.periodic("sweep sessions", SWEEP_INTERVAL, move |_| {
+            let engine = engine.clone();
+            async move { engine.sweep_sessions().await }
+        })?;
         let engine = self.clone();
         group.spawn("runtime events", Kind::WORK, move |token| {
             engine.follow_events(events, reconcile, token)

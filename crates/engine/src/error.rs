@@ -28,6 +28,8 @@ pub struct EngineError {
     pub expected_offset: Option<u64>,
     /// Size of the file in bytes, of `range_not_satisfiable`.
     pub size_bytes: Option<u64>,
+    /// When to try again, of `login_locked`.
+    pub retry_after_seconds: Option<u64>,
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -43,6 +45,7 @@ impl EngineError {
             first_seq: None,
             expected_offset: None,
             size_bytes: None,
+            retry_after_seconds: None,
             source: None,
         }
     }

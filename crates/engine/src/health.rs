@@ -1,8 +1,20 @@
 //! How Atoll is.
 
-use crate::{CountsView, Engine, EngineError, HealthView};
+use atoll_ports::RuntimeInfo;
+
+use crate::account::admin;
+use crate::{Caller, CountsView, Engine, EngineError, HealthView};
 
 impl Engine {
+    /// The runtimes of this machine.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn admin_runtimes(&self, caller: &Caller) -> Result<Vec<RuntimeInfo>, EngineError> {
+        admin(caller)?;
+        Ok(vec![self.inner.ports.runtime.info().await])
+    }
+
     /// Asks the database and the runtimes.
     pub async fn health(&self) -> HealthView {
         let (database, runtime) =

@@ -41,6 +41,7 @@ pub use history::{Resolution, UsagePoint};
 pub use quota::{QuotaView, UsageView, Used};
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
-    Caller, CountsView, ExecEvents, ExecView, HealthView, JobView, LogLineView, LogLines, LogQuery, LogView,
-    MetricsView, NewApiKey, NewExec, NewSandbox, SandboxView, Settings,
+    Caller, CountsView, ExecEvents, ExecView, HealthView, Invite, JobView, KeyHolder, LogLineView, LogLines,
+    LogQuery, LogView, MetricsView, NewApiKey, NewExec, NewInvitation, NewSandbox, SandboxView, Settings,
+    UserEdit, Visitor,
 };

@@ -1,13 +1,16 @@
 //! What goes into use-cases and what comes out of them.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use atoll_ports::{ApiKeyRecord, ExecRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage};
+use atoll_ports::{
+    ApiKeyRecord, ExecRecord, InvitationRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage,
+};
 use atoll_types::{
-    Capabilities, Command, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels, Limits,
-    Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Status,
-    Timestamp, UserId,
+    Capabilities, Command, Email, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels,
+    Limits, Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName,
+    Scopes, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -29,6 +32,8 @@ pub struct Settings {
     pub sandbox_execs_per_hour: u64,
     /// Whether anybody may make an account; else only while there is none.
     pub signup_open: bool,
+    /// Time without a refresh after which a log-in is over.
+    pub session_ttl: Duration,
     /// Whether execs answer at once unless the request says otherwise.
     pub async_exec: bool,
     /// Age at which ended execs and their logs are removed.
@@ -60,6 +65,7 @@ impl Settings {
             quota: Quota::default(),
             sandbox_execs_per_hour: 3_600,
             signup_open: true,
+            session_ttl: Duration::from_secs(30 * 86_400),
             async_exec: false,
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
@@ -79,6 +85,63 @@ pub struct Caller {
     pub user: UserId,
     /// What he may do.
     pub role: Role,
+}
+
+/// Whose key it is, and what it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHolder {
+    /// Its owner; no admin where the key has not that scope.
+    pub caller: Caller,
+    /// What it may.
+    pub scopes: Scopes,
+}
+
+/// A client, as people see it in the list of log-ins.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Where it is.
+    pub address: IpAddr,
+    /// What it says that it is.
+    pub agent: String,
+}
+
+/// What an admin changes of an account; what is absent stays.
+#[derive(Clone, Default)]
+pub struct UserEdit {
+    /// Role.
+    pub role: Option<Role>,
+    /// Whether nobody logs in to it.
+    pub disabled: Option<bool>,
+    /// A new password.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for UserEdit {
+    /// Never shows the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { role, disabled, .. } = self;
+        f.debug_struct("UserEdit").field("role", role).field("disabled", disabled).finish_non_exhaustive()
+    }
+}
+
+/// An invitation to make.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// The only address that it is good for.
+    pub email: Option<Email>,
+    /// Role of the account.
+    pub role: Role,
+    /// How long it is good.
+    pub expires_in: Duration,
+}
+
+/// An invitation that was made.
+#[derive(Debug, Clone)]
+pub struct NewInvitation {
+    /// What is kept.
+    pub record: InvitationRecord,
+    /// The invitation, shown this once.
+    pub secret: String,
 }
 
 /// A sandbox to make.

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::bounds::{CREDENTIAL_CHECKS_MAX, STREAMS_MAX};
+use crate::limit::Limits;
 use crate::observability::Observability;
 
 /// What the operator decided about the API.
@@ -41,6 +42,7 @@ struct Inner {
     started: Instant,
     credential_checks: Semaphore,
     streams: Arc<Semaphore>,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Inner {
@@ -54,6 +56,7 @@ impl Api {
     #[must_use]
     pub fn new(engine: Engine, settings: ApiSettings) -> Self {
         Self(Arc::new(Inner {
+            limits: Limits::new(settings.access.protection.limits),
             engine,
             settings,
             started: Instant::now(),
@@ -80,6 +83,10 @@ impl Api {
 
     pub(crate) fn credential_checks(&self) -> &Semaphore {
         &self.0.credential_checks
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     pub(crate) fn streams(&self) -> &Arc<Semaphore> {

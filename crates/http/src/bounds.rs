@@ -39,6 +39,10 @@ pub const PASSWORD_CHARS_MAX: usize = 1_024;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest life of an API key, in seconds: ten years.
 pub const KEY_SECONDS_MAX: u64 = 10 * 365 * 86_400;
+/// Longest life of an invitation, in seconds: a year.
+pub const INVITATION_SECONDS_MAX: u64 = 365 * 86_400;
+/// Its life when the request does not say, in seconds: a week.
+pub const INVITATION_SECONDS_DEFAULT: u64 = 7 * 86_400;
 /// Most lines of one answer of the log: the log holds no more.
 pub const LOG_LINES_MAX: u32 = 10_000;
 /// Lines of the log when the request does not say.
@@ -61,10 +65,6 @@ pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(60);
 pub const TERMINAL_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Longest time that a terminal outlives its last client where a time is given, in seconds: a week.
 pub const TERMINAL_LINGER_SECONDS_MAX: u64 = 7 * 86_400;
-/// Users whose role is remembered.
-pub const USERS_CACHED_MAX: usize = 1_024;
-/// For so long: an account that is gone or changed is seen after this time.
-pub const USER_CACHE_TIME: Duration = Duration::from_secs(5);
 /// Characters of one sentence about a field; what the client sent is cut there.
 pub const FIELD_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a field's name in an error; what the client sent is cut there.

@@ -10,6 +10,7 @@
 //! handlers' own types; `openapi/atoll.json` is its committed copy.
 
 mod access;
+mod admin;
 mod answer;
 mod api;
 mod api_keys;
@@ -24,6 +25,7 @@ mod files;
 mod health;
 mod images;
 mod jobs;
+mod limit;
 mod metrics;
 mod observability;
 mod openapi;
@@ -35,8 +37,9 @@ mod socket;
 mod terminal;
 mod usage;
 
-pub use access::{Access, TokenError, TokenKeys};
+pub use access::{Access, Protection, TokenError, TokenKeys};
 pub use api::{Api, ApiSettings};
+pub use limit::{Rate, RateLimits};
 pub use observability::{Observability, RequestLog, describe_metrics};
 pub use openapi::openapi;
 pub use router::router;

@@ -32,7 +32,7 @@ pub(crate) async fn get_metrics(
 ) -> Result<MetricsPage, ApiFailure> {
     let is_here = peer.is_some_and(|Extension(peer)| peer.is_here(&headers));
     if !is_here {
-        let caller = caller(&api, &headers, &uri).await?;
+        let (caller, _) = caller(&api, &headers, &uri).await?;
         if api.engine().counts_by_sandbox() && caller.role != Role::Admin {
             let text = "execs are counted by sandbox here, so that only an admin may see the metrics";
             return Err(ApiFailure::new(ErrorCode::Forbidden, text));

@@ -1,18 +1,21 @@
 //! The OpenAPI document, made from the code.
 
 use atoll_api_types::{
-    Accepted, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey, CreatedSandboxes, Deleted, Event,
-    Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Job, LogLine, Logs,
-    Metrics, MetricsHistory, Probe, Sandbox, Terminal, TerminalCommand, TerminalControl, UnpackedArchive,
-    Usage, User, UserQuota,
+    Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey,
+    CreatedInvitation, CreatedSandboxes, Deleted, Event, Exec, ExecEvent, Failure, FieldError, File,
+    FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
+    Sandbox, Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
+use axum::http::Method;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
 };
 use utoipa::openapi::{Components, ObjectBuilder, PathItem, Ref, RefOr, Schema, SecurityRequirement, Type};
 use utoipa::{OpenApi, ToSchema};
+
+use crate::access::needed;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +27,7 @@ use utoipa::{OpenApi, ToSchema};
     tags(
         (name = "auth", description = "Accounts and tokens"),
         (name = "API keys", description = "Keys for programs"),
+        (name = "admin", description = "For the role admin"),
         (name = "sandboxes", description = "Sandboxes and their state"),
         (name = "execs", description = "Commands in a sandbox"),
         (name = "terminals", description = "A screen and a keyboard in a sandbox"),
@@ -65,11 +69,14 @@ fn register_responses(components: &mut Components) {
     }
     register!(
         Accepted,
+        AdminRuntime,
+        AdminUser,
         ApiKey,
         AuditCheck,
         AuditEntry,
         AuthData,
         CreatedApiKey,
+        CreatedInvitation,
         CreatedSandboxes,
         Deleted,
         Event,
@@ -82,6 +89,7 @@ fn register_responses(components: &mut Components) {
         FileMatches,
         Health,
         Image,
+        Invitation,
         Job,
         LogLine,
         Logs,
@@ -89,6 +97,7 @@ fn register_responses(components: &mut Components) {
         MetricsHistory,
         Probe,
         Sandbox,
+        Session,
         Terminal,
         TerminalCommand,
         TerminalControl,
@@ -113,19 +122,24 @@ fn list_error_codes(components: &mut Components) {
     }
 }
 
-/// Notes that the routes of this document need a token or a key.
+/// Notes that the routes of this document need a token, or a key with the scope that stands there.
 pub(crate) fn secured(document: &mut utoipa::openapi::OpenApi) {
-    let nothing = Vec::<String>::new;
-    let either =
-        || vec![SecurityRequirement::new("token", nothing()), SecurityRequirement::new("apiKey", nothing())];
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
-        operation.security = Some(either());
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let scope = needed(&method, path).map(|scope| scope.as_str());
+            operation.security = Some(vec![
+                SecurityRequirement::new("token", Vec::<String>::new()),
+                SecurityRequirement::new("apiKey", scope),
+            ]);
+        }
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
-    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    let methods = [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH];
+    let operations = methods.into_iter().zip([get, put, post, delete, patch]);
+    operations.filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// The document in its final form: a wildcard of a route is a plain parameter there.

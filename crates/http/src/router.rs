@@ -1,23 +1,32 @@
 //! Every route.
 
+use std::time::Duration;
+
 use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
+use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
 use crate::audit::audited;
+use crate::limit::{limit_public, no_route};
 use crate::{
-    Api, api_keys, audit, auth, events, execs, files, health, images, jobs, metrics, openapi, pages,
+    Api, admin, api_keys, audit, auth, events, execs, files, health, images, jobs, metrics, openapi, pages,
     sandboxes, terminal, usage,
 };
+
+/// Time that a browser need not ask again whether a page may: what browsers take at most.
+const CORS_KEPT: Duration = Duration::from_secs(7_200);
 
 /// Routes that anybody may call.
 fn public() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(auth::signup::signup))
         .routes(routes!(auth::login::login))
+        .routes(routes!(auth::refresh::refresh))
         .routes(routes!(health::show::get_health))
         .routes(routes!(health::ready::get_readiness))
         .routes(routes!(health::live::get_liveness))
@@ -28,6 +37,19 @@ fn public() -> OpenApiRouter<Api> {
 fn protected() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(auth::me::me))
+        .routes(routes!(auth::logout::log_out))
+        .routes(routes!(auth::password::change_password))
+        .routes(routes!(auth::sessions::list_sessions))
+        .routes(routes!(auth::end_session::end_session))
+        .routes(routes!(admin::list_users::list_users))
+        .routes(routes!(
+            admin::get_user::get_user,
+            admin::change_user::change_user,
+            admin::delete_user::delete_user
+        ))
+        .routes(routes!(admin::invite::create_invitation, admin::list_invitations::list_invitations))
+        .routes(routes!(admin::delete_invitation::delete_invitation))
+        .routes(routes!(admin::list_runtimes::list_runtimes))
         .routes(routes!(api_keys::create::create_api_key, api_keys::list::list_api_keys))
         .routes(routes!(api_keys::delete::delete_api_key))
         .routes(routes!(sandboxes::create::create_sandbox, sandboxes::list::list_sandboxes))
@@ -82,16 +104,37 @@ pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi)
     ((public, protected), openapi::finished(document))
 }
 
+/// Lets pages of the sites that may, use this API. Others' pages are kept from it by their browsers.
+fn cors(sites: &[String]) -> CorsLayer {
+    let name = HeaderName::from_static;
+    let origins: Vec<HeaderValue> = sites.iter().filter_map(|site| site.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(
+            ["authorization", "content-type", "x-api-key", "idempotency-key", "traceparent"].map(name),
+        )
+        .expose_headers(
+            ["x-trace-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+                .map(name),
+        )
+        .max_age(CORS_KEPT)
+}
+
 /// The whole API as a service. Whoever is not known reaches the public routes and the documentation alone.
 pub fn router(api: Api) -> Router {
     let ((public, protected), _) = routes();
-    protected
-        .route_layer(from_fn_with_state(api.clone(), audited))
+    let limited = || from_fn_with_state(api.clone(), limit_public);
+    let noted = || from_fn_with_state(api.clone(), audited);
+    let sites = &api.settings().access.protection.cors_origins;
+    let router = protected
+        .route_layer(noted())
         .route_layer(from_fn_with_state(api.clone(), authenticate))
-        .merge(public.route_layer(from_fn_with_state(api.clone(), audited)))
-        .merge(pages::pages())
-        .fallback(async || ApiFailure::no_route())
-        .method_not_allowed_fallback(async || ApiFailure::no_method())
-        .layer(from_fn_with_state(api.clone(), observe))
-        .with_state(api)
+        .merge(public.route_layer(noted()).route_layer(limited()))
+        .merge(pages::pages().layer(limited()))
+        .fallback(no_route)
+        .method_not_allowed_fallback(async || ApiFailure::no_method());
+    let router = if sites.is_empty() { router } else { router.layer(cors(sites)) };
+    router.layer(from_fn_with_state(api.clone(), observe)).with_state(api)
 }

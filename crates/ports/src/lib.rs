@@ -3,6 +3,7 @@
 //! Adapters (store, runtimes, agent client, exec logs) implement them; `testkit` has a fake of each, held to the same
 //! contract tests. No adapter type is visible here, and no port knows another.
 
+mod accounts;
 mod agent;
 mod audit;
 mod clock;
@@ -17,6 +18,7 @@ mod runtime;
 mod store;
 mod terminal;
 
+pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
 pub use clock::Clock;

@@ -3,7 +3,7 @@
 use atoll_types::{
     ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
     ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId, OperationKind,
-    PublishedPort, SandboxId, SandboxSpec, StopReason, Timestamp, UserId,
+    PublishedPort, SandboxId, SandboxSpec, Scopes, StopReason, Timestamp, UserId,
 };
 
 /// What a user may do beyond his own things.
@@ -26,6 +26,8 @@ pub struct UserRecord {
     pub password_hash: String,
     /// Role.
     pub role: Role,
+    /// Since when nobody logs in to it.
+    pub disabled_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -49,6 +51,8 @@ pub struct ApiKeyRecord {
     pub expires_at: Option<Timestamp>,
     /// Last use, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// What it may do.
+    pub scopes: Scopes,
 }
 
 /// An image. Durable: the name is known nowhere else.

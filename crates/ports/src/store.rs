@@ -7,8 +7,8 @@ use atoll_types::{
 };
 
 use crate::{
-    ApiKeyRecord, AuditStore, ExecOutcome, ExecRecord, ImageRecord, JobRecord, PreparedStore, QuotaStore,
-    SandboxRecord, UserRecord,
+    AccountStore, ApiKeyRecord, AuditStore, ExecOutcome, ExecRecord, ImageRecord, JobRecord, PreparedStore,
+    QuotaStore, SandboxRecord, UserRecord,
 };
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
@@ -102,7 +102,9 @@ pub enum StoreError {
 /// Durable records. Every method is atomic. Not cancel safe, unless dropped before its first poll: a write may or may
 /// not have happened.
 #[async_trait]
-pub trait Store: AuditStore + PreparedStore + QuotaStore + std::fmt::Debug + Send + Sync {
+pub trait Store:
+    AccountStore + AuditStore + PreparedStore + QuotaStore + std::fmt::Debug + Send + Sync
+{
     /// Adds an account. The very first one may be made an admin by the caller.
     async fn user_insert(&self, user: &UserRecord) -> Result<(), StoreError>;
     /// By address.

@@ -13,6 +13,9 @@ pub(crate) enum List {
     Execs,
     Jobs,
     Audit,
+    Users,
+    Sessions,
+    Invitations,
 }
 
 impl List {
@@ -24,6 +27,9 @@ impl List {
             Self::Execs => "e",
             Self::Jobs => "j",
             Self::Audit => "a",
+            Self::Users => "au",
+            Self::Sessions => "as",
+            Self::Invitations => "ai",
         }
     }
 }

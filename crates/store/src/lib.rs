@@ -14,6 +14,7 @@
 //! of any process. [`atoll_ports::Durability::Power`] waits for the disk; the others are on the disk within about a
 //! second, when the checkpointer has passed.
 
+mod accounts;
 mod audit;
 mod behind;
 mod checkpoint;

@@ -6,13 +6,15 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use atoll_ports::{
-    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Role, SandboxRecord, UserRecord,
+    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord, JobRecord, Role, SandboxRecord,
+    SessionRecord, UserRecord,
 };
 use atoll_types::{
     ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
     EnvVars, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser, ImageDigest, ImageName,
-    ImageSource, JobDesired, JobId, JobPhase, JobSpec, Label, Labels, Limits, Network, NodeId, Observed,
-    OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec, Timestamp, UserId,
+    ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec, Label, Labels, Limits, Network, NodeId,
+    Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec, Scopes, SessionId, Timestamp,
+    UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -59,6 +61,7 @@ pub fn user() -> UserRecord {
         id,
         password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned(),
         role: Role::User,
+        disabled_at: None,
         created_at: now(),
     }
 }
@@ -78,6 +81,40 @@ pub fn api_key(owner: &UserId) -> ApiKeyRecord {
         created_at: now(),
         expires_at: None,
         last_used_at: None,
+        scopes: Scopes::usual(),
+    }
+}
+
+/// A log-in of `user`.
+#[must_use]
+pub fn session(user: &UserId) -> SessionRecord {
+    let now = now();
+    SessionRecord {
+        id: SessionId::random(),
+        user: user.clone(),
+        seq: 1,
+        created_at: now,
+        used_at: now,
+        expires_at: Timestamp::from_unix_ms(now.as_unix_ms() + 60_000),
+        address: "192.0.2.1".to_owned(),
+        agent: "curl/8".to_owned(),
+    }
+}
+
+/// An invitation of `inviter`.
+#[must_use]
+pub fn invitation(inviter: &UserId) -> InvitationRecord {
+    let (id, now) = (InvitationId::random(), now());
+    let mut hash = [1; 32];
+    hash[..InvitationId::LEN].copy_from_slice(id.as_str().as_bytes());
+    InvitationRecord {
+        id,
+        inviter: inviter.clone(),
+        hash,
+        email: None,
+        role: Role::User,
+        created_at: now,
+        expires_at: Timestamp::from_unix_ms(now.as_unix_ms() + 60_000),
     }
 }
 

@@ -57,6 +57,26 @@ codes! {
     EmailTaken = "email_taken", 409;
     /// Sign-up is closed: Atoll listens beyond loopback, so accounts are by invitation.
     SignupClosed = "signup_closed", 403;
+    /// The API key does not have the scope that this needs; the message names it.
+    MissingScope = "missing_scope", 403;
+    /// Too many wrong passwords: `Retry-After` says when the next is looked at.
+    LoginLocked = "login_locked", 429;
+    /// The account is disabled; the operator can enable it again.
+    AccountDisabled = "account_disabled", 403;
+    /// The log-in has ended: its refresh token is too old, was used before, or was taken back.
+    SessionEnded = "session_ended", 401;
+    /// There is no such session of the caller.
+    SessionNotFound = "session_not_found", 404;
+    /// The invitation is used, expired, taken back, or for another address.
+    InvalidInvitation = "invalid_invitation", 403;
+    /// There is no such invitation.
+    InvitationNotFound = "invitation_not_found", 404;
+    /// There is no such account.
+    AccountNotFound = "account_not_found", 404;
+    /// The account still owns something, which must go first.
+    AccountInUse = "account_in_use", 409;
+    /// There must be an admin who can log in: this is the last one.
+    LastAdmin = "last_admin", 409;
     /// The sandbox must be running for this.
     SandboxNotRunning = "sandbox_not_running", 409;
     /// The sandbox is paused.
@@ -139,6 +159,4 @@ codes! {
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.
     TooManyJobs = "too_many_jobs", 429;
-    /// There is no such account.
-    AccountNotFound = "account_not_found", 404;
 }

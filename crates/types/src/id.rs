@@ -123,6 +123,14 @@ id!(
     /// Id of a background job.
     JobId, "job id", 16
 );
+id!(
+    /// Id of a log-in and of the tokens that come from it.
+    SessionId, "session id", 16
+);
+id!(
+    /// Id of an invitation; the invitation itself is another secret.
+    InvitationId, "invitation id", 16
+);
 
 #[cfg(test)]
 mod tests {

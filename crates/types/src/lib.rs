@@ -3,6 +3,7 @@
 //! This is the bottom of the house: no I/O, no async, no SQL, no HTTP. Text from outside becomes one of these
 //! types once, at the edge, and is never checked again inside.
 
+mod address;
 mod audit;
 mod command;
 mod error_code;
@@ -17,16 +18,19 @@ mod pool;
 mod port;
 mod quota;
 mod sandbox;
+mod scope;
 mod terminal;
 mod time;
 
+pub use address::client_network;
 pub use audit::{AuditActor, AuditEntry, AuditOutcome};
 pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
 pub use id::{
-    ApiKeyId, AuditId, ExecId, IdError, InstallationId, JobId, NodeId, OperationId, SandboxId, UserId,
+    ApiKeyId, AuditId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId, OperationId, SandboxId,
+    SessionId, UserId,
 };
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
@@ -39,5 +43,6 @@ pub use sandbox::{
     Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,
     StopReason,
 };
+pub use scope::{Scope, ScopeError, Scopes};
 pub use terminal::{TerminalKind, TerminalName, TerminalSize};
 pub use time::{BootTime, Timestamp};

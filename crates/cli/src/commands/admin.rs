@@ -1,8 +1,14 @@
 //! `atoll admin`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::{Call, admin_audit, admin_quota};
+use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, Invitation};
+use atoll_types::{InvitationId, UserId};
+
+use super::{Call, admin_audit, admin_quota, listing, login, ls};
+use crate::failure::advised;
+use crate::{terminal, units};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,11 +28,186 @@ enum Action {
         #[command(subcommand)]
         action: admin_quota::Action,
     },
+    /// List, change and delete accounts.
+    User {
+        #[command(subcommand)]
+        action: UserAction,
+    },
+    /// Invite somebody to make an account, and print the invitation; it is shown this once.
+    Invite {
+        /// The only address that it is good for.
+        email: Option<String>,
+        /// Role of the account: user or admin.
+        #[arg(long, default_value = "user")]
+        role: String,
+        /// It is good for so long: 12h, 30d.
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = units::duration)]
+        expires: Duration,
+    },
+    /// List open invitations, and take them back.
+    Invitation {
+        #[command(subcommand)]
+        action: InvitationAction,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum UserAction {
+    /// List all accounts.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Make an account an admin, or a user again.
+    Role {
+        /// Id or address of the account.
+        user: String,
+        /// user or admin.
+        role: String,
+    },
+    /// Log accounts out everywhere, and let them in no more; their sandboxes go on.
+    Disable {
+        /// Ids or addresses of the accounts.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<String>,
+    },
+    /// Let disabled accounts in again.
+    Enable {
+        /// Ids or addresses of the accounts.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<String>,
+    },
+    /// Give an account a new password, and log it out everywhere.
+    Password {
+        /// Id or address of the account.
+        user: String,
+        /// Read the password from the first line of standard input instead of asking for it.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Delete accounts with their keys; their images become yours.
+    #[command(visible_alias = "delete")]
+    Rm {
+        /// Ids or addresses of the accounts.
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<String>,
+        /// Delete their sandboxes too; else an account that has any is left.
+        #[arg(long)]
+        sandboxes: bool,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum InvitationAction {
+    /// List open invitations.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Take invitations back.
+    #[command(visible_alias = "delete")]
+    Rm {
+        /// Ids of the invitations.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<InvitationId>,
+    },
 }
 
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
-        Action::Audit { action } => admin_audit::run(action, call).await,
-        Action::Quota { action } => admin_quota::run(action, call).await,
+        Action::Audit { action } => return admin_audit::run(action, call).await,
+        Action::Quota { action } => return admin_quota::run(action, call).await,
+        Action::User { action } => user(action, call).await?,
+        Action::Invite { email, role, expires } => {
+            let expires_in_seconds = Some(expires.as_secs());
+            let new = CreateInvitation { email, role: Some(role), expires_in_seconds };
+            let made = call.client.invitation_create(&new).await?;
+            call.printer.data(&made, || made.invitation.clone())?;
+        }
+        Action::Invitation { action: InvitationAction::Ls } => list_invitations(call).await?,
+        Action::Invitation { action: InvitationAction::Rm { ids } } => {
+            let mut deleted = Vec::new();
+            for id in &ids {
+                deleted.push(call.client.invitation_delete(id).await?);
+            }
+            let ids = || ids.iter().map(InvitationId::as_str).collect::<Vec<_>>().join("\n");
+            call.printer.data(&deleted, ids)?;
+        }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn user(action: UserAction, call: &Call) -> anyhow::Result<()> {
+    let disable = |disabled| ChangeUser { disabled: Some(disabled), ..ChangeUser::default() };
+    match action {
+        UserAction::Ls => list_users(call).await,
+        UserAction::Role { user, role } => {
+            change(call, &[user], &ChangeUser { role: Some(role), ..ChangeUser::default() }).await
+        }
+        UserAction::Disable { users } => change(call, &users, &disable(true)).await,
+        UserAction::Enable { users } => change(call, &users, &disable(false)).await,
+        UserAction::Password { user, password_stdin } => {
+            let password = if password_stdin {
+                login::first_line()?
+            } else {
+                terminal::ask_secret(call.printer, "New password: ").await?
+            };
+            change(call, &[user], &ChangeUser { password: Some(password), ..ChangeUser::default() }).await
+        }
+        UserAction::Rm { users, sandboxes } => {
+            let mut deleted = Vec::new();
+            for user in &users {
+                deleted.push(call.client.admin_user_delete(&id_of(call, user).await?, sandboxes).await?);
+            }
+            Ok(call.printer.data(&deleted, || users.join("\n"))?)
+        }
+    }
+}
+
+async fn change(call: &Call, users: &[String], change: &ChangeUser) -> anyhow::Result<()> {
+    let mut changed = Vec::new();
+    for user in users {
+        changed.push(call.client.admin_user_change(&id_of(call, user).await?, change).await?);
+    }
+    Ok(call.printer.data(&changed, || users.join("\n"))?)
+}
+
+/// The account of an id or an address.
+async fn id_of(call: &Call, user: &str) -> anyhow::Result<UserId> {
+    if let Ok(id) = user.parse() {
+        return Ok(id);
+    }
+    let wanted = user.to_lowercase();
+    let mut cursor = None;
+    loop {
+        let page = call.client.admin_user_list(cursor.as_deref()).await?;
+        if let Some(found) = page.items.iter().find(|found| found.email == wanted) {
+            return Ok(found.id.parse()?);
+        }
+        if page.next_cursor.is_none() || page.next_cursor == cursor {
+            let hint = "`atoll admin user ls` lists all";
+            return Err(advised(format!("there is no account {user}"), hint));
+        }
+        cursor = page.next_cursor;
+    }
+}
+
+async fn list_users(call: &Call) -> anyhow::Result<()> {
+    let row = |user: &AdminUser, now| {
+        let state = if user.disabled { "disabled" } else { "" };
+        let age = ls::age(&user.created_at, now);
+        vec![user.id.clone(), user.email.clone(), user.role.clone(), state.to_owned(), age]
+    };
+    let page = async |cursor: Option<&str>| call.client.admin_user_list(cursor).await;
+    listing::show_all(call, &["ID", "EMAIL", "ROLE", "STATE", "CREATED"], page, row).await
+}
+
+async fn list_invitations(call: &Call) -> anyhow::Result<()> {
+    let row = |invitation: &Invitation, now| {
+        vec![
+            invitation.id.clone(),
+            invitation.email.clone().unwrap_or_else(|| "anybody".to_owned()),
+            invitation.role.clone(),
+            ls::age(&invitation.created_at, now),
+            invitation.expires_at.clone(),
+        ]
+    };
+    let page = async |cursor: Option<&str>| call.client.invitation_list(cursor).await;
+    listing::show_all(call, &["ID", "FOR", "ROLE", "CREATED", "EXPIRES"], page, row).await
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead, Read};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use atoll_api_types::{CreateApiKey, Credentials, User};
+use atoll_api_types::{CreateApiKey, Credentials, SignUp, User};
 use atoll_client::{Client, ClientError};
+use atoll_types::Scopes;
 
 use super::logout;
 use crate::args::Global;
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// Make the account first.
     #[arg(long, conflicts_with_all = ["token", "token_stdin"])]
     sign_up: bool,
+    /// Make the account by this invitation, inv_…
+    #[arg(long, conflicts_with_all = ["token", "token_stdin"])]
+    invitation: Option<String>,
     /// A token or an sk_ key instead of an account. Other users of this machine can see it: --token-stdin hides it.
     #[arg(long, conflicts_with_all = ["email", "token_stdin"])]
     token: Option<String>,
@@ -74,13 +78,16 @@ async fn with_account(url: &str, args: &Args, printer: Printer) -> anyhow::Resul
         return Ok((Context { url, token: None, key_id: None }, user));
     }
     let credentials = credentials(args, printer).await?;
-    let data = if args.sign_up {
-        anonymous.sign_up(&credentials).await?
+    let data = if args.sign_up || args.invitation.is_some() {
+        let Credentials { email, password } = credentials;
+        anonymous.sign_up(&SignUp { email, password, invitation: args.invitation.clone() }).await?
     } else {
         anonymous.log_in(&credentials).await?
     };
     let with_token = Client::new(&url, Some(&data.token))?;
-    let new = CreateApiKey { name: key_name(), expires_in_seconds: None };
+    let scopes = if data.user.role == "admin" { Scopes::ALL } else { Scopes::usual() };
+    let scopes = Some(scopes.iter().map(|scope| scope.to_string()).collect());
+    let new = CreateApiKey { name: key_name(), expires_in_seconds: None, scopes };
     let context = match with_token.api_key_create(&new).await {
         Ok(key) => Context { url, token: Some(key.key), key_id: Some(key.info.id) },
         Err(ClientError::Api(api)) if api.status == 403 => {

@@ -24,12 +24,14 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod ls;
+pub(crate) mod password;
 pub(crate) mod process;
 pub(crate) mod resources;
 pub(crate) mod rm;
 pub(crate) mod run;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
+pub(crate) mod session;
 pub(crate) mod shell;
 pub(crate) mod top;
 pub(crate) mod usage;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use atoll_ports::{ApiKeyRecord, AuditScope, Page};
-use atoll_types::{ApiKeyId, ErrorCode, SandboxName, Timestamp};
+use atoll_ports::{ApiKeyRecord, AuditScope, Page, Role};
+use atoll_types::{ApiKeyId, ErrorCode, SandboxName, Scope, Scopes, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::{Caller, Engine, EngineError, NewApiKey};
+use crate::{Caller, Engine, EngineError, KeyHolder, NewApiKey};
 
 /// Keys of one user, those that have expired too: one for each machine and program of a person, and a list that stays
 /// readable.
@@ -23,23 +23,28 @@ fn make_key() -> String {
     format!("{PREFIX}{}{}", ApiKeyId::random(), ApiKeyId::random())
 }
 
-fn hash(key: &str) -> [u8; 32] {
+pub(super) fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
 impl Engine {
-    /// Makes a key for the caller.
+    /// Makes a key for the caller, which may no more than these scopes say.
     ///
     /// # Errors
-    /// A name that is empty or too long; `quota_exceeded` beyond 100 keys.
+    /// A name that is empty or too long; `quota_exceeded` beyond 100 keys; `forbidden` for the scope admin of others.
     pub async fn api_key_create(
         &self,
         caller: &Caller,
         name: String,
         expires_in: Option<Duration>,
+        scopes: Scopes,
     ) -> Result<NewApiKey, EngineError> {
         let name: SandboxName =
             name.parse().map_err(|_| EngineError::field("name", "must be 1 to 63 printable characters"))?;
+        if scopes.has(Scope::Admin) && caller.role != Role::Admin {
+            let text = "scopes: only an admin makes a key with the scope admin";
+            return Err(EngineError::new(ErrorCode::Forbidden, text));
+        }
         let now = self.inner.ports.clock.now();
         let key = make_key();
         let record = ApiKeyRecord {
@@ -51,6 +56,7 @@ impl Engine {
             created_at: now,
             expires_at: expires_in.map(|d| later(now, d)),
             last_used_at: None,
+            scopes,
         };
         let store = &self.inner.ports.store;
         // One after the other, so that of many who ask at once no more pass than may.
@@ -97,7 +103,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn api_key_authenticate(&self, key: &str) -> Result<Option<Caller>, EngineError> {
+    pub async fn api_key_authenticate(&self, key: &str) -> Result<Option<KeyHolder>, EngineError> {
         let clock = &self.inner.ports.clock;
         let (hash, now) = (hash(key), clock.now());
         let cached = self.inner.keys.get(&hash, clock.boot_time());
@@ -112,14 +118,17 @@ impl Engine {
             return Ok(None);
         }
         self.note_use(&record, now).await;
-        Ok(Some(caller))
+        // What the role adds needs its scope too.
+        let role = if record.scopes.has(Scope::Admin) { caller.role } else { Role::User };
+        Ok(Some(KeyHolder { caller: Caller { role, ..caller }, scopes: record.scopes }))
     }
 
     async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<(ApiKeyRecord, Caller)>, EngineError> {
         let store = &self.inner.ports.store;
         let revoked = self.inner.keys.revoked();
         let Some(record) = store.api_key_by_hash(hash).await? else { return Ok(None) };
-        let Some(user) = store.user_get(&record.owner).await? else { return Ok(None) };
+        let user = store.user_get(&record.owner).await?.filter(|user| user.disabled_at.is_none());
+        let Some(user) = user else { return Ok(None) };
         let caller = Caller { user: user.id, role: user.role };
         self.inner.keys.put(record.clone(), caller.clone(), self.inner.ports.clock.boot_time(), revoked);
         Ok(Some((record, caller)))
@@ -138,7 +147,7 @@ impl Engine {
     }
 }
 
-fn later(now: Timestamp, duration: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, duration: Duration) -> Timestamp {
     Timestamp::from_unix_ms(
         now.as_unix_ms().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
     )

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use atoll_ports::ApiKeyRecord;
-use atoll_types::{ApiKeyId, BootTime, Timestamp};
+use atoll_types::{ApiKeyId, BootTime, Timestamp, UserId};
 use parking_lot::Mutex;
 
 use crate::Caller;
@@ -74,6 +74,12 @@ impl KeyCache {
             *last = Some(now);
         }
         note
+    }
+
+    pub(crate) fn forget_user(&self, user: &UserId) {
+        let mut entries = self.entries.lock();
+        entries.revoked += 1;
+        entries.by_hash.retain(|_, e| e.record.owner != *user);
     }
 
     pub(crate) fn forget(&self, id: &ApiKeyId) {

@@ -1,12 +1,14 @@
 //! Passwords: argon2id with the library's defaults (19 MiB, 2 passes: OWASP's first choice).
 
-use std::sync::OnceLock;
+use std::num::NonZero;
+use std::sync::{LazyLock, OnceLock};
+use std::thread;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use atoll_types::ErrorCode;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::EngineError;
 
@@ -15,11 +17,30 @@ pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest password, in bytes: more only costs time.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
 
-/// Passwords that are hashed at once: each takes 19 MiB and a core for some 30 ms, so more would only take memory.
-const HASHES_AT_ONCE: usize = 4;
+/// Most passwords that are hashed at once: each takes 19 MiB and a core for some 30 ms.
+const HASHES_AT_ONCE_MAX: usize = 4;
+/// How far a thread that hashes stands back behind those that answer requests.
+const NICE: i32 = 10;
 
-/// Room for hashing; whoever finds none waits.
-static ROOM: Semaphore = Semaphore::const_new(HASHES_AT_ONCE);
+/// Room for hashing, half of the cores: whoever finds none waits, and the rest goes on.
+static ROOM: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    Semaphore::new((cores / 2).clamp(1, HASHES_AT_ONCE_MAX))
+});
+
+/// Does the work on a thread of its own, which gives way to all others. Once begun it is done, whoever still waits.
+async fn stand_back<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EngineError> {
+    let room = ROOM.acquire().await.map_err(defect)?;
+    let (done, result) = oneshot::channel();
+    let act = move || {
+        // Without it the work is only dearer for the others.
+        let _nice = rustix::process::nice(NICE);
+        let _room = room;
+        let _gone = done.send(work()).is_err();
+    };
+    thread::Builder::new().name("password".to_owned()).spawn(act).map_err(defect)?;
+    result.await.map_err(defect)
+}
 
 fn defect(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
     EngineError::new(ErrorCode::Internal, "a password could not be handled").because(error)
@@ -27,23 +48,29 @@ fn defect(error: impl std::error::Error + Send + Sync + 'static) -> EngineError 
 
 /// Hashes a password, off the async threads.
 pub(crate) async fn hash(password: String) -> Result<String, EngineError> {
-    let _room = ROOM.acquire().await.map_err(defect)?;
     let work = move || Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string());
-    tokio::task::spawn_blocking(work).await.map_err(defect)?.map_err(defect)
+    stand_back(work).await?.map_err(defect)
+}
+
+/// Checks a new password and hashes it.
+pub(crate) async fn hash_new(password: String) -> Result<String, EngineError> {
+    check(&password)?;
+    hash(password).await
 }
 
 /// Compares in the same time whether there is an account or not: without one, with a hash that nothing matches.
 pub(crate) async fn verify(password: String, hash: Option<String>) -> Result<bool, EngineError> {
-    let _room = ROOM.acquire().await.map_err(defect)?;
     let exists = hash.is_some();
     let work = move || {
-        let hash = hash.unwrap_or_else(|| nobody().to_owned());
+        // Made by whoever comes first, account or not: nobody learns anything from the time that it takes.
+        let nobody = nobody();
+        let hash = hash.unwrap_or_else(|| nobody.to_owned());
         let parsed = PasswordHash::new(&hash)?;
         Ok::<_, argon2::password_hash::phc::Error>(
             Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok(),
         )
     };
-    let matches = tokio::task::spawn_blocking(work).await.map_err(defect)?.map_err(defect)?;
+    let matches = stand_back(work).await?.map_err(defect)?;
     Ok(matches && exists)
 }
 

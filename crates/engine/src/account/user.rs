@@ -1,23 +1,22 @@
 //! Sign-up and log-in.
 
-use atoll_ports::{AuditScope, Role, StoreError, UserRecord};
-use atoll_types::{Email, ErrorCode, UserId};
+use std::net::IpAddr;
+
+use atoll_ports::{AuditScope, Role, StoreError, UserChange, UserRecord};
+use atoll_types::{Email, ErrorCode, SessionId, UserId};
 use tokio::sync::Mutex;
 
-use super::password;
-use crate::{Engine, EngineError};
+use super::attempts::Attempts;
+use super::password::{self, hash_new};
+use crate::{Caller, Engine, EngineError};
 
 /// The making of accounts: one after the other, so that one only is the first.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    adding: Mutex<()>,
+    pub(super) adding: Mutex<()>,
     /// The same for keys, so that their number has a bound.
     pub(super) making_keys: Mutex<()>,
-}
-
-async fn hash_new(password: String) -> Result<String, EngineError> {
-    password::check(&password)?;
-    password::hash(password).await
+    attempts: Attempts,
 }
 
 impl Engine {
@@ -42,7 +41,7 @@ impl Engine {
         if self.inner.settings.signup_open {
             return Ok(Role::User);
         }
-        let text = "sign-up is closed here: ask the operator for an account";
+        let text = "sign-up is closed here: ask an admin for an invitation";
         Err(EngineError::new(ErrorCode::SignupClosed, text))
     }
 
@@ -53,32 +52,65 @@ impl Engine {
         role: Role,
     ) -> Result<UserRecord, EngineError> {
         let created_at = self.inner.ports.clock.now();
-        let user = UserRecord { id: UserId::random(), email, password_hash, role, created_at };
+        let user =
+            UserRecord { id: UserId::random(), email, password_hash, role, disabled_at: None, created_at };
         AuditScope::by(&user.id);
         match self.inner.ports.store.user_insert(&user).await {
             Ok(()) => Ok(user),
-            Err(StoreError::Conflict { .. }) => Err(EngineError::new(
-                ErrorCode::EmailTaken,
-                "an account with this address exists: log in instead",
-            )),
+            Err(StoreError::Conflict { .. }) => Err(taken()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Checks address and password.
+    /// Checks address and password; `from` is where the client is.
     ///
     /// # Errors
-    /// `invalid_credentials`, the same for a wrong password and an unknown address.
-    pub async fn log_in(&self, email: Email, password: String) -> Result<UserRecord, EngineError> {
+    /// `invalid_credentials`, the same for a wrong password and an unknown address; `login_locked` after several;
+    /// `account_disabled` where the password is right.
+    pub async fn log_in(
+        &self,
+        email: Email,
+        password: String,
+        from: IpAddr,
+    ) -> Result<UserRecord, EngineError> {
         if password.len() > password::PASSWORD_BYTES_MAX {
             return Err(wrong());
         }
         AuditScope::detail("email", email.as_str());
+        let attempts = &self.inner.accounts.attempts;
+        attempts.begin(&email, from, self.inner.ports.clock.boot_time())?;
         let user = self.inner.ports.store.user_by_email(&email).await?;
         let right = password::verify(password, user.as_ref().map(|u| u.password_hash.clone())).await?;
         let user = user.filter(|_| right).ok_or_else(wrong)?;
+        attempts.right(&email, from);
+        if user.disabled_at.is_some() {
+            return Err(EngineError::new(
+                ErrorCode::AccountDisabled,
+                "this account is disabled: ask an admin to enable it",
+            ));
+        }
         AuditScope::by(&user.id);
         Ok(user)
+    }
+
+    /// Changes the caller's password, and ends his log-ins but `session`. His keys go on working.
+    ///
+    /// # Errors
+    /// `invalid_credentials` when `current` is wrong, `login_locked` after several; a new one that is too short.
+    pub async fn password_change(
+        &self,
+        caller: &Caller,
+        session: Option<&SessionId>,
+        (current, new): (String, String),
+        from: IpAddr,
+    ) -> Result<UserRecord, EngineError> {
+        let gone = || EngineError::new(ErrorCode::Unauthorized, "this account is gone");
+        let user = self.user(&caller.user).await?.ok_or_else(gone)?;
+        self.log_in(user.email, current, from).await?;
+        let change = UserChange { password_hash: Some(hash_new(new).await?), ..UserChange::default() };
+        let changed = self.user_change(&caller.user, &change).await?;
+        self.end_all(&caller.user, session).await?;
+        Ok(changed)
     }
 
     /// The account of an id.
@@ -122,6 +154,11 @@ fn default_address() -> Result<Email, EngineError> {
     "admin@localhost"
         .parse()
         .map_err(|e| EngineError::new(ErrorCode::Internal, "a defect of Atoll").because(e))
+}
+
+pub(super) fn taken() -> EngineError {
+    let text = "an account with this address exists: log in instead";
+    EngineError::new(ErrorCode::EmailTaken, text)
 }
 
 fn wrong() -> EngineError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atoll_ports::{ApiKeyRecord, Clock, Role, Store};
 use atoll_testkit::{Fault, Gate, StoreFault, samples};
-use atoll_types::{ErrorCode, Timestamp};
+use atoll_types::{ErrorCode, Scopes, Timestamp};
 
 use crate::world::{World, block};
 
@@ -16,6 +16,7 @@ fn empty() -> World {
 }
 
 const PASSWORD: &str = "correct horse";
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[test]
 fn the_first_account_is_an_admin_and_only_the_first() {
@@ -71,7 +72,7 @@ fn passwords_are_checked() {
     }
     serve.run(serve.engine.sign_up(samples::parse("a@example.com"), PASSWORD.to_owned())).unwrap();
     let log_in = |email: &str, password: &str| {
-        serve.run(serve.engine.log_in(samples::parse(email), password.to_owned()))
+        serve.run(serve.engine.log_in(samples::parse(email), password.to_owned(), HERE))
     };
     assert!(log_in("a@example.com", PASSWORD).is_ok());
     let wrong = log_in("a@example.com", "incorrect horse").unwrap_err();
@@ -86,7 +87,7 @@ fn the_first_account_of_an_installation_is_made_once() {
     let serve = world.serve();
     let made = serve.run(serve.engine.ensure_first_account(None, None)).unwrap();
     let (email, password) = made.unwrap();
-    let user = serve.run(serve.engine.log_in(email, password.unwrap())).unwrap();
+    let user = serve.run(serve.engine.log_in(email, password.unwrap(), HERE)).unwrap();
     assert_eq!(user.role, Role::Admin);
     assert_eq!(serve.run(serve.engine.ensure_first_account(None, None)).unwrap(), None);
 }
@@ -99,9 +100,12 @@ fn stored(world: &World) -> Vec<ApiKeyRecord> {
 fn a_key_works_until_it_is_revoked() {
     let world = World::new();
     let serve = world.serve();
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None, Scopes::usual()))
+        .unwrap();
     assert!(new.key.starts_with("sk_") && new.key.starts_with(&new.record.prefix));
-    let who = |key: &str| serve.run(serve.engine.api_key_authenticate(key)).unwrap();
+    let who =
+        |key: &str| serve.run(serve.engine.api_key_authenticate(key)).unwrap().map(|holder| holder.caller);
     assert_eq!(who(&new.key), Some(world.caller.clone()));
     assert_eq!(who(&new.key), Some(world.caller.clone()));
     assert_eq!(who("sk_other"), None);
@@ -117,7 +121,9 @@ fn a_key_works_until_it_is_revoked() {
 fn a_key_that_is_revoked_while_it_is_looked_up_does_not_stay() {
     let world = World::new();
     let serve = world.serve();
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None, Scopes::usual()))
+        .unwrap();
     let gate = Gate::closed();
     world.store.faults().nth_of("user_get", 1, Fault::Wait(gate.clone()));
     let (engine, key) = (serve.engine.clone(), new.key.clone());
@@ -133,7 +139,9 @@ fn a_key_ends_when_it_expires() {
     let world = World::new();
     let serve = world.serve();
     let hour = Duration::from_secs(3_600);
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "ci".to_owned(), Some(hour))).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "ci".to_owned(), Some(hour), Scopes::usual()))
+        .unwrap();
     let who = || serve.run(serve.engine.api_key_authenticate(&new.key)).unwrap();
     assert!(who().is_some());
     world.clock.advance(hour - Duration::from_secs(60));
@@ -146,7 +154,9 @@ fn a_key_ends_when_it_expires() {
 fn a_use_is_noted_at_most_once_a_minute() {
     let world = World::new();
     let serve = world.serve();
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None, Scopes::usual()))
+        .unwrap();
     let count = || world.store.faults().count("api_key_touch");
     let uses = |n: usize| {
         let asked = (0..n).map(|_| serve.engine.api_key_authenticate(&new.key));
@@ -173,16 +183,21 @@ fn a_use_is_noted_at_most_once_a_minute() {
 fn a_note_that_fails_refuses_nobody() {
     let world = World::new();
     let serve = world.serve();
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None, Scopes::usual()))
+        .unwrap();
     world.store.faults().always("api_key_touch", StoreFault);
-    assert_eq!(serve.run(serve.engine.api_key_authenticate(&new.key)).unwrap(), Some(world.caller.clone()));
+    let holder = serve.run(serve.engine.api_key_authenticate(&new.key)).unwrap();
+    assert_eq!(holder.map(|holder| holder.caller), Some(world.caller.clone()));
 }
 
 #[test]
 fn a_busy_key_costs_no_query_a_request() {
     let world = World::new();
     let serve = world.serve();
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None, Scopes::usual()))
+        .unwrap();
     for _ in 0..50 {
         assert!(serve.run(serve.engine.api_key_authenticate(&new.key)).unwrap().is_some());
     }
@@ -195,7 +210,8 @@ fn a_user_has_a_hundred_keys_at_most_also_when_many_are_asked_for_at_once() {
     let serve = world.serve();
     let other = world.user(Role::User);
     let ask = |caller, count| {
-        let asked = (0..count).map(|n| serve.engine.api_key_create(caller, format!("key {n}"), None));
+        let asked = (0..count)
+            .map(|n| serve.engine.api_key_create(caller, format!("key {n}"), None, Scopes::usual()));
         serve.run(futures_util::future::join_all(asked))
     };
     let answers = ask(&world.caller, 103);

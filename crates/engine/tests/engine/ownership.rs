@@ -99,7 +99,14 @@ fn another_users_key_is_as_one_that_is_missing() {
     let world = World::new();
     let serve = world.serve();
     let other = world.user(Role::User);
-    let new = serve.run(serve.engine.api_key_create(&world.caller, "laptop".to_owned(), None)).unwrap();
+    let new = serve
+        .run(serve.engine.api_key_create(
+            &world.caller,
+            "laptop".to_owned(),
+            None,
+            atoll_types::Scopes::usual(),
+        ))
+        .unwrap();
     let theirs = failure(serve.run(serve.engine.api_key_delete(&other, &new.record.id)));
     let missing = failure(serve.run(serve.engine.api_key_delete(&other, &ApiKeyId::random())));
     assert_eq!(theirs, missing);

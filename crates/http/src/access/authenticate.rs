@@ -2,7 +2,7 @@
 
 use atoll_engine::Caller;
 use atoll_types::ErrorCode;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::HeaderMap;
 use axum::http::Uri;
 use axum::http::request::Parts;
@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::credential::credential;
 use super::same_origin::is_same_origin;
-use super::{Mode, TokenKeys};
+use super::{Grant, Mode, TokenKeys, client_address};
 use crate::Api;
 use crate::answer::ApiFailure;
 use crate::bounds::TOKEN_BYTES_MAX;
 use crate::extract::discard;
+use crate::limit::{Counted, noted};
 
 /// First characters of every API key; a token never begins so.
 const KEY_PREFIX: &str = "sk_";
@@ -26,10 +27,18 @@ pub(crate) struct Authenticated(pub(crate) Caller);
 
 /// Lets callers through who are known.
 pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    match caller(&api, request.headers(), request.uri()).await {
-        Ok(caller) => {
+    let known = caller(&api, request.headers(), request.uri()).await;
+    let counted = count(&api, &request, &known);
+    let standing = counted.as_ref().map_or_else(|standing| Some(*standing), |standing| *standing);
+    let admitted = match counted {
+        Ok(_) => known.and_then(|known| permitted(known, &request)),
+        Err(standing) => Err(ApiFailure::rate_limited(&standing)),
+    };
+    let response = match admitted {
+        Ok((caller, grant)) => {
             let known = Authenticated(caller);
             request.extensions_mut().insert(known.clone());
+            request.extensions_mut().insert(grant);
             let mut response = next.run(request).await;
             // For the log of requests.
             response.extensions_mut().insert(known);
@@ -39,14 +48,30 @@ pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, n
             discard(request.into_body()).await;
             refused.into_response()
         }
+    };
+    noted(response, standing)
+}
+
+/// Counts a request as one of its account, or of the network of whoever is not known: tokens can be guessed too.
+fn count(api: &Api, request: &Request, known: &Result<(Caller, Grant), ApiFailure>) -> Counted {
+    match known {
+        Ok((caller, _)) => api.limits().user(&caller.user),
+        Err(_) => api.limits().anonymous(client_address(api, request.headers(), request.extensions())),
     }
 }
 
+/// The same, if the route is one of those that the key is for.
+fn permitted(known: (Caller, Grant), request: &Request) -> Result<(Caller, Grant), ApiFailure> {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    known.1.check(request.method(), route)?;
+    Ok(known)
+}
+
 /// Who asks, or why that is not known.
-pub(crate) async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiFailure> {
+pub(crate) async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<(Caller, Grant), ApiFailure> {
     let access = &api.settings().access;
     match &access.mode {
-        Mode::SingleUser(caller) if is_same_origin(headers, uri) => Ok(caller.clone()),
+        Mode::SingleUser(caller) if is_same_origin(headers, uri) => Ok((caller.clone(), Grant::WHOLE)),
         Mode::SingleUser(_) => Err(ApiFailure::new(
             ErrorCode::Forbidden,
             "in single-user mode requests are taken only from this machine, to localhost, and not from other sites' pages",
@@ -69,18 +94,18 @@ pub(crate) async fn caller(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<
     }
 }
 
-async fn by_key(api: &Api, key: &str) -> Result<Option<Caller>, ApiFailure> {
+async fn by_key(api: &Api, key: &str) -> Result<Option<(Caller, Grant)>, ApiFailure> {
     if key.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }
-    Ok(api.engine().api_key_authenticate(key).await?)
+    let holder = api.engine().api_key_authenticate(key).await?;
+    Ok(holder.map(|holder| (holder.caller, Grant { scopes: holder.scopes, session: None })))
 }
 
-async fn by_token(api: &Api, keys: &TokenKeys, token: &str) -> Result<Option<Caller>, ApiFailure> {
-    match keys.check(token) {
-        Some(user) => api.settings().access.users.caller(api.engine(), user).await,
-        None => Ok(None),
-    }
+async fn by_token(api: &Api, keys: &TokenKeys, token: &str) -> Result<Option<(Caller, Grant)>, ApiFailure> {
+    let Some((user, session)) = keys.check(token) else { return Ok(None) };
+    let caller = api.engine().session_caller(&user, &session).await?;
+    Ok(caller.map(|caller| (caller, Grant { session: Some(session), ..Grant::WHOLE })))
 }
 
 fn unauthorized(message: &str) -> ApiFailure {

@@ -14,6 +14,7 @@ use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder, ResponsesBuilder};
 use utoipa::{IntoResponses, PartialSchema};
 
 use super::TraceId;
+use crate::limit::Standing;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,6 +28,8 @@ pub(crate) struct ApiFailure {
     code: ErrorCode,
     message: String,
     details: Option<Value>,
+    /// When to try again, where it is known; else by the code.
+    retry_after_seconds: Option<u64>,
     source: Option<Source>,
 }
 
@@ -37,7 +40,7 @@ struct Pending(Arc<ApiFailure>);
 impl ApiFailure {
     /// A failure with a sentence for the caller.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: None, source: None }
+        Self { code, message: message.into(), details: None, retry_after_seconds: None, source: None }
     }
 
     /// `invalid_request`, naming every field that is wrong.
@@ -118,7 +121,11 @@ impl ApiFailure {
         text
     }
 
-    fn retry_after_seconds(&self) -> Option<u32> {
+    fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_seconds.or_else(|| self.retry_after_of_code())
+    }
+
+    fn retry_after_of_code(&self) -> Option<u64> {
         match self.code {
             ErrorCode::QuotaExceeded | ErrorCode::DiskFull => Some(60),
             ErrorCode::RateLimited => Some(5),
@@ -141,6 +148,16 @@ impl ApiFailure {
             | ErrorCode::InvalidImage
             | ErrorCode::EmailTaken
             | ErrorCode::SignupClosed
+            | ErrorCode::MissingScope
+            | ErrorCode::LoginLocked
+            | ErrorCode::AccountDisabled
+            | ErrorCode::SessionEnded
+            | ErrorCode::SessionNotFound
+            | ErrorCode::InvalidInvitation
+            | ErrorCode::InvitationNotFound
+            | ErrorCode::AccountNotFound
+            | ErrorCode::AccountInUse
+            | ErrorCode::LastAdmin
             | ErrorCode::SandboxNotRunning
             | ErrorCode::SandboxPaused
             | ErrorCode::SandboxDeleting
@@ -182,7 +199,14 @@ impl ApiFailure {
     /// status has here.
     pub(crate) fn render(mut response: Response, trace: &TraceId) -> Response {
         if let Some(Pending(failure)) = response.extensions_mut().remove::<Pending>() {
-            return failure.rendered(trace);
+            let mut rendered = failure.rendered(trace);
+            // What other layers have said stays: limits, cookies, other sites that may read it.
+            for (name, value) in response.headers() {
+                if !rendered.headers().contains_key(name) {
+                    rendered.headers_mut().append(name, value.clone());
+                }
+            }
+            return rendered;
         }
         let status = response.status();
         let is_ours =
@@ -204,6 +228,13 @@ impl ApiFailure {
             ),
             status => Self::internal(format!("a handler answered {status} without a reason")),
         }
+    }
+
+    /// Nobody may ask so often.
+    pub(crate) fn rate_limited(standing: &Standing) -> Self {
+        let seconds = standing.retry_after_seconds();
+        let text = format!("too many requests: try again in {seconds} s");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(ErrorCode::RateLimited, text) }
     }
 
     /// Nothing is at this path.
@@ -249,7 +280,8 @@ impl From<EngineError> for ApiFailure {
             };
             Some(json!(error.fields.iter().map(field).collect::<Vec<_>>()))
         };
-        Self { code: error.code, message: error.message, details, source: error.source }
+        let retry_after_seconds = error.retry_after_seconds;
+        Self { code: error.code, message: error.message, details, retry_after_seconds, source: error.source }
     }
 }
 

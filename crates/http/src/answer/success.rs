@@ -37,6 +37,32 @@ pub(crate) struct Bare<T> {
     pub(crate) body: T,
 }
 
+/// An answer that keeps something in the client's browser.
+#[derive(Debug)]
+pub(crate) struct WithCookie<A> {
+    pub(crate) answer: A,
+    pub(crate) cookie: Option<HeaderValue>,
+}
+
+impl<A: IntoResponse> IntoResponse for WithCookie<A> {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.into_response();
+        let headers = response.headers_mut();
+        // It is for this client alone.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(cookie) = self.cookie {
+            headers.insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl<A: IntoResponses> IntoResponses for WithCookie<A> {
+    fn responses() -> Responses {
+        A::responses()
+    }
+}
+
 /// 200 with this in the envelope.
 pub(crate) fn data<T>(data: T) -> Result<Ok<T>, ApiFailure> {
     Ok(Answer(data))

@@ -7,6 +7,9 @@ mod query;
 mod query_values;
 
 pub(crate) use json::{Json, content_length, discard, discard_within};
-pub(crate) use path::{ApiKeyPath, ExecPath, ImagePath, JobPath, Path, SandboxPath, TerminalPath, UserPath};
+pub(crate) use path::{
+    ApiKeyPath, ExecPath, ImagePath, InvitationPath, JobPath, Path, SandboxPath, SessionPath, TerminalPath,
+    UserPath,
+};
 pub(crate) use problem::Problems;
 pub(crate) use query::{PageQuery, Query, page_bounds};

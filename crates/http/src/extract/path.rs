@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use atoll_types::{ApiKeyId, ErrorCode, ExecId, ImageName, JobId, SandboxId, TerminalName, UserId};
+use atoll_types::{
+    ApiKeyId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SessionId, TerminalName, UserId,
+};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use utoipa::IntoParams;
@@ -35,8 +37,10 @@ fn absent(code: ErrorCode) -> ApiFailure {
         ErrorCode::JobNotFound => {
             "this sandbox has no such background job; GET /sandboxes/{id}/background lists them"
         }
-        ErrorCode::AccountNotFound => "there is no such user",
         ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
+        ErrorCode::SessionNotFound => "there is no such session; GET /auth/sessions lists yours",
+        ErrorCode::AccountNotFound => "there is no such account; GET /admin/users lists all",
+        ErrorCode::InvitationNotFound => "there is no such invitation; GET /admin/invitations lists all",
         ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
         _ => "there is no such sandbox; GET /sandboxes lists yours",
@@ -60,6 +64,57 @@ pub(crate) struct SandboxPath {
 
 impl FromPath for SandboxPath {
     const ABSENT: ErrorCode = ErrorCode::SandboxNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/auth/sessions/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SessionPath {
+    /// Id of the log-in.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: SessionId,
+}
+
+impl FromPath for SessionPath {
+    const ABSENT: ErrorCode = ErrorCode::SessionNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/admin/users/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// Id of the account.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: UserId,
+}
+
+impl FromPath for UserPath {
+    const ABSENT: ErrorCode = ErrorCode::AccountNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/admin/invitations/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct InvitationPath {
+    /// Id of the invitation.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: InvitationId,
+}
+
+impl FromPath for InvitationPath {
+    const ABSENT: ErrorCode = ErrorCode::InvitationNotFound;
 
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         Ok(Self { id: param(params, "id", Self::ABSENT)? })

@@ -21,7 +21,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::framing::Framing;
 use super::relay::Relay;
 use crate::Api;
-use crate::access::{Authenticated, is_from_here, token_protocol};
+use crate::access::{Authenticated, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{TERMINAL_LINGER_SECONDS_MAX, TERMINAL_MESSAGE_BYTES_MAX};
 use crate::extract::{Path, Problems, Query, SandboxPath};
@@ -178,7 +178,7 @@ fn upgrade(
         |_| ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://");
     let upgrade = upgrade.map_err(refused)?;
     // Browsers let any page connect anywhere, and say where the page is from.
-    if !is_from_here(&headers, &uri) {
+    if !api.settings().access.protection.welcomes(&headers, &uri) {
         let text = "a page of another site may not open a terminal";
         return Err(ApiFailure::new(ErrorCode::Forbidden, text));
     }

@@ -1,8 +1,14 @@
-//! Every route of the document, with every kind of caller. A route that this table does not know fails the test.
+//! Every route of the document, with every kind of caller: nobody, another user, its owner, a key without its scope, an
+//! admin. A route that this table does not know fails the test.
+//!
+//! A new route gets one row in `table`: its method and path as the document has them, a body that is right where it takes
+//! one, and what others get. Where it names a new kind of thing, `Things` makes one of it, and `Things::path` puts its id
+//! into the path. The scope of a key that it needs follows from its first segment (`scope_of`); one that does not follow
+//! says so with `needs`. A thing that is not even an admin's is `private`.
 
 use std::collections::BTreeSet;
 
-use atoll_types::UserId;
+use atoll_types::{Scope, Scopes, SessionId, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -20,6 +26,8 @@ enum Others {
     Absent,
     /// It names a shared thing, which only its owner may change.
     Forbidden,
+    /// It is for the role admin.
+    Admin,
 }
 
 struct Route {
@@ -27,15 +35,43 @@ struct Route {
     path: &'static str,
     body: Option<Value>,
     others: Others,
+    needs: Option<&'static str>,
+    private: bool,
 }
 
 fn route(method: Method, path: &'static str, body: Option<Value>, others: Others) -> Route {
-    Route { method, path, body, others }
+    Route { method, path, body, others, needs: None, private: false }
+}
+
+impl Route {
+    fn needs(self, scope: &'static str) -> Self {
+        Self { needs: Some(scope), ..self }
+    }
+
+    fn private(self) -> Self {
+        Self { private: true, ..self }
+    }
+
+    /// The scope that a key needs for it.
+    fn scope(&self) -> String {
+        self.needs.map_or_else(|| scope_of(&self.method, self.path), str::to_owned)
+    }
+}
+
+fn scope_of(method: &Method, path: &str) -> String {
+    let kind = match path.trim_start_matches("/ws").split('/').nth(1).unwrap() {
+        "admin" => return "admin".to_owned(),
+        "api-keys" => "keys",
+        "auth" | "usage" | "audit" | "events" => "account",
+        kind => kind,
+    };
+    format!("{kind}:{}", if method == Method::GET { "read" } else { "write" })
 }
 
 fn table() -> Vec<Route> {
-    use Others::{Absent, Forbidden, Own, Public};
+    use Others::{Absent, Admin, Forbidden, Own, Public};
     let credentials = || Some(json!({"email": "x@example.com", "password": "password123"}));
+    let passwords = json!({"currentPassword": "not this one", "newPassword": "password124"});
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     vec![
         route(post.clone(), "/auth/signup", credentials(), Public),
@@ -44,10 +80,23 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/health/ready", None, Public),
         route(get.clone(), "/health/live", None, Public),
         route(get.clone(), "/metrics", None, Public),
+        route(post.clone(), "/auth/refresh", Some(json!({"refreshToken": "x"})), Public),
         route(get.clone(), "/auth/me", None, Own),
+        route(post.clone(), "/auth/logout", None, Own),
+        route(post.clone(), "/auth/password", Some(passwords), Own),
+        route(get.clone(), "/auth/sessions", None, Own),
+        route(delete.clone(), "/auth/sessions/{id}", None, Absent).private(),
+        route(get.clone(), "/admin/users", None, Admin),
+        route(get.clone(), "/admin/users/{id}", None, Admin),
+        route(Method::PATCH, "/admin/users/{id}", Some(json!({"disabled": false})), Admin),
+        route(delete.clone(), "/admin/users/{id}", None, Admin),
+        route(post.clone(), "/admin/invitations", Some(json!({})), Admin),
+        route(get.clone(), "/admin/invitations", None, Admin),
+        route(delete.clone(), "/admin/invitations/{id}", None, Admin),
+        route(get.clone(), "/admin/runtimes", None, Admin),
         route(post.clone(), "/api-keys", Some(json!({"name": "k"})), Own),
         route(get.clone(), "/api-keys", None, Own),
-        route(delete.clone(), "/api-keys/{id}", None, Absent),
+        route(delete.clone(), "/api-keys/{id}", None, Absent).private(),
         route(post.clone(), "/sandboxes", Some(json!({})), Own),
         route(get.clone(), "/sandboxes", None, Own),
         route(get.clone(), "/sandboxes/{id}", None, Absent),
@@ -73,8 +122,8 @@ fn table() -> Vec<Route> {
             Absent,
         ),
         route(get.clone(), "/sandboxes/{id}/stream", None, Absent),
-        route(get.clone(), "/sandboxes/{id}/terminal", None, Absent),
-        route(get.clone(), "/ws/sandboxes/{id}/terminal", None, Absent),
+        route(get.clone(), "/sandboxes/{id}/terminal", None, Absent).needs("sandboxes:write"),
+        route(get.clone(), "/ws/sandboxes/{id}/terminal", None, Absent).needs("sandboxes:write"),
         route(post.clone(), "/sandboxes/{id}/terminal/resize", Some(json!({"cols": 80, "rows": 24})), Absent),
         route(get.clone(), "/sandboxes/{id}/terminals", None, Absent),
         route(delete.clone(), "/sandboxes/{id}/terminals/{name}", None, Absent),
@@ -144,6 +193,10 @@ struct Things {
     exec: String,
     job: String,
     key: String,
+    session: String,
+    /// Of the server, where an admin made them.
+    account: String,
+    invitation: String,
 }
 
 impl Things {
@@ -158,11 +211,28 @@ impl Things {
         let new = json!({"command": "sleep 100", "restart": "always"});
         let job = owner.post(&format!("/sandboxes/{sandbox}/background"), new).await;
         let job = job.data()["id"].as_str().unwrap().to_owned();
-        Self { sandbox, exec, job, key }
+        let session = owner.get("/auth/sessions").await.data()[0]["id"].as_str().unwrap().to_owned();
+        let none = "0000000000000000".to_owned();
+        Self { sandbox, exec, job, key, session, account: none.clone(), invitation: none }
+    }
+
+    /// With what only an admin makes.
+    async fn of_admin(admin: &Client, server: &Server, name: &str) -> Self {
+        let invitation =
+            admin.post("/admin/invitations", json!({})).await.data()["id"].as_str().unwrap().to_owned();
+        let account = server.user(name).await.get("/auth/me").await.data()["id"].as_str().unwrap().to_owned();
+        Self { account, invitation, ..Self::of(admin).await }
     }
 
     fn path(&self, route: &Route) -> String {
-        let id = if route.path.starts_with("/api-keys") { &self.key } else { &self.sandbox };
+        let kinds = [
+            ("/api-keys", &self.key),
+            ("/auth/sessions", &self.session),
+            ("/admin/users", &self.account),
+            ("/admin/invitations", &self.invitation),
+        ];
+        let kind = kinds.into_iter().find(|(kind, _)| route.path.starts_with(kind));
+        let id = kind.map_or(&self.sandbox, |(_, id)| id);
         let path = route
             .path
             .replace("{id}", id)
@@ -196,6 +266,9 @@ async fn nobody_gets_in_without_a_valid_token() {
     let owner = server.user("owner").await;
     let things = Things::of(&owner).await;
     let anonymous = server.anonymous();
+    let owner_id: UserId = owner.get("/auth/me").await.data()["id"].as_str().unwrap().parse().unwrap();
+    let good = forged_of(&owner_id, &things.session, 99_999_999_999, SECRET);
+    assert_eq!(anonymous.with_token(&good).get("/auth/me").await.status, 200, "or the others prove nothing");
     let bad_tokens = [
         "x".to_owned(),
         "sk_0000000000000000".to_owned(),
@@ -205,6 +278,8 @@ async fn nobody_gets_in_without_a_valid_token() {
         forged(&UserId::random(), 99_999_999_999, [8; 32]),
         forged(&UserId::random(), 99_999_999_999, SECRET),
         forged(&UserId::random(), 1_000, SECRET),
+        forged_of(&UserId::random(), &things.session, 99_999_999_999, SECRET),
+        forged_of(&owner_id, &SessionId::random().to_string(), 99_999_999_999, SECRET),
     ];
     let mut clients: Vec<_> = bad_tokens.iter().map(|token| anonymous.with_token(token)).collect();
     clients.push(anonymous);
@@ -225,7 +300,11 @@ async fn nobody_gets_in_without_a_valid_token() {
 }
 
 fn forged(user: &UserId, exp: u64, secret: [u8; 32]) -> String {
-    let claims = json!({"iss": "atoll", "sub": user, "iat": 1, "exp": exp});
+    forged_of(user, &SessionId::random().to_string(), exp, secret)
+}
+
+fn forged_of(user: &UserId, session: &str, exp: u64, secret: [u8; 32]) -> String {
+    let claims = json!({"iss": "atoll", "sub": user, "sid": session, "iat": 1, "exp": exp});
     let key = jsonwebtoken::EncodingKey::from_secret(&secret);
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
@@ -241,8 +320,11 @@ async fn another_user_finds_nothing() {
     server.user("admin").await;
     let owner = server.user("owner").await;
     let things = Things::of(&owner).await;
-    let other = server.user("other").await;
+    let somebody = server.user("other").await;
     for route in table() {
+        // Who logs out knows nothing any more.
+        let leaver = if route.path == "/auth/logout" { Some(server.user("leaver").await) } else { None };
+        let other = leaver.as_ref().unwrap_or(&somebody);
         let path = things.path(&route);
         let name = format!("{} {}", route.method, route.path);
         match route.others {
@@ -250,9 +332,9 @@ async fn another_user_finds_nothing() {
             // A stream without end, and what one has asked for oneself: they have tests of their own.
             Others::Own if ["/events", "/audit"].contains(&route.path) => {}
             Others::Own => {
-                let answer = call(&other, &route, &path).await;
+                let answer = call(other, &route, &path).await;
                 let shown = answer.body.to_string();
-                let mine = [&things.sandbox, &things.exec, &things.job, &things.key];
+                let mine = [&things.sandbox, &things.exec, &things.job, &things.key, &things.session];
                 assert!(!mine.iter().any(|id| shown.contains(*id)), "{name}: {shown}");
             }
             Others::Absent if is_socket(route.path) => {
@@ -264,8 +346,9 @@ async fn another_user_finds_nothing() {
                     "{name}"
                 );
             }
-            Others::Absent => assert_eq!(call(&other, &route, &path).await.status, 404, "{name}"),
-            Others::Forbidden => assert_eq!(call(&other, &route, &path).await.status, 403, "{name}"),
+            Others::Absent => assert_eq!(call(other, &route, &path).await.status, 404, "{name}"),
+            Others::Forbidden => assert_eq!(call(other, &route, &path).await.status, 403, "{name}"),
+            Others::Admin => assert_eq!(call(other, &route, &path).await.code(), "forbidden", "{name}"),
         }
     }
     assert_eq!(owner.get(&format!("/sandboxes/{}", things.sandbox)).await.data()["state"], "running");
@@ -276,4 +359,96 @@ async fn another_user_finds_nothing() {
     assert!(
         server.agents.signals(&things.sandbox.parse().unwrap(), &things.exec.parse().unwrap()).is_empty()
     );
+}
+
+/// What tells somebody that he may not, or that there is no such thing for him.
+const KEPT_OUT: [&str; 9] = [
+    "unauthorized",
+    "forbidden",
+    "missing_scope",
+    "sandbox_not_found",
+    "api_key_not_found",
+    "image_not_found",
+    "session_not_found",
+    "account_not_found",
+    "invitation_not_found",
+];
+
+/// The code that a caller gets; none with an answer that is a success, or no JSON.
+async fn plain_code(client: &Client, route: &Route, path: &str) -> String {
+    let path = if route.method == Method::GET { path.replace("?name=theirs", "") } else { path.to_owned() };
+    let request = client.request(route.method.clone(), &path);
+    let request = route.body.iter().fold(request, |request, body| request.json(body));
+    let response = request.send().await.unwrap();
+    assert!(response.status().as_u16() < 500, "{} {}: {response:?}", route.method, route.path);
+    let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default();
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The same, also of a socket.
+async fn code(server: &Server, client: &Client, route: &Route, path: &str) -> String {
+    if !is_socket(route.path) {
+        return plain_code(client, route, path).await;
+    }
+    let mut stream = connect(server, path, client.token.as_deref()).await;
+    // One that is let in may have nothing to say for a while.
+    let first = tokio::time::timeout(std::time::Duration::from_millis(200), stream.next()).await;
+    let Ok(Ok(first)) = first else { return String::new() };
+    first["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn an_owner_and_an_admin_get_to_everything_that_is_theirs() {
+    let server = Server::start().await;
+    let admin = server.user("admin").await;
+    for (n, route) in table().into_iter().enumerate().filter(|(_, route)| route.others != Others::Public) {
+        let name = format!("{} {}", route.method, route.path);
+        if route.others == Others::Admin {
+            let things = Things::of_admin(&admin, &server, &format!("account{n}")).await;
+            let code = code(&server, &admin, &route, &things.path(&route)).await;
+            assert!(!KEPT_OUT.contains(&code.as_str()), "{name} as admin: {code}");
+            continue;
+        }
+        let owner = server.user(&format!("owner{n}")).await;
+        // An admin comes first, to a thing that is not his; what he deletes is another one than the owner comes to.
+        if route.others != Others::Own {
+            let things = Things::of(&owner).await;
+            let code = code(&server, &admin, &route, &things.path(&route)).await;
+            assert_eq!(KEPT_OUT.contains(&code.as_str()), route.private, "{name} as admin: {code}");
+        }
+        let things = Things::of(&owner).await;
+        let code = code(&server, &owner, &route, &things.path(&route)).await;
+        assert!(!KEPT_OUT.contains(&code.as_str()), "{name} as owner: {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_needs_the_scope_of_the_route_and_no_other() {
+    let server = Server::start().await;
+    let admin = server.user("admin").await;
+    let things = Things::of_admin(&admin, &server, "account").await;
+    for wanted in Scope::ALL {
+        let only = key(&admin, Scopes::NONE.with(wanted)).await;
+        // Whatever has it in it is left out too.
+        let others = Scope::ALL.into_iter().filter(|scope| !Scopes::NONE.with(*scope).has(wanted));
+        let without = key(&admin, others.collect()).await;
+        let routes = table().into_iter().filter(|route| route.others != Others::Public);
+        for route in routes.filter(|route| route.scope() == wanted.as_str()) {
+            let (name, path) = (format!("{} {}", route.method, route.path), things.path(&route));
+            call(&without, &route, &path).await.is(403, "missing_scope");
+            let code = plain_code(&only, &route, &path).await;
+            assert_ne!(code, "missing_scope", "{name} with {wanted}");
+        }
+    }
+    let known: BTreeSet<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+    for route in table() {
+        let known = route.others == Others::Public || known.contains(route.scope().as_str());
+        assert!(known, "{} {}: {}", route.method, route.path, route.scope());
+    }
+}
+
+async fn key(owner: &Client, scopes: Scopes) -> Client {
+    let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let made = owner.post("/api-keys", json!({"name": "scoped", "scopes": scopes})).await;
+    owner.with_token(made.data()["key"].as_str().unwrap())
 }

@@ -30,8 +30,22 @@ fn bodies(sandbox: &str, exec: &str) -> Vec<Body> {
     let body = |path: &str, right: Value, fields| Body { path: path.to_owned(), right, fields };
     let exec_path = format!("/sandboxes/{sandbox}/execs/{exec}");
     vec![
-        body("/auth/signup", credentials.clone(), &[("email", Word), ("password", Text)]),
+        body(
+            "/auth/signup",
+            credentials.clone(),
+            &[("email", Word), ("password", Text), ("invitation", Word)],
+        ),
         body("/auth/login", credentials, &[("email", Word), ("password", Text)]),
+        body(
+            "/auth/password",
+            json!({"currentPassword": "password124", "newPassword": "password125"}),
+            &[("currentPassword", Text), ("newPassword", Text)],
+        ),
+        body(
+            "/admin/invitations",
+            json!({}),
+            &[("email", Word), ("role", Word), ("expiresInSeconds", Number)],
+        ),
         body("/api-keys", json!({"name": "k"}), &[("name", Text), ("expiresInSeconds", Number)]),
         body(
             "/sandboxes",

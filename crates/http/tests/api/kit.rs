@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_engine::{Caller, Engine, Ports, Settings};
-use atoll_http::{Access, Api, ApiSettings, Observability, TokenKeys};
+use atoll_http::{Access, Api, ApiSettings, Observability, Protection, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
@@ -84,6 +84,15 @@ impl Server {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
+        Self::made(options, Protection::default()).await
+    }
+
+    /// One that looks at its clients like this.
+    pub(crate) async fn protected(protection: Protection) -> Self {
+        Self::made(Options::default(), protection).await
+    }
+
+    async fn made(options: Options, protection: Protection) -> Self {
         let tasks = Tasks::new();
         let connections = tasks.group("connections");
         let clock = Arc::new(ManualClock::new());
@@ -112,7 +121,7 @@ impl Server {
         let stopping = CancellationToken::new();
         let (ready, is_ready) = watch::channel(!options.unready);
         let settings = ApiSettings {
-            access: access(&engine, &store, options.single_user).await,
+            access: access(&engine, &store, options.single_user).await.protected(protection),
             async_exec: options.async_exec,
             archive_bytes_max: ARCHIVE_BYTES_MAX,
             spool: File::open("/tmp").unwrap().into(),

@@ -4,7 +4,7 @@
 
 mod access;
 mod accounts;
-
+mod admin;
 mod audit;
 mod compatibility;
 mod events;
@@ -14,10 +14,12 @@ mod hostile;
 mod images;
 mod jobs;
 mod kit;
+mod limits;
 mod logs;
 mod metrics;
 mod openapi;
 mod sandboxes;
+mod sessions;
 mod single_user;
 mod streams;
 mod surface;

@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use atoll_http::RateLimits;
 use atoll_types::{Email, ImageName, PoolSize, Quota};
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::gather::{Gathered, Given};
 use super::keys::by_name;
-use super::units::{DURATION, SIZE, duration, size};
+use super::units::{DURATION, RATE, SIZE, duration, rate, size};
 use super::{ConfigError, Key};
 
 /// Least and most life of a token: one that ends at once helps nobody, and one of a year cannot be taken back.
@@ -26,6 +28,12 @@ const SECRET_BYTES_MIN: usize = 32;
 const POOL: &str = "a number such as 8, or two such as 2-16, of at most 100";
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;
+
+/// What a list of proxies looks like.
+const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or none";
+
+/// What a list of sites looks like.
+const ORIGINS: &str = "sites such as https://app.example.com, without a path, or none";
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +83,10 @@ pub struct Config {
     pub public_url: Option<String>,
     pub auth: AuthMode,
     pub token_ttl: Duration,
+    pub session_ttl: Duration,
+    pub trusted_proxies: Vec<IpNet>,
+    pub limits: RateLimits,
+    pub cors_origins: Vec<String>,
     pub admin_email: Option<Email>,
     pub admin_password: Option<Secret>,
     pub jwt_secret: Option<Secret>,
@@ -113,6 +125,16 @@ impl Gathered {
             auth: self.required("auth", "token or none", auth)?,
             token_ttl: self
                 .required("tokenTtl", DURATION, |text| duration(text).filter(|d| TOKEN_TTL.contains(d)))?,
+            session_ttl: self.required("sessionTtl", DURATION, |text| {
+                long(text).filter(|ttl| *ttl >= *TOKEN_TTL.start())
+            })?,
+            trusted_proxies: self.required("trustedProxies", PROXIES, trusted_proxies)?,
+            limits: RateLimits {
+                anonymous: self.required("rateLimitAnonymous", RATE, rate)?,
+                auth: self.required("rateLimitAuth", RATE, rate)?,
+                user: self.required("rateLimitUser", RATE, rate)?,
+            },
+            cors_origins: self.required("corsOrigins", ORIGINS, cors_origins)?,
             admin_email: self.optional("adminEmail", "an address such as name@example.com", |text| {
                 text.to_lowercase().parse().ok()
             })?,
@@ -228,6 +250,29 @@ fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
     let plain = !rest.is_empty() && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
     plain.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn trusted_proxies(text: &str) -> Option<Vec<IpNet>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect()
+}
+
+fn cors_origins(text: &str) -> Option<Vec<String>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    text.split(',').map(|text| origin(text.trim())).collect()
+}
+
+/// As browsers write it: no path, no slash at the end, lower case. `*` is none: it would be everybody's page.
+fn origin(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+    let plain = !rest.is_empty() && rest.chars().all(letter);
+    plain.then(|| text.to_owned())
 }
 
 fn auth(text: &str) -> Option<AuthMode> {

@@ -1,6 +1,9 @@
 //! Durations and sizes as people write them.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+use atoll_http::Rate;
 
 /// What a duration looks like.
 pub(super) const DURATION: &str = "a duration such as 90s, 15m, 24h or 7d";
@@ -19,6 +22,22 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// What a rate looks like.
+pub(super) const RATE: &str = "a rate such as 100/1m or 100/1s burst 1000, or off";
+
+/// `100/1m`: so many in that time, all of them at once if need be; `100/1s burst 1000`: a thousand at once; `off`: as many
+/// as anybody likes.
+pub(super) fn rate(text: &str) -> Option<Option<Rate>> {
+    if text == "off" {
+        return Some(None);
+    }
+    let (rate, burst) = text.split_once(" burst ").map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+    let (requests, period) = rate.split_once('/')?;
+    let requests: NonZeroU32 = requests.parse().ok()?;
+    let burst = burst.map_or(Some(requests), |burst| burst.trim().parse().ok())?;
+    Rate::new(requests, duration(period)?, burst).map(Some)
 }
 
 /// `1048576`, `512MiB`, `20GiB`, in bytes.
@@ -63,6 +82,26 @@ mod tests {
     #[case("", None)]
     fn durations_are_read(#[case] text: &str, #[case] seconds: Option<u64>) {
         assert_eq!(duration(text), seconds.map(Duration::from_secs));
+    }
+
+    #[rstest]
+    #[case("100/1m", Some((100, 60, 100)))]
+    #[case("100/1s burst 1000", Some((100, 1, 1_000)))]
+    #[case("20/15m", Some((20, 900, 20)))]
+    #[case("0/1m", None)]
+    #[case("100/0", None)]
+    #[case("100", None)]
+    #[case("100/1m burst", None)]
+    #[case("100/1m burst 0", None)]
+    #[case("-1/1m", None)]
+    #[case("", None)]
+    fn rates_are_read(#[case] text: &str, #[case] expected: Option<(u32, u64, u32)>) {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        let expected = expected.map(|(requests, seconds, burst)| {
+            Rate::new(number(requests), Duration::from_secs(seconds), number(burst))
+        });
+        assert_eq!(rate(text), expected);
+        assert_eq!(rate("off"), Some(None));
     }
 
     #[rstest]

@@ -9,7 +9,7 @@ use atoll_clock::SystemClock;
 use atoll_engine::{Engine, Ports, Settings};
 use atoll_exec_log::DirExecLogs;
 use atoll_host_ports::TcpHostPorts;
-use atoll_http::{Access, Api, ApiSettings, Observability, RequestLog, TokenKeys};
+use atoll_http::{Access, Api, ApiSettings, Observability, Protection, RequestLog, TokenKeys};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
 use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
@@ -84,6 +84,7 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         audit_entries_max: config.audit_entries_max,
         // Whoever can connect from this machine is trusted with an account; others are invited.
         signup_open: config.host.is_loopback(),
+        session_ttl: config.session_ttl,
         async_exec: config.async_exec,
         exec_retention: config.exec_retention,
         image_bytes_max: config.image_bytes_max,
@@ -132,7 +133,7 @@ pub(super) async fn api(
     stopping: CancellationToken,
 ) -> Result<Api, InnerError> {
     let settings = ApiSettings {
-        access: access(config, folder, store).await?,
+        access: access(config, folder, store).await?.protected(protection(config)),
         async_exec: config.async_exec,
         archive_bytes_max: config.image_bytes_max,
         spool: folder.subfolder(SPOOL)?,
@@ -141,6 +142,15 @@ pub(super) async fn api(
         stopping,
     };
     Ok(Api::new(engine.clone(), settings))
+}
+
+fn protection(config: &Config) -> Protection {
+    Protection {
+        trusted_proxies: config.trusted_proxies.clone(),
+        limits: config.limits,
+        cors_origins: config.cors_origins.clone(),
+        secure_cookie: config.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+    }
 }
 
 async fn access(config: &Config, folder: &Folder, store: &SqliteStore) -> Result<Access, InnerError> {

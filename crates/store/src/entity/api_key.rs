@@ -19,6 +19,7 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    pub scopes: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -41,6 +42,7 @@ impl TryFrom<Model> for ApiKeyRecord {
             created_at: Timestamp::from_unix_ms(row.created_at),
             expires_at: row.expires_at.map(Timestamp::from_unix_ms),
             last_used_at: row.last_used_at.map(Timestamp::from_unix_ms),
+            scopes: COLUMNS.parse("scopes", &row.scopes)?,
         })
     }
 }
@@ -56,6 +58,7 @@ impl From<&ApiKeyRecord> for Model {
             created_at: key.created_at.as_unix_ms(),
             expires_at: key.expires_at.map(Timestamp::as_unix_ms),
             last_used_at: key.last_used_at.map(Timestamp::as_unix_ms),
+            scopes: key.scopes.to_string(),
         }
     }
 }

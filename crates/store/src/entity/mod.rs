@@ -5,6 +5,8 @@
 pub(crate) mod api_key;
 pub(crate) mod exec;
 pub(crate) mod image;
+pub(crate) mod invitation;
 pub(crate) mod job;
 pub(crate) mod sandbox;
+pub(crate) mod session;
 pub(crate) mod user;

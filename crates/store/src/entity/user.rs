@@ -17,6 +17,7 @@ pub struct Model {
     pub password_hash: String,
     pub role: String,
     pub created_at: i64,
+    pub disabled_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -36,6 +37,7 @@ impl TryFrom<Model> for UserRecord {
             password_hash: row.password_hash,
             role: Word::from_word(&row.role).map_err(|e| COLUMNS.wrong("role", e))?,
             created_at: Timestamp::from_unix_ms(row.created_at),
+            disabled_at: row.disabled_at.map(Timestamp::from_unix_ms),
         })
     }
 }
@@ -48,6 +50,7 @@ impl From<&UserRecord> for Model {
             password_hash: user.password_hash.clone(),
             role: user.role.word().to_owned(),
             created_at: user.created_at.as_unix_ms(),
+            disabled_at: user.disabled_at.map(Timestamp::as_unix_ms),
         }
     }
 }

@@ -5,11 +5,13 @@ pub(crate) mod audit;
 pub(crate) mod exec_writes;
 pub(crate) mod execs;
 pub(crate) mod images;
+pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod prepared;
 mod quotas;
 pub(crate) mod sandbox_writes;
 pub(crate) mod sandboxes;
+pub(crate) mod sessions;
 pub(crate) mod users;
 
 #[cfg(test)]

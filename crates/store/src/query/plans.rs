@@ -5,7 +5,7 @@ use atoll_testkit::samples;
 use atoll_types::{ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::{api_keys, audit, exec_writes, execs, images, jobs, sandboxes};
+use super::{api_keys, audit, exec_writes, execs, images, invitations, jobs, sandboxes, sessions, users};
 use crate::SqliteStore;
 use crate::cursor::Place;
 
@@ -56,12 +56,17 @@ async fn no_list_scans_or_sorts() {
         jobs::list_node_statement(&node),
         exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
         exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),
+        sessions::crowded_statement("x", 10),
     ];
+    statements.extend(sessions::sweep_statements(Timestamp::from_unix_ms(0)));
     for after in [None, Some(Place { created_at: 5, id: "x".to_owned() })] {
         statements.extend(sandbox_lists(after.as_ref()));
         statements.extend(exec_lists(after.as_ref()));
         statements.push(api_keys::list_statement(&UserId::random(), after.clone(), 10));
         statements.push(jobs::list_statement(&sandbox, after.clone(), 10));
+        statements.push(sessions::list_statement(&UserId::random(), after.clone(), 10));
+        statements.push(users::list_statement(after.clone(), 10));
+        statements.push(invitations::list_statement(after.clone(), 10));
         statements.push(images::list_statement(after.clone(), 10));
         statements.extend(audit_lists(after.as_ref()));
     }

@@ -1,6 +1,6 @@
 //! Rows that no code of ours would write are refused by the tables themselves.
 
-use atoll_ports::{Durability, Store, StoreError};
+use atoll_ports::{AccountStore as _, Durability, Store, StoreError};
 use atoll_testkit::samples;
 use atoll_types::NodeId;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -32,6 +32,8 @@ async fn impossible_rows_are_refused() {
     store.exec_insert(&ended).await.unwrap();
     store.image_put(&samples::image(&user.id, "a", samples::digest('a'))).await.unwrap();
     store.api_key_insert(&samples::api_key(&user.id)).await.unwrap();
+    store.session_insert(&samples::session(&user.id), 10).await.unwrap();
+    store.invitation_insert(&samples::invitation(&user.id)).await.unwrap();
 
     let waiting = samples::job(&second.id);
     store.job_insert(&waiting).await.unwrap();
@@ -48,9 +50,16 @@ async fn impossible_rows_are_refused() {
         "UPDATE users SET password_hash = 'secret'".to_owned(),
         "UPDATE users SET id = '../../etc/passwd'".to_owned(),
         "UPDATE users SET created_at = 'yesterday'".to_owned(),
-        "INSERT INTO users SELECT 'aaaaaaaaaaaaaaaa', email, password_hash, role, created_at FROM users"
+        "INSERT INTO users SELECT 'aaaaaaaaaaaaaaaa', email, password_hash, role, created_at, disabled_at FROM users"
             .to_owned(),
         "UPDATE api_keys SET hash = x'00'".to_owned(),
+        "UPDATE api_keys SET scopes = ''".to_owned(),
+        "UPDATE sessions SET seq = 0".to_owned(),
+        "UPDATE sessions SET id = '../x'".to_owned(),
+        "UPDATE sessions SET agent = hex(zeroblob(101))".to_owned(),
+        "UPDATE invitations SET hash = x'00'".to_owned(),
+        "UPDATE invitations SET role = 'root'".to_owned(),
+        "UPDATE invitations SET email = 'nobody'".to_owned(),
         "UPDATE api_keys SET owner_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
         "UPDATE images SET digest = 'sha256'".to_owned(),
         "UPDATE images SET size_bytes = -1".to_owned(),

@@ -43,8 +43,16 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     for column in ["host_ports", "observed_paused", "desired_paused", "boot_id"] {
         raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
     }
-    for table in ["jobs", "audit", "audit_trims", "quotas", "egress", "prepared"] {
+    let tables = ["jobs", "audit", "audit_trims", "quotas", "egress", "prepared", "sessions", "invitations"];
+    for table in tables {
         raw.execute(AssertSqlSafe(format!("DROP TABLE {table}"))).await.unwrap();
+    }
+    for drop in [
+        "DROP INDEX users_list",
+        "ALTER TABLE users DROP COLUMN disabled_at",
+        "ALTER TABLE api_keys DROP COLUMN scopes",
+    ] {
+        raw.execute(drop).await.unwrap();
     }
     raw.execute("DELETE FROM seaql_migrations WHERE version <> 'm0001_first'").await.unwrap();
     drop(raw);

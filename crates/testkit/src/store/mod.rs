@@ -6,6 +6,7 @@ mod execs;
 mod images;
 mod jobs;
 mod page;
+mod people;
 mod prepared;
 mod quotas;
 mod sandboxes;
@@ -15,11 +16,12 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use atoll_ports::{
     ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord,
-    JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, Store, StoreError, UserRecord,
+    InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, SessionRecord, Store,
+    StoreError, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ImageDigest, ImageName, JobId, NodeId, QuotaOverride, SandboxId, Timestamp,
-    UserId,
+    ApiKeyId, Email, ExecId, ImageDigest, ImageName, InvitationId, JobId, NodeId, QuotaOverride, SandboxId,
+    SessionId, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 
@@ -53,6 +55,8 @@ struct Tables {
     quotas: HashMap<UserId, QuotaOverride>,
     egress: HashMap<(UserId, u32), u64>,
     audit_last: HashMap<NodeId, u64>,
+    sessions: HashMap<SessionId, SessionRecord>,
+    invitations: HashMap<InvitationId, InvitationRecord>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine

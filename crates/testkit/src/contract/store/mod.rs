@@ -5,6 +5,7 @@ mod audit;
 mod execs;
 mod images;
 mod jobs;
+mod people;
 mod prepared;
 mod quotas;
 mod sandboxes;
@@ -20,6 +21,10 @@ use crate::samples;
 pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     accounts::users(&*open().await).await;
     accounts::api_keys(&*open().await).await;
+    people::users(&*open().await).await;
+    people::removal(&*open().await).await;
+    people::sessions(&*open().await).await;
+    people::invitations(&*open().await).await;
     images::images(&*open().await).await;
     sandboxes::insert_and_update(&*open().await).await;
     sandboxes::uid_slots(&*open().await).await;

@@ -1,0 +1,74 @@
+//! What an admin does with accounts and invitations.
+
+use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Deleted, Invitation};
+use atoll_types::{InvitationId, UserId};
+use reqwest::Method;
+
+use crate::transport::REQUEST_TIMEOUT;
+use crate::{Client, ClientError, Page};
+
+impl Client {
+    /// `GET /admin/users`.
+    ///
+    /// # Errors
+    /// When the caller is no admin.
+    pub async fn admin_user_list(&self, cursor: Option<&str>) -> Result<Page<AdminUser>, ClientError> {
+        self.get_page(self.url(&["admin", "users"]), cursor).await
+    }
+
+    /// `GET /admin/users/:id`.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub async fn admin_user_get(&self, id: &UserId) -> Result<AdminUser, ClientError> {
+        self.get_data(self.url(&["admin", "users", id.as_str()])).await
+    }
+
+    /// `PATCH /admin/users/:id`.
+    ///
+    /// # Errors
+    /// When there is no such account, or it is the last admin.
+    pub async fn admin_user_change(
+        &self,
+        id: &UserId,
+        change: &ChangeUser,
+    ) -> Result<AdminUser, ClientError> {
+        self.patch(self.url(&["admin", "users", id.as_str()]), change).await
+    }
+
+    /// `DELETE /admin/users/:id`, with its sandboxes if asked to.
+    ///
+    /// # Errors
+    /// When there is no such account, it is the last admin, or it has sandboxes that were not to go.
+    pub async fn admin_user_delete(&self, id: &UserId, sandboxes: bool) -> Result<Deleted, ClientError> {
+        let mut url = self.url(&["admin", "users", id.as_str()]);
+        if sandboxes {
+            url.query_pairs_mut().append_pair("sandboxes", "delete");
+        }
+        self.act(Method::DELETE, url).await
+    }
+
+    /// `POST /admin/invitations`. The invitation is in this answer and never again.
+    ///
+    /// # Errors
+    /// When a field is wrong.
+    pub async fn invitation_create(&self, new: &CreateInvitation) -> Result<CreatedInvitation, ClientError> {
+        self.post(self.url(&["admin", "invitations"]), new, Some(REQUEST_TIMEOUT)).await
+    }
+
+    /// `GET /admin/invitations`.
+    ///
+    /// # Errors
+    /// When the caller is no admin.
+    pub async fn invitation_list(&self, cursor: Option<&str>) -> Result<Page<Invitation>, ClientError> {
+        self.get_page(self.url(&["admin", "invitations"]), cursor).await
+    }
+
+    /// `DELETE /admin/invitations/:id`.
+    ///
+    /// # Errors
+    /// When there is no such invitation.
+    pub async fn invitation_delete(&self, id: &InvitationId) -> Result<Deleted, ClientError> {
+        self.act(Method::DELETE, self.url(&["admin", "invitations", id.as_str()])).await
+    }
+}

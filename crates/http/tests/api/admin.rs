@@ -1,0 +1,206 @@
+//! Accounts in the hands of an admin, and invitations.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::kit::{Answer, Client, Options, Server};
+
+async fn patch(client: &Client, id: &str, body: Value) -> Answer {
+    client.send(client.request(Method::PATCH, &format!("/admin/users/{id}")).json(&body)).await
+}
+
+async fn id(client: &Client) -> String {
+    client.get("/auth/me").await.data()["id"].as_str().unwrap().to_owned()
+}
+
+fn sign_up(name: &str, invitation: Option<&str>) -> Value {
+    let mut body = json!({"email": format!("{name}@example.com"), "password": "password123"});
+    if let Some(invitation) = invitation {
+        body["invitation"] = invitation.into();
+    }
+    body
+}
+
+#[tokio::test]
+async fn accounts_are_listed_in_pages() {
+    let server = Server::start().await;
+    let admin = server.user("admin").await;
+    for n in 0..4 {
+        server.user(&format!("u{n}")).await;
+    }
+    let (mut emails, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("/admin/users?limit=2{cursor}")).await;
+        emails
+            .extend(page.data().as_array().unwrap().iter().map(|u| u["email"].as_str().unwrap().to_owned()));
+        let Some(next) = page.body["nextCursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(emails.len(), 5);
+    assert!(emails.contains(&"admin@example.com".to_owned()), "{emails:?}");
+    let shown = admin.get(&format!("/admin/users/{}", id(&admin).await)).await;
+    assert_eq!((&shown.data()["role"], &shown.data()["disabled"]), (&json!("admin"), &json!(false)));
+    assert!(!shown.body.to_string().contains("argon2"));
+    admin.get("/admin/users/0000000000000000").await.is(404, "account_not_found");
+    assert_eq!(admin.get("/admin/runtimes").await.data()[0]["name"], "native");
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_out_at_once_and_everywhere() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    let made = user.post("/api-keys", json!({"name": "k"})).await;
+    let key = user.with_token(made.data()["key"].as_str().unwrap());
+    let sandbox = user.sandbox().await;
+    assert_eq!((key.get("/auth/me").await.status, user.get("/auth/me").await.status), (200, 200));
+    let id = id(&user).await;
+    let changed = patch(&admin, &id, json!({"disabled": true})).await;
+    assert!(changed.data()["disabledAt"].is_string());
+    key.get("/auth/me").await.is(401, "unauthorized");
+    user.get("/auth/me").await.is(401, "unauthorized");
+    server.anonymous().post("/auth/login", sign_up("a", None)).await.is(403, "account_disabled");
+    let wrong = json!({"email": "a@example.com", "password": "not this one"});
+    server.anonymous().post("/auth/login", wrong).await.is(401, "invalid_credentials");
+    assert_eq!(admin.get(&format!("/sandboxes/{sandbox}")).await.data()["state"], "running");
+
+    assert_eq!(patch(&admin, &id, json!({"disabled": false})).await.data()["disabled"], false);
+    assert_eq!(key.get("/auth/me").await.status, 200);
+    user.get("/auth/me").await.is(401, "unauthorized");
+    assert_eq!(server.anonymous().post("/auth/login", sign_up("a", None)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_role_counts_from_the_next_request() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    user.get("/admin/users").await.is(403, "forbidden");
+    let (admin_id, user_id) = (id(&admin).await, id(&user).await);
+    for body in [json!({"role": "user"}), json!({"disabled": true})] {
+        patch(&admin, &admin_id, body).await.is(409, "last_admin");
+    }
+    admin.delete(&format!("/admin/users/{admin_id}")).await.is(409, "last_admin");
+    assert_eq!(patch(&admin, &user_id, json!({"role": "root"})).await.fields(), ["role"]);
+    assert_eq!(patch(&admin, &user_id, json!({"role": "admin"})).await.data()["role"], "admin");
+    assert_eq!(user.get("/admin/users").await.status, 200);
+    assert_eq!(patch(&user, &admin_id, json!({"role": "user"})).await.status, 200);
+    admin.get("/admin/users").await.is(403, "forbidden");
+    patch(&user, &user_id, json!({"disabled": true})).await.is(409, "last_admin");
+}
+
+#[tokio::test]
+async fn an_admin_gives_a_new_password_to_whoever_forgot_his() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    let id = id(&user).await;
+    assert_eq!(patch(&admin, &id, json!({"password": "short"})).await.fields(), ["password"]);
+    assert_eq!(patch(&admin, &id, json!({"password": "a new password"})).await.status, 200);
+    user.get("/auth/me").await.is(401, "unauthorized");
+    let body = json!({"email": "a@example.com", "password": "a new password"});
+    assert_eq!(server.anonymous().post("/auth/login", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_goes_with_its_sandboxes_or_not_at_all() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    let (id, sandbox) = (id(&user).await, user.sandbox().await);
+    let import = user.request(Method::POST, "/images?name=his").header("content-type", "application/x-tar");
+    user.send(import.body("tar")).await.data();
+    let refused = admin.delete(&format!("/admin/users/{id}")).await;
+    refused.is(409, "account_in_use");
+    assert!(refused.message().contains("1 sandboxes"), "{refused:?}");
+    assert_eq!(user.get("/auth/me").await.status, 200, "nothing was done");
+    let wrong = admin.delete(&format!("/admin/users/{id}?sandboxes=maybe")).await;
+    assert_eq!(wrong.fields(), ["query.sandboxes"]);
+
+    assert_eq!(admin.delete(&format!("/admin/users/{id}?sandboxes=delete")).await.data()["deleted"], true);
+    user.get("/auth/me").await.is(401, "unauthorized");
+    admin.get(&format!("/sandboxes/{sandbox}")).await.is(404, "sandbox_not_found");
+    admin.get(&format!("/admin/users/{id}")).await.is(404, "account_not_found");
+    admin.delete(&format!("/admin/users/{id}")).await.is(404, "account_not_found");
+    assert_eq!(admin.get("/images").await.data().as_array().unwrap().len(), 2, "images stay");
+    assert_eq!(server.anonymous().post("/auth/signup", sign_up("a", None)).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_invitation_makes_one_account_where_sign_up_is_closed() {
+    let server = Server::with(Options { signup_closed: true, ..Options::default() }).await;
+    let (admin, anonymous) = (server.user("admin").await, server.anonymous());
+    anonymous.post("/auth/signup", sign_up("a", None)).await.is(403, "signup_closed");
+    let made = admin.post("/admin/invitations", json!({})).await;
+    let invitation = made.data()["invitation"].as_str().unwrap();
+    assert!(made.status == 201 && invitation.starts_with("inv_"), "{made:?}");
+    let listed = admin.get("/admin/invitations").await;
+    assert_eq!(listed.data()[0]["id"], made.data()["id"]);
+    assert!(!listed.body.to_string().contains(invitation));
+
+    let joined = anonymous.post("/auth/signup", sign_up("a", Some(invitation))).await;
+    assert_eq!((joined.status, &joined.body["data"]["user"]["role"]), (201, &json!("user")));
+    anonymous.post("/auth/signup", sign_up("b", Some(invitation))).await.is(403, "invalid_invitation");
+    anonymous.post("/auth/signup", sign_up("b", Some("inv_guess"))).await.is(403, "invalid_invitation");
+    assert_eq!(anonymous.post("/auth/signup", sign_up("b", Some("guess"))).await.fields(), ["invitation"]);
+    assert_eq!(admin.get("/admin/invitations").await.data(), &json!([]));
+}
+
+#[tokio::test]
+async fn an_invitation_is_for_one_address_a_time_and_until_it_is_taken_back() {
+    let server = Server::with(Options { signup_closed: true, ..Options::default() }).await;
+    let (admin, anonymous) = (server.user("admin").await, server.anonymous());
+    let invite = async |body: Value| {
+        let made = admin.post("/admin/invitations", body).await;
+        (
+            made.data()["id"].as_str().unwrap().to_owned(),
+            made.data()["invitation"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (_, named) = invite(json!({"email": "A@example.com", "role": "admin"})).await;
+    anonymous.post("/auth/signup", sign_up("b", Some(&named))).await.is(403, "invalid_invitation");
+    let joined = anonymous.post("/auth/signup", sign_up("a", Some(&named))).await;
+    assert_eq!(joined.data()["user"]["role"], "admin");
+    let (_, taken) = invite(json!({})).await;
+    anonymous.post("/auth/signup", sign_up("a", Some(&taken))).await.is(409, "email_taken");
+    let (id, back) = invite(json!({})).await;
+    assert_eq!(admin.delete(&format!("/admin/invitations/{id}")).await.status, 200);
+    admin.delete(&format!("/admin/invitations/{id}")).await.is(404, "invitation_not_found");
+    anonymous.post("/auth/signup", sign_up("b", Some(&back))).await.is(403, "invalid_invitation");
+    let (_, short) = invite(json!({"expiresInSeconds": 60})).await;
+    server.clock.advance(Duration::from_secs(61));
+    anonymous.post("/auth/signup", sign_up("b", Some(&short))).await.is(403, "invalid_invitation");
+    assert_eq!(admin.post("/admin/invitations", json!({"role": "root"})).await.fields(), ["role"]);
+    assert_eq!(
+        anonymous.post("/auth/signup", sign_up("b", Some(&taken))).await.status,
+        201,
+        "not used up before"
+    );
+}
+
+#[tokio::test]
+async fn a_key_makes_no_key_that_may_more() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    let key = async |client: &Client, body: Value| client.post("/api-keys", body).await;
+    let scopes = |scopes: &[&str]| json!({"name": "k", "scopes": scopes});
+    let usual = key(&admin, json!({"name": "k"})).await;
+    let words = usual.data()["scopes"].to_string();
+    assert!(words.contains("sandboxes:write") && !words.contains("admin"), "{words}");
+    let usual = admin.with_token(usual.data()["key"].as_str().unwrap());
+    usual.get("/admin/users").await.is(403, "missing_scope");
+    usual.get(&format!("/sandboxes/{}", user.sandbox().await)).await.is(404, "sandbox_not_found");
+    key(&usual, scopes(&["admin"])).await.is(403, "missing_scope");
+    key(&user, scopes(&["admin"])).await.is(403, "forbidden");
+
+    let few = key(&user, scopes(&["keys:write", "images:read"])).await;
+    assert_eq!(few.data()["scopes"], json!(["images:read", "keys:read", "keys:write"]));
+    let few = user.with_token(few.data()["key"].as_str().unwrap());
+    key(&few, scopes(&["images:write"])).await.is(403, "missing_scope");
+    let same = key(&few, json!({"name": "k"})).await;
+    assert_eq!(same.data()["scopes"], json!(["images:read", "keys:read", "keys:write"]));
+    assert_eq!(key(&user, scopes(&[])).await.fields(), ["scopes"]);
+    let wrong = key(&user, scopes(&["sandboxes:all"])).await;
+    assert_eq!(wrong.fields(), ["scopes"]);
+    assert!(wrong.message().contains("sandboxes:read"), "{wrong:?}");
+    let all = key(&admin, scopes(&["admin"])).await;
+    assert_eq!(admin.with_token(all.data()["key"].as_str().unwrap()).get("/admin/users").await.status, 200);
+}
