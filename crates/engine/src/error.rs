@@ -28,8 +28,8 @@ pub struct EngineError {
     pub expected_offset: Option<u64>,
     /// Size of the file in bytes, of `range_not_satisfiable`.
     pub size_bytes: Option<u64>,
-    /// When to try again, of `login_locked`.
-    pub retry_after_seconds: Option<u64>,
+    /// When to try again, of `login_locked`. Small, so that results stay small.
+    pub retry_after_seconds: Option<u16>,
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,

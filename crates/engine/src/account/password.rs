@@ -2,13 +2,13 @@
 
 use std::num::NonZero;
 use std::sync::{LazyLock, OnceLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use atoll_types::ErrorCode;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::EngineError;
 
@@ -31,15 +31,16 @@ static ROOM: LazyLock<Semaphore> = LazyLock::new(|| {
 /// Does the work on a thread of its own, which gives way to all others. Once begun it is done, whoever still waits.
 async fn stand_back<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EngineError> {
     let room = ROOM.acquire().await.map_err(defect)?;
-    let (done, result) = oneshot::channel();
     let act = move || {
         // Without it the work is only dearer for the others.
         let _nice = rustix::process::nice(NICE);
         let _room = room;
-        let _gone = done.send(work()).is_err();
+        work()
     };
-    thread::Builder::new().name("password".to_owned()).spawn(act).map_err(defect)?;
-    result.await.map_err(defect)
+    // A thread of the pool waits for it: its own priority stays what it is for whatever it does next.
+    let wait = move || thread::Builder::new().name("password".to_owned()).spawn(act).map(JoinHandle::join);
+    let joined = tokio::task::spawn_blocking(wait).await.map_err(defect)?.map_err(defect)?;
+    joined.map_err(|_| EngineError::new(ErrorCode::Internal, "a password could not be handled"))
 }
 
 fn defect(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {

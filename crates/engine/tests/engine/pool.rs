@@ -114,7 +114,7 @@ fn each_is_handed_out_once() {
 #[test]
 fn the_quota_counts_those_that_are_claimed() {
     let mut world = world("3");
-    world.settings.sandboxes_per_user = 5;
+    world.settings.quota.sandboxes = 5;
     let serve = filled(&world, 3);
     let five = serve.run(serve.engine.sandbox_create_many(&world.caller, sandbox(), 5)).unwrap();
     let error = serve.create(&world, sandbox()).unwrap_err();

@@ -280,7 +280,7 @@ impl From<EngineError> for ApiFailure {
             };
             Some(json!(error.fields.iter().map(field).collect::<Vec<_>>()))
         };
-        let retry_after_seconds = error.retry_after_seconds;
+        let retry_after_seconds = error.retry_after_seconds.map(u64::from);
         Self { code: error.code, message: error.message, details, retry_after_seconds, source: error.source }
     }
 }

@@ -194,6 +194,8 @@ struct Things {
     job: String,
     key: String,
     session: String,
+    /// Its name, which is of the owner alone.
+    image: String,
     /// Of the server, where an admin made them.
     account: String,
     invitation: String,
@@ -205,15 +207,17 @@ impl Things {
         let exec = owner.sleeper(&sandbox).await;
         let key =
             owner.post("/api-keys", json!({"name": "mine"})).await.data()["id"].as_str().unwrap().to_owned();
-        let import =
-            owner.request(Method::POST, "/images?name=mine").header("content-type", "application/x-tar");
+        let image = owner.get("/auth/me").await.data()["id"].as_str().unwrap().to_owned();
+        let import = owner
+            .request(Method::POST, &format!("/images?name={image}"))
+            .header("content-type", "application/x-tar");
         owner.send(import.body("tar")).await.data();
         let new = json!({"command": "sleep 100", "restart": "always"});
         let job = owner.post(&format!("/sandboxes/{sandbox}/background"), new).await;
         let job = job.data()["id"].as_str().unwrap().to_owned();
         let session = owner.get("/auth/sessions").await.data()[0]["id"].as_str().unwrap().to_owned();
         let none = "0000000000000000".to_owned();
-        Self { sandbox, exec, job, key, session, account: none.clone(), invitation: none }
+        Self { sandbox, exec, job, key, session, image, account: none.clone(), invitation: none }
     }
 
     /// With what only an admin makes.
@@ -239,7 +243,7 @@ impl Things {
             .replace("{exec_id}", &self.exec)
             .replace("{job_id}", &self.job)
             .replace("{user}", "0123456789abcdef")
-            .replace("{name}", "mine");
+            .replace("{name}", &self.image);
         match route.path {
             "/images" => format!("{path}?name=theirs"),
             "/sandboxes/{id}/stream" => format!("{path}?exec_id={}", self.exec),

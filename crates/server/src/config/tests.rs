@@ -50,7 +50,7 @@ fn nothing_given_is_the_documented_default() {
     let config = Setup::new("", &[], &[]).load().unwrap();
     assert_eq!((config.host.to_string().as_str(), config.port), ("127.0.0.1", 3001));
     assert_eq!(config.data_dir.to_str(), Some("/var/lib/atoll"));
-    assert_eq!((config.idle_ttl, config.token_ttl), (Duration::from_secs(900), Duration::from_secs(86_400)));
+    assert_eq!((config.idle_ttl, config.token_ttl), (Duration::from_secs(900), Duration::from_secs(3_600)));
     assert_eq!((config.quota.sandboxes, config.async_exec, config.auth), (20, false, AuthMode::Token));
     assert_eq!((config.image_bytes_max, config.log_format), (20 << 30, LogFormat::Auto));
     assert!(config.admin_email.is_none() && config.jwt_secret.is_none());

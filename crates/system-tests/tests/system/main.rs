@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what it expects")]
 
+mod accounts;
 mod audit;
 mod delete;
 mod disk;
