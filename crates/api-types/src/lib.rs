@@ -6,7 +6,9 @@
 mod admin;
 mod audit;
 mod auth;
+mod definition;
 mod envelope;
+mod environment;
 mod exec;
 mod file;
 mod health;
@@ -25,7 +27,9 @@ pub use auth::{
     ApiKey, AuthData, ChangePassword, CreateApiKey, CreatedApiKey, Credentials, RefreshBody, Session, SignUp,
     User,
 };
+pub use definition::{CreateSandbox, Definition, EnvironmentBody, ReplicateSandbox, UpdateEnvironment};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
+pub use environment::{Environment, EnvironmentChange, EnvironmentDiff, EnvironmentVersion};
 pub use exec::{
     CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, ExecResizeBody, SignalBody, StdinBody,
 };
@@ -35,7 +39,7 @@ pub use image::Image;
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
-pub use sandbox::{CreateSandbox, CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
+pub use sandbox::{CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
 pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,
     TerminalControl,

@@ -7,73 +7,6 @@ use utoipa::ToSchema;
 
 use crate::CommandBody;
 
-/// Body of `POST /sandboxes`. Every field may be absent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateSandbox {
-    /// Name for people, 1 to 63 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Image; the server's default when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = "host")]
-    pub image: Option<String>,
-    /// How many to make, 1 to 100; then the answer is a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u32>,
-    /// `native`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
-    /// Cores, 0.01 to 256.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 1)]
-    pub cpu: Option<f64>,
-    /// Memory in MiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 256)]
-    pub memory: Option<u64>,
-    /// Size of the writable layer in MiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk: Option<u64>,
-    /// Processes and threads at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pids: Option<u32>,
-    /// `none`, or `all`: the Internet, but no private, host or metadata addresses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<String>,
-    /// Variables of every process.
-    #[serde(default, deserialize_with = "crate::unique::map", skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Main process; its output is the sandbox's log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<CommandBody>,
-    /// User of execs and of the main process; `agent` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// `standard` or `none`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capabilities: Option<String>,
-    /// Whether the root is read-only.
-    #[serde(default)]
-    pub read_only_root: bool,
-    /// For filters; at most 32.
-    #[serde(default, deserialize_with = "crate::unique::map", skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// Life time in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(example = 3600)]
-    pub ttl_seconds: Option<u64>,
-    /// What the end of the life time does: `delete` or `stop`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_expiry: Option<String>,
-    /// Seconds without activity after which it stops; 0: never; the server's `idleTtl` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_ttl_seconds: Option<u64>,
-    /// Ports to publish on the host while it runs; at most 16, no port inside twice.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<PublishPort>,
-}
-
 /// A port of a sandbox to publish on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -134,12 +67,21 @@ pub struct Sandbox {
     pub disk_bytes: u64,
     /// Processes and threads at once.
     pub pids: u32,
+    /// Open files of one process.
+    #[serde(default)]
+    pub open_files: u64,
     /// What it reaches: `none` or `all`.
     pub network: String,
     /// Variables of every process.
     pub env: BTreeMap<String, String>,
-    /// Main process.
+    /// What gets the command as its arguments; may be empty.
+    #[serde(default)]
+    pub entrypoint: Vec<String>,
+    /// Main process, or the arguments of the entry point.
     pub command: Option<CommandBody>,
+    /// Where processes begin; null: the user's home.
+    #[serde(default)]
+    pub cwd: Option<String>,
     /// User of execs.
     pub user: String,
     /// `standard` or `none`.
@@ -163,6 +105,12 @@ pub struct Sandbox {
     /// Published ports.
     #[serde(default)]
     pub ports: Vec<PublishedPort>,
+    /// The environment that it was made of.
+    #[serde(default)]
+    pub environment_id: Option<String>,
+    /// Which version of that.
+    #[serde(default)]
+    pub environment_version: Option<u32>,
 }
 
 /// Answer to `POST /sandboxes`: one sandbox, or a list when `count` was given.

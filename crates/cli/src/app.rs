@@ -91,6 +91,8 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Image(args) => commands::image::run(args, &call).await,
         Command::Cp(args) => commands::cp::run(args, &call).await,
         Command::Job(args) => commands::job::run(args, &call).await,
+        Command::Env(args) => commands::env::run(args, &call).await,
+        Command::Replicate(args) => commands::replicate::run(*args, &call).await,
         Command::Key(args) => commands::key::run(args, &call).await,
         Command::Whoami => commands::whoami::run(&call).await,
         Command::Usage => commands::usage::run(&call).await,

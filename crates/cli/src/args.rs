@@ -100,6 +100,10 @@ pub(crate) enum Command {
     Image(commands::image::Args),
     /// Start, look at and stop background jobs of a sandbox.
     Job(commands::job::Args),
+    /// Define, list and change environments: named, versioned definitions of sandboxes.
+    Env(commands::env::Args),
+    /// Make another sandbox like one, but for what is given.
+    Replicate(Box<commands::replicate::Args>),
     /// Make, list and remove API keys.
     Key(commands::key::Args),
     /// Find what no sandbox owns any more on this machine, and remove it.
@@ -145,6 +149,7 @@ impl Command {
             Self::Get(args) => Some(&args.sandbox),
             Self::Shell(args) => Some(&args.sandbox),
             Self::Logs(args) => Some(&args.sandbox),
+            Self::Replicate(args) => Some(&args.sandbox),
             Self::Cp(args) => args.sandbox(),
             _ => None,
         }

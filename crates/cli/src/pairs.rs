@@ -33,6 +33,18 @@ pub(crate) fn port(text: &str) -> Result<PublishPort, String> {
     }
 }
 
+/// An environment, perhaps with its version, from `ENVIRONMENT` or `ENVIRONMENT@VERSION`.
+pub(crate) fn environment(text: &str) -> Result<(String, Option<u32>), String> {
+    match text.rsplit_once('@') {
+        None if !text.is_empty() => Ok((text.to_owned(), None)),
+        Some((name, version)) if !name.is_empty() => {
+            let version = version.parse().map_err(|_| "a version is a number, such as web@3".to_owned())?;
+            Ok((name.to_owned(), Some(version)))
+        }
+        _ => Err("give the id or the name of an environment".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +65,15 @@ mod tests {
         assert_eq!(port("0:80"), Ok(PublishPort { container: 80, host: Some(0) }));
         for wrong in ["", "0", ":80", "80:", "80:0", "65536", "-1", "127.0.0.1:80", "80/udp", "1:2:3"] {
             assert!(port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn environments_are_read() {
+        assert_eq!(environment("web"), Ok(("web".into(), None)));
+        assert_eq!(environment("a@b@3"), Ok(("a@b".into(), Some(3))));
+        for wrong in ["", "@3", "web@", "web@x", "web@-1"] {
+            assert!(environment(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -20,6 +20,32 @@ const PIECE_BYTES: usize = 256 << 10;
 /// Called after each piece with the bytes sent so far.
 pub type Progress = Box<dyn FnMut(u64) + Send>;
 
+/// What sandboxes of an image are where nothing else says, as an image's own configuration has it.
+#[derive(Debug, Clone, Default)]
+pub struct ImageDefaults {
+    /// What gets the command as its arguments.
+    pub entrypoint: Vec<String>,
+    /// Main process.
+    pub command: Vec<String>,
+    /// Variables.
+    pub env: Vec<(String, String)>,
+    /// Where processes begin.
+    pub cwd: Option<String>,
+    /// User of processes.
+    pub user: Option<String>,
+}
+
+impl ImageDefaults {
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let entrypoint = self.entrypoint.iter().map(|word| ("entrypoint", word.clone()));
+        let command = self.command.iter().map(|word| ("command", word.clone()));
+        let env = self.env.iter().map(|(name, value)| ("env", format!("{name}={value}")));
+        let cwd = self.cwd.iter().map(|cwd| ("cwd", cwd.clone()));
+        let user = self.user.iter().map(|user| ("user", user.clone()));
+        entrypoint.chain(command).chain(env).chain(cwd).chain(user)
+    }
+}
+
 /// A tar archive to send.
 pub struct Archive {
     /// Where it comes from; read once, piece by piece.
@@ -55,11 +81,12 @@ impl Client {
     pub async fn image_import(
         &self,
         name: &ImageName,
+        defaults: &ImageDefaults,
         archive: Archive,
         mut progress: Progress,
     ) -> Result<Image, ClientError> {
         let mut url = self.url(&["images"]);
-        url.query_pairs_mut().append_pair("name", name.as_str());
+        url.query_pairs_mut().append_pair("name", name.as_str()).extend_pairs(defaults.pairs());
         let mut sent = 0_u64;
         let pieces = ReaderStream::with_capacity(archive.reader, PIECE_BYTES).map(
             move |piece| -> Result<Bytes, ReadError> {

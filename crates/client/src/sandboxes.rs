@@ -1,7 +1,7 @@
 //! Sandboxes and their logs.
 
 use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox};
-use atoll_types::SandboxId;
+use atoll_types::{EnvironmentId, SandboxId};
 use reqwest::Method;
 
 use crate::stream::log_lines;
@@ -15,6 +15,8 @@ pub struct SandboxFilter {
     pub labels: Vec<(String, String)>,
     /// Only those in this state.
     pub state: Option<String>,
+    /// Only those that were made of this environment.
+    pub environment: Option<EnvironmentId>,
 }
 
 /// Which lines of a log.
@@ -64,6 +66,9 @@ impl Client {
         }
         if let Some(state) = &filter.state {
             url.query_pairs_mut().append_pair("state", state);
+        }
+        if let Some(environment) = &filter.environment {
+            url.query_pairs_mut().append_pair("environment", environment.as_str());
         }
         self.get_page(url, cursor).await
     }

@@ -71,6 +71,8 @@ impl From<atoll_ports::StoreError> for EngineError {
         match &error {
             StoreError::NoUidSlot => Self::new(ErrorCode::QuotaExceeded, error.to_string()),
             StoreError::BadCursor => Self::field("cursor", "must be the nextCursor of an earlier page"),
+            // Looked for a moment ago, and deleted meanwhile.
+            StoreError::Absent { what: "environment" } => crate::environment::not_found(),
             StoreError::Conflict { .. } | StoreError::Absent { .. } => {
                 Self::new(ErrorCode::Internal, "the records do not agree").because(error)
             }

@@ -3,12 +3,12 @@
 use std::fs::File;
 
 use atoll_ports::{AuditScope, ImageRecord, ImagesError, Page, Role, RuntimeError};
-use atoll_types::{ErrorCode, ImageName};
+use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
 
 use crate::{Caller, Engine, EngineError};
 
 impl Engine {
-    /// Unpacks a root file system archive and gives it a name; an image of that name is replaced. Sandboxes made of the
+    /// Unpacks a root file system archive and gives it a name, and what its sandboxes are where nothing else says; an image of that name is replaced. Sandboxes made of the
     /// old one keep it.
     ///
     /// # Errors
@@ -17,6 +17,7 @@ impl Engine {
         &self,
         caller: &Caller,
         name: ImageName,
+        template: SandboxTemplate,
         archive: File,
     ) -> Result<ImageRecord, EngineError> {
         if name.is_host() {
@@ -27,7 +28,7 @@ impl Engine {
         }
         let (engine, caller) = (self.clone(), caller.clone());
         AuditScope::about(name.as_str());
-        let work = async move { engine.import_now(&caller, name, archive).await };
+        let work = async move { engine.import_now(&caller, name, template, archive).await };
         self.inner.operations.run_detached("import image", AuditScope::carry(work)).await?
     }
 
@@ -35,6 +36,7 @@ impl Engine {
         &self,
         caller: &Caller,
         name: ImageName,
+        template: SandboxTemplate,
         archive: File,
     ) -> Result<ImageRecord, EngineError> {
         let store = &self.inner.ports.store;
@@ -52,6 +54,7 @@ impl Engine {
             name,
             digest: imported.digest,
             size_bytes: imported.size_bytes,
+            template,
             owner: caller.user.clone(),
             created_at: self.inner.ports.clock.now(),
         };

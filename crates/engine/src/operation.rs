@@ -91,7 +91,7 @@ fn main_exec_id(operation: &OperationRecord) -> Result<ExecId, EngineError> {
 /// Whether a step has nothing to do for this sandbox: a sandbox without a main process costs no writes for it.
 fn is_empty(step: Step, record: &SandboxRecord) -> bool {
     match step {
-        Step::StartMain | Step::EndMain => record.spec.command.is_none(),
+        Step::StartMain | Step::EndMain => record.spec.main_command().is_none(),
         Step::OpenPorts => record.spec.ports.is_empty(),
         Step::StartRuntime
         | Step::StopRuntime

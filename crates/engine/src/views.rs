@@ -8,9 +8,9 @@ use atoll_ports::{
     ApiKeyRecord, ExecRecord, InvitationRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage,
 };
 use atoll_types::{
-    Capabilities, Command, Email, EnvVars, ExecEvent, ExecSpec, GuestUser, ImageName, JobStatus, Labels,
-    Limits, Network, NodeId, OnExpiry, OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName,
-    Scopes, Status, Timestamp, UserId,
+    Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, GuestPath, GuestUser,
+    ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry, OutputStream, PoolSize,
+    PublishPort, Quota, RuntimeKind, SandboxName, Scopes, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -159,8 +159,12 @@ pub struct NewSandbox {
     pub network: Network,
     /// Variables of every process.
     pub env: EnvVars,
-    /// Main process.
+    /// What is run with the command as its arguments; may be empty.
+    pub entrypoint: Vec<String>,
+    /// Main process, or the arguments of the entry point.
     pub command: Option<Command>,
+    /// Where processes begin; the user's home when absent.
+    pub cwd: Option<GuestPath>,
     /// User of execs; `agent` when absent.
     pub user: Option<GuestUser>,
     /// Capabilities inside.
@@ -177,6 +181,10 @@ pub struct NewSandbox {
     pub idle_seconds: Option<u64>,
     /// Ports to publish, no port inside twice, at most [`atoll_types::bounds::PORTS_MAX`].
     pub ports: Vec<PublishPort>,
+    /// What the image's name stands for, where that is not to be looked up.
+    pub source: Option<ImageSource>,
+    /// The environment that it is made of.
+    pub environment: Option<EnvironmentRef>,
 }
 
 /// A sandbox as it is shown.

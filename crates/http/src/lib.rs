@@ -18,6 +18,7 @@ mod audit;
 mod auth;
 pub mod bounds;
 mod convert;
+mod environments;
 mod events;
 mod execs;
 mod extract;

@@ -2,9 +2,10 @@
 
 use atoll_api_types::{
     Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey,
-    CreatedInvitation, CreatedSandboxes, Deleted, Event, Exec, ExecEvent, Failure, FieldError, File,
-    FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
-    Sandbox, Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    CreatedInvitation, CreatedSandboxes, Deleted, Environment, EnvironmentDiff, EnvironmentVersion, Event,
+    Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Invitation, Job,
+    LogLine, Logs, Metrics, MetricsHistory, Probe, Sandbox, Session, Terminal, TerminalCommand,
+    TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -28,6 +29,7 @@ use crate::access::needed;
         (name = "auth", description = "Accounts and tokens"),
         (name = "API keys", description = "Keys for programs"),
         (name = "admin", description = "For the role admin"),
+        (name = "environments", description = "Named, versioned definitions of sandboxes"),
         (name = "sandboxes", description = "Sandboxes and their state"),
         (name = "execs", description = "Commands in a sandbox"),
         (name = "terminals", description = "A screen and a keyboard in a sandbox"),
@@ -80,6 +82,9 @@ fn register_responses(components: &mut Components) {
         CreatedSandboxes,
         Deleted,
         Event,
+        Environment,
+        EnvironmentDiff,
+        EnvironmentVersion,
         Exec,
         ExecEvent,
         Failure,

@@ -14,8 +14,8 @@ use crate::answer::{ApiFailure, observe};
 use crate::audit::audited;
 use crate::limit::{limit_public, no_route};
 use crate::{
-    Api, admin, api_keys, audit, auth, events, execs, files, health, images, jobs, metrics, openapi, pages,
-    sandboxes, terminal, usage,
+    Api, admin, api_keys, audit, auth, environments, events, execs, files, health, images, jobs, metrics,
+    openapi, pages, sandboxes, terminal, usage,
 };
 
 /// Time that a browser need not ask again whether a page may: what browsers take at most.
@@ -82,6 +82,16 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(sandboxes::resume::resume_sandbox))
         .routes(routes!(sandboxes::metrics::get_sandbox_metrics))
         .routes(routes!(sandboxes::follow_logs::follow_sandbox_logs))
+        .routes(routes!(sandboxes::replicate::replicate_sandbox))
+        .routes(routes!(environments::create::create_environment, environments::list::list_environments))
+        .routes(routes!(
+            environments::get::get_environment,
+            environments::update::update_environment,
+            environments::delete::delete_environment
+        ))
+        .routes(routes!(environments::versions::list_environment_versions))
+        .routes(routes!(environments::version::get_environment_version))
+        .routes(routes!(environments::diff::diff_environment_versions))
         .routes(routes!(jobs::create::create_job, jobs::list::list_jobs))
         .routes(routes!(jobs::get::get_job, jobs::delete::delete_job))
         .routes(routes!(jobs::logs::get_job_logs))

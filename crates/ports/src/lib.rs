@@ -7,6 +7,7 @@ mod accounts;
 mod agent;
 mod audit;
 mod clock;
+mod environments;
 mod exec_log;
 mod files;
 mod images;
@@ -22,6 +23,7 @@ pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
 pub use clock::Clock;
+pub use environments::{EnvironmentRecord, EnvironmentStore, EnvironmentVersion};
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};
 pub use files::{
     ContentIn, ContentOut, FileAt, FileChange, FileEntry, FileEvent, FileEventKind, FileEvents, FileMatch,

@@ -3,7 +3,7 @@
 use atoll_types::{
     ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
     ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId, OperationKind,
-    PublishedPort, SandboxId, SandboxSpec, Scopes, StopReason, Timestamp, UserId,
+    PublishedPort, SandboxId, SandboxSpec, SandboxTemplate, Scopes, StopReason, Timestamp, UserId,
 };
 
 /// What a user may do beyond his own things.
@@ -64,6 +64,8 @@ pub struct ImageRecord {
     pub digest: ImageDigest,
     /// Bytes of its files.
     pub size_bytes: u64,
+    /// What its sandboxes are where nothing else says: as an image's own configuration, only what is about processes.
+    pub template: SandboxTemplate,
     /// Who imported it.
     pub owner: UserId,
     /// When.

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, JobId, Label, NodeId, SandboxId,
-    Timestamp, UserId,
+    ApiKeyId, Email, EnvironmentId, ExecId, ExecKind, ExecStatus, ImageDigest, ImageName, JobId, Label,
+    NodeId, SandboxId, Timestamp, UserId,
 };
 
 use crate::{
-    AccountStore, ApiKeyRecord, AuditStore, ExecOutcome, ExecRecord, ImageRecord, JobRecord, PreparedStore,
-    QuotaStore, SandboxRecord, UserRecord,
+    AccountStore, ApiKeyRecord, AuditStore, EnvironmentStore, ExecOutcome, ExecRecord, ImageRecord,
+    JobRecord, PreparedStore, QuotaStore, SandboxRecord, UserRecord,
 };
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
@@ -53,6 +53,8 @@ pub struct SandboxFilter {
     pub owner: Option<UserId>,
     /// Only those with all of these labels.
     pub labels: Vec<(Label, Label)>,
+    /// Only those that were made of this environment, in any version.
+    pub environment: Option<EnvironmentId>,
 }
 
 /// Which execs a list shows.
@@ -103,7 +105,7 @@ pub enum StoreError {
 /// not have happened.
 #[async_trait]
 pub trait Store:
-    AccountStore + AuditStore + PreparedStore + QuotaStore + std::fmt::Debug + Send + Sync
+    AccountStore + AuditStore + EnvironmentStore + PreparedStore + QuotaStore + std::fmt::Debug + Send + Sync
 {
     /// Adds an account. The very first one may be made an admin by the caller.
     async fn user_insert(&self, user: &UserRecord) -> Result<(), StoreError>;
@@ -141,7 +143,7 @@ pub trait Store:
     /// Whether a name, a sandbox or one that is made ahead still stands for this content.
     async fn image_digest_used(&self, digest: &ImageDigest) -> Result<bool, StoreError>;
 
-    /// Adds a sandbox with generation 1 and the lowest free uid slot of its node; `record.uid_slot` and
+    /// Adds a sandbox, whose version of an environment must be there, with generation 1 and the lowest free uid slot of its node; `record.uid_slot` and
     /// `record.generation` are ignored. Answers with the record as it was stored.
     async fn sandbox_insert(
         &self,

@@ -16,6 +16,8 @@ pub(crate) enum List {
     Users,
     Sessions,
     Invitations,
+    Environments,
+    EnvironmentVersions,
 }
 
 impl List {
@@ -30,6 +32,8 @@ impl List {
             Self::Users => "au",
             Self::Sessions => "as",
             Self::Invitations => "ai",
+            Self::Environments => "n",
+            Self::EnvironmentVersions => "v",
         }
     }
 }

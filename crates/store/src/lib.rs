@@ -22,6 +22,7 @@ mod connection;
 mod cursor;
 mod ends;
 mod entity;
+mod environments;
 mod error;
 mod flush;
 mod migration;

@@ -6,15 +6,15 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use atoll_ports::{
-    ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord, JobRecord, Role, SandboxRecord,
-    SessionRecord, UserRecord,
+    ApiKeyRecord, EnvironmentRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord, JobRecord, Role,
+    SandboxRecord, SessionRecord, UserRecord,
 };
 use atoll_types::{
     ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
-    EnvVars, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser, ImageDigest, ImageName,
-    ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec, Label, Labels, Limits, Network, NodeId,
-    Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec, Scopes, SessionId, Timestamp,
-    UserId,
+    EnvVars, EnvironmentId, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser,
+    ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec, Label, Labels,
+    Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec,
+    SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -131,6 +131,7 @@ pub fn image(owner: &UserId, name: &str, digest: ImageDigest) -> ImageRecord {
         name: parse::<ImageName>(name),
         digest,
         size_bytes: 5 << 20,
+        template: SandboxTemplate { cwd: Some(parse("/srv")), ..SandboxTemplate::default() },
         owner: owner.clone(),
         created_at: now(),
     }
@@ -147,7 +148,9 @@ pub fn sandbox_spec() -> SandboxSpec {
         limits: Limits::default(),
         network: Network::None,
         env: EnvVars::default(),
+        entrypoint: Vec::new(),
         command: None,
+        cwd: None,
         user: GuestUser::agent(),
         capabilities: Capabilities::Standard,
         read_only_root: false,
@@ -156,6 +159,7 @@ pub fn sandbox_spec() -> SandboxSpec {
         on_expiry: OnExpiry::Delete,
         idle_seconds: 0,
         ports: Vec::new(),
+        environment: None,
     }
 }
 
@@ -163,6 +167,21 @@ pub fn sandbox_spec() -> SandboxSpec {
 #[must_use]
 pub fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(k, v)| (parse::<Label>(k), parse::<Label>(v))).collect()
+}
+
+/// An environment in its first version.
+#[must_use]
+pub fn environment(owner: &UserId) -> EnvironmentRecord {
+    let created_at = now();
+    EnvironmentRecord {
+        id: EnvironmentId::random(),
+        owner: owner.clone(),
+        name: parse("web"),
+        version: 1,
+        template: SandboxTemplate { cpu_millis: Some(500), ..SandboxTemplate::default() },
+        created_at,
+        updated_at: created_at,
+    }
 }
 
 /// A sandbox that was just asked for.

@@ -105,6 +105,20 @@ impl EnvVars {
         Ok(Self(vars))
     }
 
+    /// These, and those of `base` that have none of their names.
+    ///
+    /// # Errors
+    /// When there are too many together.
+    pub fn over(self, base: Self) -> Result<Self, InputError> {
+        Self::new(base.0.into_iter().chain(self.0).collect())
+    }
+
+    /// Whether one has this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The variables in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))

@@ -155,6 +155,14 @@ codes! {
     TooManyTerminals = "too_many_terminals", 429;
     /// A defect of Atoll; the trace id finds it in the log.
     Internal = "internal", 500;
+    /// There is no such environment, or it is not the caller's.
+    EnvironmentNotFound = "environment_not_found", 404;
+    /// The environment has no such version.
+    EnvironmentVersionNotFound = "environment_version_not_found", 404;
+    /// A sandbox was made of the environment and still exists.
+    EnvironmentInUse = "environment_in_use", 409;
+    /// The environment was changed at the same moment; look at it and try again.
+    EnvironmentChanged = "environment_changed", 409;
     /// There is no such background job in this sandbox.
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.

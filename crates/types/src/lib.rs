@@ -6,6 +6,7 @@
 mod address;
 mod audit;
 mod command;
+mod environment;
 mod error_code;
 mod exec;
 mod file;
@@ -25,12 +26,13 @@ mod time;
 pub use address::client_network;
 pub use audit::{AuditActor, AuditEntry, AuditOutcome};
 pub use command::{Command, CommandError, EnvVars, GuestPath, GuestUser};
+pub use environment::{EnvironmentName, EnvironmentRef, SandboxTemplate};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
 pub use id::{
-    ApiKeyId, AuditId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId, OperationId, SandboxId,
-    SessionId, UserId,
+    ApiKeyId, AuditId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId,
+    OperationId, SandboxId, SessionId, UserId,
 };
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};

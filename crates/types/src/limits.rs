@@ -20,6 +20,8 @@ pub mod bounds {
     pub const PIDS_MIN: u32 = 8;
     /// Most processes: the size of a PID namespace by default.
     pub const PIDS_MAX: u32 = 32_768;
+    /// Fewest open files of a process: the agent lives under the same limit, and holds a few for each command.
+    pub const OPEN_FILES_MIN: u64 = 1_024;
     /// Open files of a process, hard limit: what build tools and servers ask for at most.
     pub const OPEN_FILES: u64 = 65_536;
     /// Longest name of a sandbox, in characters: fits a table column and a label value.
@@ -46,6 +48,10 @@ pub mod bounds {
     pub const TTL_SECONDS_MAX: u64 = 365 * 86_400;
     /// Most ports that one sandbox publishes: each is an open socket of the server, and few services have more than a handful.
     pub const PORTS_MAX: usize = 16;
+    /// Most environments of a user: a person looks through that many, and each may be some hundred KiB of variables.
+    pub const ENVIRONMENTS_MAX: u64 = 100;
+    /// Most versions of an environment: one a day for three years; more is a program that should use overrides.
+    pub const ENVIRONMENT_VERSIONS_MAX: u32 = 1_000;
     /// Most sandboxes that one request makes.
     pub const COUNT_MAX: u32 = 100;
     /// Most sandboxes of one kind that are kept ready: each is 1 MiB of memory and a range of user ids, and a burst of more is

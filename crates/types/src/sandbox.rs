@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, EnvVars, GuestUser, ImageName, ImageSource, Labels, Limits, PublishPort, SandboxName};
+use crate::{
+    Command, EnvVars, EnvironmentRef, GuestPath, GuestUser, ImageName, ImageSource, Labels, Limits,
+    PublishPort, SandboxName,
+};
 
 /// What isolates a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,8 +66,14 @@ pub struct SandboxSpec {
     /// Variables of every process.
     #[serde(default)]
     pub env: EnvVars,
-    /// Main process; none: the sandbox just waits for execs.
+    /// What is run with the command as its arguments; may be empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Main process, or the arguments of the entry point; neither: the sandbox just waits for execs.
     pub command: Option<Command>,
+    /// Where processes begin; the user's home when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<GuestPath>,
     /// User of execs and of the main process.
     pub user: GuestUser,
     /// Capabilities inside.
@@ -86,6 +95,21 @@ pub struct SandboxSpec {
     /// Ports to publish on the host while it runs; no port inside twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PublishPort>,
+    /// The environment that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentRef>,
+}
+
+impl SandboxSpec {
+    /// What its main process runs: the entry point with the command as its arguments.
+    #[must_use]
+    pub fn main_command(&self) -> Option<Command> {
+        if self.entrypoint.is_empty() {
+            return self.command.clone();
+        }
+        let arguments = self.command.iter().flat_map(Command::to_argv);
+        Some(Command::Argv(self.entrypoint.iter().cloned().chain(arguments).collect()))
+    }
 }
 
 /// What was asked of a sandbox.

@@ -31,6 +31,7 @@ fn describe(sandbox: &Sandbox) -> String {
         ("state", ls::state(sandbox)),
         ("error", text(&sandbox.error)),
         ("image", sandbox.image.clone()),
+        ("environment", environment(sandbox)),
         ("runtime", sandbox.runtime.clone()),
         ("cpu", sandbox.cpu.to_string()),
         ("memory", units::bytes(sandbox.memory_bytes)),
@@ -41,7 +42,9 @@ fn describe(sandbox: &Sandbox) -> String {
         ("capabilities", sandbox.capabilities.clone()),
         ("read-only root", if sandbox.read_only_root { "yes".to_owned() } else { String::new() }),
         ("user", sandbox.user.clone()),
+        ("entry point", sandbox.entrypoint.join(" ")),
         ("command", sandbox.command.as_ref().map(command).unwrap_or_default()),
+        ("folder", text(&sandbox.cwd)),
         ("env", list(&sandbox.env)),
         ("labels", list(&sandbox.labels)),
         ("life time", life(sandbox)),
@@ -56,6 +59,13 @@ fn describe(sandbox: &Sandbox) -> String {
         ("created", sandbox.created_at.clone()),
         ("started", text(&sandbox.started_at)),
     ])
+}
+
+fn environment(sandbox: &Sandbox) -> String {
+    match (&sandbox.environment_id, sandbox.environment_version) {
+        (Some(id), Some(version)) => format!("{id} version {version}"),
+        _ => String::new(),
+    }
 }
 
 fn list(pairs: &BTreeMap<String, String>) -> String {

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use atoll_api_types::Image;
-use atoll_client::{Archive, Progress};
+use atoll_client::{Archive, ImageDefaults, Progress};
 use atoll_types::ImageName;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Call, listing, ls};
 use crate::failure::advised;
 use crate::printer::Printer;
-use crate::units;
+use crate::{pairs, units};
 
 /// Time between two reports of how far an upload is.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -42,6 +42,8 @@ enum Action {
         name: ImageName,
         /// The archive; `-` is standard input.
         file: PathBuf,
+        #[command(flatten)]
+        defaults: Box<Defaults>,
     },
     /// List images.
     #[command(visible_alias = "list")]
@@ -55,9 +57,42 @@ enum Action {
     },
 }
 
+/// What an image's own configuration would say: a tar of a root file system has none.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What its sandboxes are, where nothing else says")]
+struct Defaults {
+    /// Variable of every process; may be given several times.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pairs::variable)]
+    env: Vec<(String, String)>,
+    /// User of commands, such as `root` [default: `agent`].
+    #[arg(long, short)]
+    user: Option<String>,
+    /// Folder in which commands begin [default: the user's home].
+    #[arg(long, short, value_name = "PATH")]
+    workdir: Option<String>,
+    /// Program that gets the command as its arguments.
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Main process.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl From<Box<Defaults>> for ImageDefaults {
+    fn from(defaults: Box<Defaults>) -> Self {
+        Self {
+            entrypoint: defaults.entrypoint.into_iter().collect(),
+            command: defaults.command,
+            env: defaults.env,
+            cwd: defaults.workdir,
+            user: defaults.user,
+        }
+    }
+}
+
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
-        Action::Import { name, file } => import(&name, &file, call).await?,
+        Action::Import { name, file, defaults } => import(&name, &file, &defaults.into(), call).await?,
         Action::Ls => list(call).await?,
         Action::Rm { names } => {
             let mut deleted = Vec::new();
@@ -73,10 +108,10 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn import(name: &ImageName, file: &Path, call: &Call) -> anyhow::Result<()> {
+async fn import(name: &ImageName, file: &Path, defaults: &ImageDefaults, call: &Call) -> anyhow::Result<()> {
     let archive = open(name, file).await?;
     let progress = progress(call.printer, archive.length);
-    let image = call.client.image_import(name, archive, progress).await;
+    let image = call.client.image_import(name, defaults, archive, progress).await;
     call.printer.progress("");
     let image = image?;
     call.printer.data(&image, || image.name.clone())?;

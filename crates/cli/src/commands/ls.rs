@@ -8,7 +8,7 @@ use atoll_client::SandboxFilter;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Call;
+use super::{Call, env};
 use crate::printer::table;
 use crate::{pairs, units};
 
@@ -20,13 +20,20 @@ pub(crate) struct Args {
     /// Only those in this state: running, stopped, crashed, …
     #[arg(long)]
     state: Option<String>,
+    /// Only those that were made of this environment, by id or name.
+    #[arg(long, value_name = "ENVIRONMENT")]
+    environment: Option<String>,
     /// Print ids alone.
     #[arg(long, short)]
     quiet: bool,
 }
 
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
-    let filter = SandboxFilter { labels: args.labels, state: args.state };
+    let environment = match &args.environment {
+        Some(environment) => Some(env::resolve(&call.client, environment).await?),
+        None => None,
+    };
+    let filter = SandboxFilter { labels: args.labels, state: args.state, environment };
     let sandboxes = call.client.sandbox_list_all(&filter).await?;
     if sandboxes.is_empty() && !args.quiet && !call.printer.is_json() {
         call.printer.note("no sandboxes; make one with `atoll create`");

@@ -13,6 +13,7 @@ pub(crate) mod create;
 pub(crate) mod doctor;
 #[cfg(feature = "serve")]
 mod doctor_records;
+pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod get;
@@ -26,6 +27,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod password;
 pub(crate) mod process;
+pub(crate) mod replicate;
 pub(crate) mod resources;
 pub(crate) mod rm;
 pub(crate) mod run;

@@ -1,8 +1,8 @@
-//! Options of `create` and `run` about the sandbox.
+//! Options of commands that make or define sandboxes.
 
 use std::time::Duration;
 
-use atoll_api_types::{CreateSandbox, PublishPort};
+use atoll_api_types::{CommandBody, CreateSandbox, PublishPort};
 
 use crate::{pairs, units};
 
@@ -27,6 +27,9 @@ pub(crate) struct Resources {
     /// Processes and threads at once.
     #[arg(long, value_name = "COUNT")]
     pids: Option<u32>,
+    /// Open files of one process.
+    #[arg(long, value_name = "COUNT")]
+    open_files: Option<u64>,
     /// What it reaches: `none`, or `all` of the Internet but private addresses.
     #[arg(long)]
     network: Option<String>,
@@ -63,15 +66,51 @@ impl Resources {
             memory: self.memory,
             disk: self.disk,
             pids: self.pids,
+            open_files: self.open_files,
             network: self.network,
             capabilities: self.capabilities,
-            read_only_root: self.read_only,
+            read_only_root: self.read_only.then_some(true),
             labels: self.labels.into_iter().collect(),
             ttl_seconds: self.ttl.map(|ttl| ttl.as_secs()),
             on_expiry: self.on_expiry,
             idle_ttl_seconds: self.idle.map(|idle| idle.as_secs()),
-            ports: self.publish,
+            ports: (!self.publish.is_empty()).then_some(self.publish),
             ..CreateSandbox::default()
+        }
+    }
+}
+
+/// What runs in it, and how.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Processes")]
+pub(crate) struct MainProcess {
+    /// Variable of every process; KEY alone takes the value from here; may be given several times.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pairs::variable)]
+    env: Vec<(String, String)>,
+    /// User of its commands, such as `root` or `1000:1000` [default: `agent`, or the image's].
+    #[arg(long, short)]
+    user: Option<String>,
+    /// Folder in which its commands begin [default: the user's home].
+    #[arg(long, short, value_name = "PATH")]
+    workdir: Option<String>,
+    /// Program that gets the command as its arguments.
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Main process; `atoll logs` shows its output. Without it the sandbox waits for `atoll exec`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl MainProcess {
+    /// The same body, with what is about processes.
+    pub(crate) fn add_to(self, body: CreateSandbox) -> CreateSandbox {
+        CreateSandbox {
+            env: self.env.into_iter().collect(),
+            user: self.user,
+            cwd: self.workdir,
+            entrypoint: self.entrypoint.map(|program| vec![program]),
+            command: (!self.command.is_empty()).then_some(CommandBody::Argv(self.command)),
+            ..body
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
 }
 
 async fn chosen(labels: Vec<(String, String)>, client: &Client) -> anyhow::Result<Vec<String>> {
-    let filter = SandboxFilter { labels, state: None };
+    let filter = SandboxFilter { labels, ..SandboxFilter::default() };
     let sandboxes = client.sandbox_list_all(&filter).await.context("cannot list what is to be deleted")?;
     Ok(sandboxes.into_iter().map(|sandbox| sandbox.id).collect())
 }

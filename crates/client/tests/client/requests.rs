@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use atoll_api_types::CreateSandbox;
-use atoll_client::{Archive, Client, ClientError};
+use atoll_client::{Archive, Client, ClientError, ImageDefaults};
 use atoll_types::SandboxId;
 use axum::Router;
 use axum::extract::RawQuery;
@@ -97,7 +97,7 @@ async fn pages_are_followed_to_the_last() {
         _ => "unexpected",
     };
     let server = Server::start(Router::new().route("/sandboxes", get(sandboxes)));
-    let filter = atoll_client::SandboxFilter { labels: vec![("a".into(), "b".into())], state: None };
+    let filter = atoll_client::SandboxFilter { labels: vec![("a".into(), "b".into())], ..Default::default() };
     assert!(Client::new(&server.url(), None).unwrap().sandbox_list_all(&filter).await.unwrap().is_empty());
 }
 
@@ -129,7 +129,10 @@ async fn an_archive_is_sent_whole_with_its_length_and_the_token() {
     let (report, reports) = std::sync::mpsc::channel();
     let client = Client::new(&server.url(), Some("sk_x")).unwrap();
     let progress = Box::new(move |sent| report.send(sent).unwrap());
-    let image = client.image_import(&"debian:12".parse().unwrap(), archive, progress).await.unwrap();
+    let image = client
+        .image_import(&"debian:12".parse().unwrap(), &ImageDefaults::default(), archive, progress)
+        .await
+        .unwrap();
     assert_eq!(image.size_bytes, Some(1_000_000));
     assert_eq!(reports.iter().last(), Some(1_000_000));
 }
@@ -141,6 +144,8 @@ async fn a_file_that_cannot_be_read_is_our_own_error() {
     let folder = tokio::fs::File::open("/").await.unwrap();
     let archive = Archive { reader: Box::new(folder), length: None };
     let client = Client::new(&server.url(), None).unwrap();
-    let result = client.image_import(&"x".parse().unwrap(), archive, Box::new(|_| {})).await;
+    let result = client
+        .image_import(&"x".parse().unwrap(), &ImageDefaults::default(), archive, Box::new(|_| {}))
+        .await;
     assert!(matches!(result, Err(ClientError::Read(_))), "{result:?}");
 }

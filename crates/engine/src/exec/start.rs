@@ -80,7 +80,7 @@ impl Engine {
 
     /// Starts the main process of a sandbox, if it has one; returns once it is written down and runs.
     pub(crate) async fn start_main(&self, sandbox: &SandboxRecord, id: ExecId) -> Result<(), EngineError> {
-        let Some(command) = sandbox.spec.command.clone() else { return Ok(()) };
+        let Some(command) = sandbox.spec.main_command() else { return Ok(()) };
         if self.inner.execs.contains(&id) {
             return Ok(());
         }
@@ -162,7 +162,7 @@ fn start_request(sandbox: &SandboxRecord, id: &ExecId, kind: ExecKind, new: &New
         kind,
         argv: new.spec.command.to_argv(),
         env: environment(sandbox, kind_of_terminal(&new.spec).into_iter().chain(new.spec.env.iter())),
-        cwd: new.spec.cwd.clone(),
+        cwd: new.spec.cwd.clone().or_else(|| sandbox.spec.cwd.clone()),
         user: new.spec.user.clone().unwrap_or_else(|| sandbox.spec.user.clone()),
         timeout: new.spec.timeout_seconds.map(|s| Duration::from_secs(s.into())),
         stdin: new.stdin.clone(),

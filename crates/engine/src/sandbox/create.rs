@@ -7,7 +7,7 @@ use std::time::Duration;
 use atoll_ports::{AuditScope, Lifetime, SandboxRecord};
 use atoll_types::{
     Desired, ErrorCode, GuestUser, ImageName, ImageSource, Observed, OperationKind, SandboxId, SandboxSpec,
-    bounds,
+    SandboxTemplate, bounds,
 };
 use futures_util::StreamExt;
 
@@ -151,7 +151,10 @@ impl Engine {
     pub(crate) async fn resolve(&self, new: NewSandbox) -> Result<SandboxSpec, EngineError> {
         let settings = &self.inner.settings;
         let image = new.image.unwrap_or_else(|| settings.default_image.clone());
-        let source = self.image_source(&image).await?;
+        let source = match new.source {
+            Some(source) => source,
+            None => self.image(&image).await?.0,
+        };
         Ok(SandboxSpec {
             name: new.name,
             image,
@@ -160,7 +163,9 @@ impl Engine {
             limits: new.limits,
             network: new.network,
             env: new.env,
+            entrypoint: new.entrypoint,
             command: new.command,
+            cwd: new.cwd,
             user: new.user.unwrap_or_else(GuestUser::agent),
             capabilities: new.capabilities,
             read_only_root: new.read_only_root,
@@ -169,15 +174,20 @@ impl Engine {
             on_expiry: new.on_expiry,
             idle_seconds: new.idle_seconds.unwrap_or(settings.idle_ttl.as_secs()),
             ports: new.ports,
+            environment: new.environment,
         })
     }
 
-    async fn image_source(&self, image: &ImageName) -> Result<ImageSource, EngineError> {
+    /// What an image's name stands for, and what its sandboxes are where nothing else says.
+    pub(crate) async fn image(
+        &self,
+        image: &ImageName,
+    ) -> Result<(ImageSource, SandboxTemplate), EngineError> {
         if image.is_host() {
-            return Ok(ImageSource::Host);
+            return Ok((ImageSource::Host, SandboxTemplate::default()));
         }
         match self.inner.ports.store.image_get(image).await? {
-            Some(record) => Ok(ImageSource::Unpacked(record.digest)),
+            Some(record) => Ok((ImageSource::Unpacked(record.digest), record.template)),
             None => Err(EngineError::new(
                 ErrorCode::ImageNotFound,
                 format!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atoll_ports::{Page, Role, SandboxFilter, SandboxRecord};
-use atoll_types::{Label, SandboxId, Status, Timestamp};
+use atoll_types::{EnvironmentId, Label, SandboxId, Status, Timestamp};
 
 use super::lifecycle::not_found;
 use crate::records::shown;
@@ -30,11 +30,12 @@ impl Engine {
         &self,
         caller: &Caller,
         labels: Vec<(Label, Label)>,
+        environment: Option<EnvironmentId>,
         status: Option<Status>,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<SandboxView>, EngineError> {
-        let filter = SandboxFilter { owner: Some(caller.user.clone()), labels };
+        let filter = SandboxFilter { owner: Some(caller.user.clone()), labels, environment };
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         let mut cursor = cursor.map(str::to_owned);

@@ -112,7 +112,7 @@ impl Engine {
             name: new.name,
             argv: Vec::new(),
             env: environment(record, std::iter::once(("TERM", new.kind.as_str()))),
-            cwd: new.cwd,
+            cwd: new.cwd.or_else(|| record.spec.cwd.clone()),
             user: new.user.unwrap_or_else(|| record.spec.user.clone()),
             size: new.size.unwrap_or_default(),
             linger: new.linger,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atoll_ports::Role;
 use atoll_testkit::{Fault, Gate, StoreFault, samples};
-use atoll_types::{ErrorCode, ImageName};
+use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
 
 use crate::world::{World, sandbox};
 
@@ -24,7 +24,14 @@ fn content_lives_as_long_as_a_name_or_a_sandbox_stands_for_it() {
     let serve = world.serve();
     let name: ImageName = samples::parse("debian");
     let kept = || world.images.kept.lock().len();
-    let import = |size| serve.run(serve.engine.image_import(&world.caller, name.clone(), archive(size)));
+    let import = |size| {
+        serve.run(serve.engine.image_import(
+            &world.caller,
+            name.clone(),
+            SandboxTemplate::default(),
+            archive(size),
+        ))
+    };
     let first = import(1).unwrap();
     let mut new = sandbox();
     new.image = Some(name.clone());
@@ -46,7 +53,12 @@ fn an_import_that_cannot_be_written_down_keeps_nothing() {
     let world = World::new();
     let serve = world.serve();
     world.store.faults().nth_of("image_put", 1, Fault::Before(StoreFault));
-    let import = serve.engine.image_import(&world.caller, samples::parse("debian"), archive(1));
+    let import = serve.engine.image_import(
+        &world.caller,
+        samples::parse("debian"),
+        SandboxTemplate::default(),
+        archive(1),
+    );
     assert_eq!(serve.run(import).unwrap_err().code, ErrorCode::Unavailable);
     assert!(world.images.kept.lock().is_empty());
 }
@@ -57,12 +69,23 @@ fn a_name_belongs_to_who_imported_it() {
     let serve = world.serve();
     let (other, admin) = (world.user(Role::User), world.user(Role::Admin));
     let name: ImageName = samples::parse("debian");
-    serve.run(serve.engine.image_import(&world.caller, name.clone(), archive(1))).unwrap();
-    let taken = serve.run(serve.engine.image_import(&other, name.clone(), archive(2))).unwrap_err();
+    serve
+        .run(serve.engine.image_import(&world.caller, name.clone(), SandboxTemplate::default(), archive(1)))
+        .unwrap();
+    let taken = serve
+        .run(serve.engine.image_import(&other, name.clone(), SandboxTemplate::default(), archive(2)))
+        .unwrap_err();
     assert_eq!(taken.code, ErrorCode::Forbidden);
     let theirs = serve.run(serve.engine.image_delete(&other, &name)).unwrap_err();
     assert_eq!(theirs.code, ErrorCode::Forbidden);
-    let host = serve.run(serve.engine.image_import(&admin, samples::parse("host"), archive(1))).unwrap_err();
+    let host = serve
+        .run(serve.engine.image_import(
+            &admin,
+            samples::parse("host"),
+            SandboxTemplate::default(),
+            archive(1),
+        ))
+        .unwrap_err();
     assert_eq!(host.code, ErrorCode::InvalidRequest);
     let mut new = sandbox();
     new.image = Some(samples::parse("nothing"));
@@ -76,12 +99,18 @@ fn content_of_an_import_that_died_before_its_record_is_removed() {
     let world = World::new();
     let kept = {
         let serve = world.serve();
-        let import = serve.engine.image_import(&world.caller, samples::parse("kept"), archive(1));
+        let import = serve.engine.image_import(
+            &world.caller,
+            samples::parse("kept"),
+            SandboxTemplate::default(),
+            archive(1),
+        );
         let kept = serve.run(import).unwrap().digest;
         world.store.faults().nth_of("image_put", 1, Fault::Wait(Gate::closed()));
         let (engine, caller) = (serve.engine.clone(), world.caller.clone());
-        let _dies = serve
-            .start(async move { engine.image_import(&caller, samples::parse("lost"), archive(2)).await });
+        let _dies = serve.start(async move {
+            engine.image_import(&caller, samples::parse("lost"), SandboxTemplate::default(), archive(2)).await
+        });
         serve.pass(Duration::from_secs(1));
         assert_eq!(world.images.kept.lock().len(), 2);
         // While it goes on nobody takes its content away.

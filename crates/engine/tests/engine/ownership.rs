@@ -65,7 +65,7 @@ fn another_users_sandbox_is_as_one_that_is_missing() {
     let missing = answers(&serve, &other, &SandboxId::random(), &run, &job);
     assert_eq!(answers(&serve, &other, &id, &run, &job), missing);
     assert!(missing.iter().all(|a| a.as_ref().is_some_and(|(code, _)| *code == ErrorCode::SandboxNotFound)));
-    let page = serve.run(serve.engine.sandbox_list(&other, vec![], None, None, 10)).unwrap();
+    let page = serve.run(serve.engine.sandbox_list(&other, vec![], None, None, None, 10)).unwrap();
     assert!(page.items.is_empty());
     // An admin may do all of it.
     let admin = world.user(Role::Admin);

@@ -370,7 +370,9 @@ pub(crate) fn sandbox() -> NewSandbox {
         limits: Limits::default(),
         network: Network::None,
         env: EnvVars::default(),
+        entrypoint: Vec::new(),
         command: None,
+        cwd: None,
         user: None,
         capabilities: Capabilities::Standard,
         read_only_root: false,
@@ -379,6 +381,8 @@ pub(crate) fn sandbox() -> NewSandbox {
         on_expiry: OnExpiry::Delete,
         idle_seconds: Some(0),
         ports: Vec::new(),
+        source: None,
+        environment: None,
     }
 }
 

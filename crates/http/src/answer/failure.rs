@@ -189,6 +189,10 @@ impl ApiFailure {
             | ErrorCode::CrossDevice
             | ErrorCode::UserNotFound
             | ErrorCode::FileOperationFailed
+            | ErrorCode::EnvironmentNotFound
+            | ErrorCode::EnvironmentVersionNotFound
+            | ErrorCode::EnvironmentInUse
+            | ErrorCode::EnvironmentChanged
             | ErrorCode::Internal
             | ErrorCode::JobNotFound
             | ErrorCode::AccountNotFound => None,

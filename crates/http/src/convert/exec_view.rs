@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::words::{exec_status, output_stream};
 
-pub(super) fn command_view(command: &Command) -> CommandBody {
+pub(crate) fn command_view(command: &Command) -> CommandBody {
     match command {
         Command::Shell(line) => CommandBody::Line(line.clone()),
         Command::Argv(argv) => CommandBody::Argv(argv.clone()),

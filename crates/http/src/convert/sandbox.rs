@@ -2,67 +2,98 @@
 
 use std::collections::BTreeMap;
 
-use atoll_api_types::CreateSandbox;
-use atoll_engine::NewSandbox;
+use atoll_api_types::{CommandBody, CreateSandbox, Definition, ReplicateSandbox};
+use atoll_engine::Base;
 use atoll_types::{
-    Capabilities, EnvVars, GuestUser, ImageName, Label, Labels, Limits, Network, OnExpiry, RuntimeKind,
-    SandboxName, bounds,
+    Capabilities, Command, EnvVars, GuestPath, GuestUser, ImageName, Label, Labels, Network, OnExpiry,
+    RuntimeKind, SandboxName, SandboxTemplate, bounds,
 };
 
+use super::environment::environment_id;
 use super::exec::command;
 use super::port::ports;
 use crate::answer::ApiFailure;
 use crate::extract::Problems;
 
-/// The checked body of `POST /sandboxes`, and how many to make.
-pub(crate) fn new_sandbox(body: CreateSandbox) -> Result<(NewSandbox, Option<u32>), ApiFailure> {
+/// A checked body of `POST /sandboxes`.
+#[derive(Debug)]
+pub(crate) struct NewSandboxBody {
+    pub(crate) name: Option<SandboxName>,
+    /// What the rest is laid over.
+    pub(crate) base: Base,
+    pub(crate) template: SandboxTemplate,
+    /// How many to make.
+    pub(crate) count: Option<u32>,
+}
+
+/// The checked body of `POST /sandboxes`.
+pub(crate) fn new_sandbox(mut body: CreateSandbox) -> Result<NewSandboxBody, ApiFailure> {
     let mut problems = Problems::default();
     let p = &mut problems;
     let count = p.within("count", body.count, &(1..=bounds::COUNT_MAX));
-    let limits = limits(p, &body);
-    let env = p.check("env", EnvVars::new(body.env));
-    let ports = ports(p, &body.ports);
-    let new = NewSandbox {
-        name: p.parse::<SandboxName>("name", body.name),
-        image: p.parse::<ImageName>("image", body.image),
-        runtime: p
-            .word("runtime", body.runtime.as_deref(), &[("native", RuntimeKind::Native)])
-            .unwrap_or(RuntimeKind::Native),
-        limits,
-        network: p
-            .word("network", body.network.as_deref(), &[("none", Network::None), ("all", Network::All)])
-            .unwrap_or(Network::None),
-        env: env.unwrap_or_default(),
-        command: body.command.and_then(|body| p.check("command", command(body))),
-        user: p.parse::<GuestUser>("user", body.user),
-        capabilities: p.word("capabilities", body.capabilities.as_deref(), CAPABILITIES).unwrap_or_default(),
-        read_only_root: body.read_only_root,
-        labels: labels(p, body.labels),
-        ttl_seconds: p.within("ttlSeconds", body.ttl_seconds, &(1..=bounds::TTL_SECONDS_MAX)),
-        on_expiry: p.word("onExpiry", body.on_expiry.as_deref(), ON_EXPIRY).unwrap_or_default(),
-        idle_seconds: p.within("idleTtlSeconds", body.idle_ttl_seconds, &(0..=bounds::TTL_SECONDS_MAX)),
-        ports,
+    let name = p.parse::<SandboxName>("name", body.name.take());
+    let version = p.within("environmentVersion", body.environment_version, &(1..=u32::MAX));
+    if version.is_some() && body.environment_id.is_none() {
+        p.add("environmentVersion", "is only with environmentId");
+    }
+    let base = match environment_id(p, "environmentId", body.environment_id.take()) {
+        Some(id) => Base::Environment { id, version },
+        None => Base::Defaults,
     };
-    problems.finish(Some((new, count)))
+    let template = template(p, body.into_definition());
+    problems.finish(Some(NewSandboxBody { name, base, template, count }))
 }
 
+/// The checked body of `POST /sandboxes/{id}/replicate`.
+pub(crate) fn replicated(
+    mut body: ReplicateSandbox,
+) -> Result<(Option<SandboxName>, SandboxTemplate), ApiFailure> {
+    let mut problems = Problems::default();
+    let name = problems.parse::<SandboxName>("name", body.name.take());
+    let template = template(&mut problems, body.into_definition());
+    problems.finish(Some((name, template)))
+}
+
+/// What is checked of a definition; what is wrong is noted, and left out.
+pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
+    let mib = |p: &mut Problems, field, value, least, most| {
+        p.within(field, value, &(least..=most)).map(|mib: u64| mib << 20)
+    };
+    SandboxTemplate {
+        image: p.parse::<ImageName>("image", asked.image),
+        runtime: p.word("runtime", asked.runtime.as_deref(), &[("native", RuntimeKind::Native)]),
+        memory_bytes: mib(p, "memory", asked.memory, bounds::MEMORY_MIB_MIN, bounds::MEMORY_MIB_MAX),
+        cpu_millis: cpu_millis(p, asked.cpu),
+        pids: p.within("pids", asked.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX)),
+        disk_bytes: mib(p, "disk", asked.disk, bounds::DISK_MIB_MIN, bounds::DISK_MIB_MAX),
+        open_files: p.within("openFiles", asked.open_files, &(bounds::OPEN_FILES_MIN..=bounds::OPEN_FILES)),
+        network: p.word("network", asked.network.as_deref(), NETWORKS),
+        env: p.check("env", EnvVars::new(asked.env)).unwrap_or_default(),
+        entrypoint: asked.entrypoint.and_then(|argv| entrypoint(p, argv)),
+        command: asked.command.and_then(|body: CommandBody| p.check("command", command(body))),
+        cwd: p.parse::<GuestPath>("cwd", asked.cwd),
+        user: p.parse::<GuestUser>("user", asked.user),
+        capabilities: p.word("capabilities", asked.capabilities.as_deref(), CAPABILITIES),
+        read_only_root: asked.read_only_root,
+        labels: labels(p, asked.labels),
+        ttl_seconds: p.within("ttlSeconds", asked.ttl_seconds, &(1..=bounds::TTL_SECONDS_MAX)),
+        on_expiry: p.word("onExpiry", asked.on_expiry.as_deref(), ON_EXPIRY),
+        idle_seconds: p.within("idleTtlSeconds", asked.idle_ttl_seconds, &(0..=bounds::TTL_SECONDS_MAX)),
+        ports: asked.ports.map(|asked| ports(p, &asked)),
+    }
+}
+
+const NETWORKS: &[(&str, Network)] = &[("none", Network::None), ("all", Network::All)];
 const CAPABILITIES: &[(&str, Capabilities)] =
     &[("standard", Capabilities::Standard), ("none", Capabilities::None)];
 const ON_EXPIRY: &[(&str, OnExpiry)] = &[("delete", OnExpiry::Delete), ("stop", OnExpiry::Stop)];
 
-fn limits(problems: &mut Problems, body: &CreateSandbox) -> Limits {
-    let usual = Limits::default();
-    let memory = problems.within("memory", body.memory, &(bounds::MEMORY_MIB_MIN..=bounds::MEMORY_MIB_MAX));
-    let disk = problems.within("disk", body.disk, &(bounds::DISK_MIB_MIN..=bounds::DISK_MIB_MAX));
-    Limits {
-        memory_bytes: memory.map_or(usual.memory_bytes, |mib| mib << 20),
-        cpu_millis: cpu_millis(problems, body.cpu).unwrap_or(usual.cpu_millis),
-        pids: problems
-            .within("pids", body.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX))
-            .unwrap_or(usual.pids),
-        disk_bytes: disk.map_or(usual.disk_bytes, |mib| mib << 20),
-        open_files: usual.open_files,
+/// A program with arguments, or an empty list: none.
+fn entrypoint(problems: &mut Problems, argv: Vec<String>) -> Option<Vec<String>> {
+    if argv.is_empty() {
+        return Some(argv);
     }
+    problems.check("entrypoint", Command::argv(argv)).map(|checked| checked.to_argv())
 }
 
 /// Thousandths of a core of cores. Not a number is within no bounds.

@@ -24,9 +24,12 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         memory_bytes: spec.limits.memory_bytes,
         disk_bytes: spec.limits.disk_bytes,
         pids: spec.limits.pids,
+        open_files: spec.limits.open_files,
         network: words::network(spec.network).to_owned(),
         env: spec.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        entrypoint: spec.entrypoint,
         command: spec.command.as_ref().map(command_view),
+        cwd: spec.cwd.map(Into::into),
         user: spec.user.to_string(),
         capabilities: words::capabilities(spec.capabilities).to_owned(),
         read_only_root: spec.read_only_root,
@@ -38,5 +41,7 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         created_at: record.created_at.to_rfc3339(),
         started_at: record.started_at.map(Timestamp::to_rfc3339),
         ports,
+        environment_version: spec.environment.as_ref().map(|environment| environment.version),
+        environment_id: spec.environment.map(|environment| environment.id.into()),
     }
 }

@@ -8,8 +8,8 @@ mod query_values;
 
 pub(crate) use json::{Json, content_length, discard, discard_within};
 pub(crate) use path::{
-    ApiKeyPath, ExecPath, ImagePath, InvitationPath, JobPath, Path, SandboxPath, SessionPath, TerminalPath,
-    UserPath,
+    ApiKeyPath, EnvironmentPath, EnvironmentVersionPath, ExecPath, ImagePath, InvitationPath, JobPath, Path,
+    SandboxPath, SessionPath, TerminalPath, UserPath,
 };
 pub(crate) use problem::Problems;
 pub(crate) use query::{PageQuery, Query, page_bounds};

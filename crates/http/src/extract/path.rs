@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use atoll_types::{
-    ApiKeyId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SessionId, TerminalName, UserId,
+    ApiKeyId, EnvironmentId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SessionId,
+    TerminalName, UserId,
 };
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -36,6 +37,10 @@ fn absent(code: ErrorCode) -> ApiFailure {
         ErrorCode::ExecNotFound => "this sandbox has no such exec; GET /sandboxes/{id}/execs lists them",
         ErrorCode::JobNotFound => {
             "this sandbox has no such background job; GET /sandboxes/{id}/background lists them"
+        }
+        ErrorCode::EnvironmentNotFound => "there is no such environment; GET /environments lists yours",
+        ErrorCode::EnvironmentVersionNotFound => {
+            "the environment has no such version; GET /environments/{id}/versions lists them"
         }
         ErrorCode::ApiKeyNotFound => "there is no such API key; GET /api-keys lists yours",
         ErrorCode::SessionNotFound => "there is no such session; GET /auth/sessions lists yours",
@@ -181,6 +186,43 @@ impl FromPath for JobPath {
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         let id = param(params, "id", ErrorCode::SandboxNotFound)?;
         Ok(Self { id, job_id: param(params, "job_id", Self::ABSENT)? })
+    }
+}
+
+/// `/environments/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct EnvironmentPath {
+    /// Id of the environment.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: EnvironmentId,
+}
+
+impl FromPath for EnvironmentPath {
+    const ABSENT: ErrorCode = ErrorCode::EnvironmentNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/environments/{id}/versions/{version}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct EnvironmentVersionPath {
+    /// Id of the environment.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: EnvironmentId,
+    /// Number of the version, from 1.
+    pub(crate) version: u32,
+}
+
+impl FromPath for EnvironmentVersionPath {
+    const ABSENT: ErrorCode = ErrorCode::EnvironmentVersionNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let id = param(params, "id", ErrorCode::EnvironmentNotFound)?;
+        Ok(Self { id, version: param(params, "version", Self::ABSENT)? })
     }
 }
 

@@ -21,8 +21,7 @@ pub(crate) async fn list_images(
     let is_first = cursor.is_none();
     let mut page = Page::of(api.engine().image_list(cursor.as_deref(), limit).await?, image_view);
     if is_first {
-        let host =
-            Image { name: ImageName::HOST.to_owned(), digest: None, size_bytes: None, created_at: None };
+        let host = Image { name: ImageName::HOST.to_owned(), ..Image::default() };
         page.items.insert(0, host);
     }
     Ok(page)

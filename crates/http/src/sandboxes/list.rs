@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::Api;
 use crate::access::Authenticated;
 use crate::answer::{ApiFailure, Page};
-use crate::convert::sandbox_view;
+use crate::convert::{environment_id, sandbox_view};
 use crate::extract::{Problems, Query, page_bounds};
 
 /// Which sandboxes.
@@ -22,6 +22,8 @@ pub(crate) struct ListQuery {
     /// Only with this label, `key=value`; may be given several times.
     #[serde(default)]
     label: Vec<String>,
+    /// Only those that were made of this environment, in any version.
+    environment: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,
     /// Items of a page, 1 to 1000.
@@ -41,8 +43,10 @@ pub(crate) async fn list_sandboxes(
     let states = Status::ALL.map(|status| (status.as_str(), status));
     let state = problems.word("query.state", query.state.as_deref(), &states);
     let labels = labels(&mut problems, &query.label);
-    let (labels, state) = problems.finish(Some((labels, state)))?;
-    let page = api.engine().sandbox_list(&caller, labels, state, cursor.as_deref(), limit).await?;
+    let environment = environment_id(&mut problems, "query.environment", query.environment);
+    let (labels, state, environment) = problems.finish(Some((labels, state, environment)))?;
+    let page =
+        api.engine().sandbox_list(&caller, labels, environment, state, cursor.as_deref(), limit).await?;
     Ok(Page::of(page, sandbox_view))
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod pause;
+pub(crate) mod replicate;
 pub(crate) mod restart;
 pub(crate) mod resume;
 pub(crate) mod start;

@@ -105,6 +105,15 @@ fn table() -> Vec<Route> {
         route(post.clone(), "/sandboxes/{id}/restart", None, Absent),
         route(post.clone(), "/sandboxes/{id}/keepalive", None, Absent),
         route(get.clone(), "/sandboxes/{id}/logs", None, Absent),
+        route(post.clone(), "/sandboxes/{id}/replicate", None, Absent),
+        route(post.clone(), "/environments", Some(json!({"name": "e"})), Own),
+        route(get.clone(), "/environments", None, Own),
+        route(get.clone(), "/environments/{id}", None, Absent),
+        route(Method::PUT, "/environments/{id}", Some(json!({})), Absent),
+        route(get.clone(), "/environments/{id}/versions", None, Absent),
+        route(get.clone(), "/environments/{id}/versions/{version}", None, Absent),
+        route(get.clone(), "/environments/{id}/versions/diff", None, Absent),
+        route(delete.clone(), "/environments/{id}", None, Absent),
         route(post.clone(), "/sandboxes/{id}/exec", Some(json!({"command": "true"})), Absent),
         route(get.clone(), "/sandboxes/{id}/execs", None, Absent),
         route(get.clone(), "/sandboxes/{id}/execs/{exec_id}", None, Absent),
@@ -199,6 +208,7 @@ struct Things {
     /// Of the server, where an admin made them.
     account: String,
     invitation: String,
+    environment: String,
 }
 
 impl Things {
@@ -216,8 +226,10 @@ impl Things {
         let job = owner.post(&format!("/sandboxes/{sandbox}/background"), new).await;
         let job = job.data()["id"].as_str().unwrap().to_owned();
         let session = owner.get("/auth/sessions").await.data()[0]["id"].as_str().unwrap().to_owned();
+        let (_, environment) = owner.environment(json!({"name": "mine"})).await;
         let none = "0000000000000000".to_owned();
-        Self { sandbox, exec, job, key, session, image, account: none.clone(), invitation: none }
+        let (account, invitation) = (none.clone(), none);
+        Self { sandbox, exec, job, key, session, image, account, invitation, environment }
     }
 
     /// With what only an admin makes.
@@ -234,6 +246,7 @@ impl Things {
             ("/auth/sessions", &self.session),
             ("/admin/users", &self.account),
             ("/admin/invitations", &self.invitation),
+            ("/environments", &self.environment),
         ];
         let kind = kinds.into_iter().find(|(kind, _)| route.path.starts_with(kind));
         let id = kind.map_or(&self.sandbox, |(_, id)| id);
@@ -243,7 +256,8 @@ impl Things {
             .replace("{exec_id}", &self.exec)
             .replace("{job_id}", &self.job)
             .replace("{user}", "0123456789abcdef")
-            .replace("{name}", &self.image);
+            .replace("{name}", &self.image)
+            .replace("{version}", "1");
         match route.path {
             "/images" => format!("{path}?name=theirs"),
             "/sandboxes/{id}/stream" => format!("{path}?exec_id={}", self.exec),
@@ -338,7 +352,14 @@ async fn another_user_finds_nothing() {
             Others::Own => {
                 let answer = call(other, &route, &path).await;
                 let shown = answer.body.to_string();
-                let mine = [&things.sandbox, &things.exec, &things.job, &things.key, &things.session];
+                let mine = [
+                    &things.sandbox,
+                    &things.exec,
+                    &things.job,
+                    &things.key,
+                    &things.session,
+                    &things.environment,
+                ];
                 assert!(!mine.iter().any(|id| shown.contains(*id)), "{name}: {shown}");
             }
             Others::Absent if is_socket(route.path) => {

@@ -7,6 +7,7 @@ mod accounts;
 mod admin;
 mod audit;
 mod compatibility;
+mod environments;
 mod events;
 mod execs;
 mod files;

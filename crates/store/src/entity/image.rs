@@ -4,7 +4,7 @@ use atoll_ports::{ImageRecord, StoreError};
 use atoll_types::Timestamp;
 use sea_orm::entity::prelude::*;
 
-use crate::error::{Columns, sql_number};
+use crate::error::{Columns, sql_json, sql_number};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -16,6 +16,7 @@ pub struct Model {
     pub size_bytes: i64,
     pub owner_id: String,
     pub created_at: i64,
+    pub template: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -35,6 +36,12 @@ impl TryFrom<Model> for ImageRecord {
             size_bytes: COLUMNS.number("size_bytes", row.size_bytes)?,
             owner: COLUMNS.parse("owner_id", &row.owner_id)?,
             created_at: Timestamp::from_unix_ms(row.created_at),
+            template: row
+                .template
+                .as_deref()
+                .map(|text| COLUMNS.json("template", text))
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }
@@ -49,6 +56,7 @@ impl TryFrom<&ImageRecord> for Model {
             size_bytes: sql_number("add an image", image.size_bytes)?,
             owner_id: image.owner.to_string(),
             created_at: image.created_at.as_unix_ms(),
+            template: Some(sql_json("add an image", &image.template)?),
         })
     }
 }

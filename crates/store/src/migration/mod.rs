@@ -6,6 +6,7 @@ mod m0003_paused;
 mod m0004_jobs;
 mod m0005_host_ports;
 mod m0007_access;
+mod m0008_environments;
 mod m0009_audit_and_quotas;
 mod m0010_prepared;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_jobs::Jobs),
             Box::new(m0005_host_ports::HostPorts),
             Box::new(m0007_access::Access),
+            Box::new(m0008_environments::Environments),
             Box::new(m0009_audit_and_quotas::AuditAndQuotas),
             Box::new(m0010_prepared::Prepared),
         ]

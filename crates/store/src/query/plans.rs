@@ -2,10 +2,12 @@
 
 use atoll_ports::{AuditFilter, ExecFilter, SandboxFilter};
 use atoll_testkit::samples;
-use atoll_types::{ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
+use atoll_types::{EnvironmentId, ExecKind, ExecStatus, NodeId, SandboxId, Timestamp, UserId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::{api_keys, audit, exec_writes, execs, images, invitations, jobs, sandboxes, sessions, users};
+use super::{
+    api_keys, audit, environments, exec_writes, execs, images, invitations, jobs, sandboxes, sessions, users,
+};
 use crate::SqliteStore;
 use crate::cursor::Place;
 
@@ -19,11 +21,16 @@ async fn plan(store: &SqliteStore, statement: Statement) -> Vec<String> {
 fn sandbox_lists(after: Option<&Place>) -> Vec<Statement> {
     let labels: Vec<_> = samples::labels(&[("a", "1"), ("b", "2")]).into_iter().collect();
     let owner = Some(UserId::random());
+    let environment = Some(EnvironmentId::random());
+    let none = SandboxFilter::default;
     let filters = [
-        SandboxFilter::default(),
-        SandboxFilter { owner: owner.clone(), labels: Vec::new() },
-        SandboxFilter { owner: None, labels: labels.clone() },
-        SandboxFilter { owner, labels },
+        none(),
+        SandboxFilter { owner: owner.clone(), ..none() },
+        SandboxFilter { labels: labels.clone(), ..none() },
+        SandboxFilter { environment: environment.clone(), ..none() },
+        SandboxFilter { owner: owner.clone(), environment: environment.clone(), ..none() },
+        SandboxFilter { owner: owner.clone(), labels: labels.clone(), ..none() },
+        SandboxFilter { owner, labels, environment },
     ];
     filters.iter().map(|filter| sandboxes::list_statement(filter, after.cloned(), 10)).collect()
 }
@@ -68,6 +75,8 @@ async fn no_list_scans_or_sorts() {
         statements.push(users::list_statement(after.clone(), 10));
         statements.push(invitations::list_statement(after.clone(), 10));
         statements.push(images::list_statement(after.clone(), 10));
+        statements.push(environments::list_statement(&UserId::random(), after.clone(), 10));
+        statements.push(environments::versions_statement(&EnvironmentId::random(), after.clone(), 10));
         statements.extend(audit_lists(after.as_ref()));
     }
     for statement in statements {

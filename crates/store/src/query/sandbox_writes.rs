@@ -77,20 +77,21 @@ fn changing(action: &'static str, record: &SandboxRecord) -> Result<[Value; 17],
 }
 
 fn insert_statement(record: &SandboxRecord, uid_slot: u32) -> Result<Statement, StoreError> {
-    let fixed: [Value; 7] = [
+    let fixed: [Value; 8] = [
         record.id.as_str().into(),
         record.owner.as_str().into(),
         record.node.as_str().into(),
         i64::from(uid_slot).into(),
         sql_json(ADD, &record.spec)?.into(),
         digest(&record.spec.source).into(),
+        record.spec.environment.as_ref().map(|environment| environment.id.to_string()).into(),
         record.created_at.as_unix_ms().into(),
     ];
-    let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, created_at, \
+    let sql = "INSERT INTO sandboxes (generation, id, owner_id, node_id, uid_slot, spec, image_digest, environment_id, created_at, \
         desired, observed, operation_id, operation_kind, operation_step, operation_attempts, operation_started_at, \
         stop_reason, failure, lifetime_boot_id, lifetime_deadline_boot_ms, lifetime_left_ms, started_at, boot_id, \
         desired_paused, observed_paused, host_ports) \
-        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = fixed.into_iter().chain(changing(ADD, record)?);
     Ok(Statement::from_sql_and_values(sea_orm::DbBackend::Sqlite, sql, values))
 }
@@ -115,6 +116,12 @@ pub(crate) async fn insert(
     db: &impl ConnectionTrait,
     record: SandboxRecord,
 ) -> Result<SandboxRecord, StoreError> {
+    if let Some(environment) = &record.spec.environment {
+        let found = super::environments::version(db, &environment.id, environment.version).await?;
+        if found.is_none() {
+            return Err(StoreError::Absent { what: "environment" });
+        }
+    }
     let uid_slot = free_slot(db, &record.node).await?;
     insert_at(db, record, uid_slot).await
 }

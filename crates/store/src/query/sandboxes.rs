@@ -42,6 +42,10 @@ pub(crate) fn list_statement(filter: &SandboxFilter, after: Option<Place>, limit
         sql += " AND s.owner_id = ?";
         values.push(owner.as_str().into());
     }
+    if let Some(environment) = &filter.environment {
+        sql += " AND s.environment_id = ?";
+        values.push(environment.as_str().into());
+    }
     if let Some(after) = after {
         sql += &format!(" AND ({at}, {id}) < (?, ?)");
         values.extend([after.created_at.into(), after.id.into()]);

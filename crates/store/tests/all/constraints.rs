@@ -1,6 +1,6 @@
 //! Rows that no code of ours would write are refused by the tables themselves.
 
-use atoll_ports::{AccountStore as _, Durability, Store, StoreError};
+use atoll_ports::{AccountStore as _, Durability, EnvironmentStore as _, Store, StoreError};
 use atoll_testkit::samples;
 use atoll_types::NodeId;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -37,6 +37,9 @@ async fn impossible_rows_are_refused() {
 
     let waiting = samples::job(&second.id);
     store.job_insert(&waiting).await.unwrap();
+
+    let environment = samples::environment(&user.id);
+    store.environment_insert(&environment).await.unwrap();
 
     let mut db = raw(&dir).await;
     let job = |set: &str| format!("UPDATE jobs SET {set} WHERE id = '{}'", waiting.id);
@@ -85,6 +88,13 @@ async fn impossible_rows_are_refused() {
             "operation_id = 'aaaaaaaaaaaaaaaa', operation_kind = 'fly', operation_step = 0, \
                  operation_attempts = 0, operation_started_at = 0",
         ),
+        sandbox(&format!("environment_id = '{}'", environment.id)),
+        "UPDATE environments SET owner_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
+        "UPDATE environments SET name = ''".to_owned(),
+        "UPDATE environments SET version = 0".to_owned(),
+        "UPDATE environment_versions SET template = '{'".to_owned(),
+        "UPDATE environment_versions SET version = 0".to_owned(),
+        "UPDATE environment_versions SET environment_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
         sandbox("lifetime_boot_id = 'b', lifetime_left_ms = 1"),
         running("status = 'exited'"),
         running("exit_code = 0"),

@@ -40,10 +40,22 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
     store.close().await.unwrap();
     let path = dir.path().join("atoll.db");
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-    for column in ["host_ports", "observed_paused", "desired_paused", "boot_id"] {
+    raw.execute("DROP INDEX sandboxes_environment").await.unwrap();
+    for column in ["environment_id", "host_ports", "observed_paused", "desired_paused", "boot_id"] {
         raw.execute(AssertSqlSafe(format!("ALTER TABLE sandboxes DROP COLUMN {column}"))).await.unwrap();
     }
-    let tables = ["jobs", "audit", "audit_trims", "quotas", "egress", "prepared", "sessions", "invitations"];
+    let tables = [
+        "jobs",
+        "audit",
+        "audit_trims",
+        "quotas",
+        "egress",
+        "prepared",
+        "sessions",
+        "invitations",
+        "environment_versions",
+        "environments",
+    ];
     for table in tables {
         raw.execute(AssertSqlSafe(format!("DROP TABLE {table}"))).await.unwrap();
     }
@@ -51,6 +63,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
         "DROP INDEX users_list",
         "ALTER TABLE users DROP COLUMN disabled_at",
         "ALTER TABLE api_keys DROP COLUMN scopes",
+        "ALTER TABLE images DROP COLUMN template",
     ] {
         raw.execute(drop).await.unwrap();
     }

@@ -30,7 +30,7 @@ fn publishing(ports: &[(u32, u16)]) -> CreateSandbox {
     let ports = ports
         .iter()
         .map(|(container, host)| PublishPort { container: *container, host: Some((*host).into()) });
-    CreateSandbox { ports: ports.collect(), ..CreateSandbox::default() }
+    CreateSandbox { ports: Some(ports.collect()), ..CreateSandbox::default() }
 }
 
 /// A port that is free at this moment.

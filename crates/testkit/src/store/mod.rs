@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod environments;
 mod execs;
 mod images;
 mod jobs;
@@ -20,8 +21,8 @@ use atoll_ports::{
     StoreError, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Email, ExecId, ImageDigest, ImageName, InvitationId, JobId, NodeId, QuotaOverride, SandboxId,
-    SessionId, Timestamp, UserId,
+    ApiKeyId, Email, EnvironmentId, ExecId, ImageDigest, ImageName, InvitationId, JobId, NodeId,
+    QuotaOverride, SandboxId, SessionId, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 
@@ -57,6 +58,7 @@ struct Tables {
     audit_last: HashMap<NodeId, u64>,
     sessions: HashMap<SessionId, SessionRecord>,
     invitations: HashMap<InvitationId, InvitationRecord>,
+    environments: HashMap<EnvironmentId, environments::Stored>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine

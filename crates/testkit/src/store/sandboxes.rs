@@ -15,6 +15,12 @@ impl Tables {
         if self.sandboxes.contains_key(&record.id) {
             return Err(StoreError::Conflict { what: "sandbox id" });
         }
+        if let Some(environment) = &record.spec.environment {
+            let stored = self.environments.get(&environment.id);
+            if !stored.is_some_and(|(_, all)| all.iter().any(|v| v.version == environment.version)) {
+                return Err(StoreError::Absent { what: "environment" });
+            }
+        }
         let uid_slot = self.free_slot(&record.node).ok_or(StoreError::NoUidSlot)?;
         let stored = SandboxRecord { uid_slot, generation: 1, ..record.clone() };
         self.sandboxes.insert(stored.id.clone(), stored.clone());
@@ -40,6 +46,10 @@ impl Tables {
     ) -> Result<Page<SandboxRecord>, StoreError> {
         let fits = |s: &&SandboxRecord| {
             filter.owner.as_ref().is_none_or(|owner| *owner == s.owner)
+                && filter
+                    .environment
+                    .as_ref()
+                    .is_none_or(|id| s.spec.environment.as_ref().is_some_and(|e| e.id == *id))
                 && filter.labels.iter().all(|(k, v)| s.spec.labels.get(k) == Some(v))
         };
         let found = self.sandboxes.values().filter(fits).cloned().collect();

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod environments;
 mod execs;
 mod images;
 mod jobs;
@@ -48,6 +49,9 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     audit::goes_with_a_write(&*open().await).await;
     audit::trims(&*open().await).await;
     audit::execs(&*open().await).await;
+    environments::insert_and_update(&*open().await).await;
+    environments::lists(&*open().await).await;
+    environments::remove(&*open().await).await;
     open().await.check().await.unwrap();
 }
 

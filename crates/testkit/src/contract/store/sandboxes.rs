@@ -154,7 +154,7 @@ pub(super) async fn lists(store: &dyn Store) {
             owner.is_none_or(|o| *o == s.owner) && labels.iter().all(|(k, v)| s.spec.labels.get(k) == Some(v))
         };
         let expected: Vec<_> = all.iter().filter(fits).cloned().collect();
-        let filter = SandboxFilter { owner: owner.cloned(), labels: labels.clone() };
+        let filter = SandboxFilter { owner: owner.cloned(), labels: labels.clone(), environment: None };
         for limit in [1, 2, 7, 100] {
             assert_eq!(listed(store, &filter, limit).await, expected, "{filter:?} in pages of {limit}");
         }

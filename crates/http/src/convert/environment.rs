@@ -1,0 +1,92 @@
+//! Environments: to make, and as they are shown.
+
+use atoll_api_types as api;
+use atoll_ports::{EnvironmentRecord, EnvironmentVersion};
+use atoll_types::{EnvironmentId, EnvironmentName, PublishPort, SandboxTemplate};
+
+use super::exec_view::command_view;
+use super::sandbox::template;
+use super::words;
+use crate::answer::ApiFailure;
+use crate::extract::Problems;
+
+/// The checked body of `POST /environments`.
+pub(crate) fn new_environment(
+    body: api::EnvironmentBody,
+) -> Result<(EnvironmentName, SandboxTemplate), ApiFailure> {
+    let mut problems = Problems::default();
+    let name = problems.parse::<EnvironmentName>("name", Some(body.name.clone()));
+    let template = template(&mut problems, body.into_definition());
+    problems.finish(name.map(|name| (name, template)))
+}
+
+/// The checked body of `PUT /environments/{id}`.
+pub(crate) fn next_version(
+    body: api::UpdateEnvironment,
+) -> Result<(Option<EnvironmentName>, SandboxTemplate), ApiFailure> {
+    let mut problems = Problems::default();
+    let name = problems.parse::<EnvironmentName>("name", body.name.clone());
+    let template = template(&mut problems, body.into_definition());
+    problems.finish(Some((name, template)))
+}
+
+/// An id in a field.
+pub(crate) fn environment_id(
+    problems: &mut Problems,
+    field: &str,
+    text: Option<String>,
+) -> Option<EnvironmentId> {
+    let id = text?.parse().map_err(|_| "must be the id of an environment: GET /environments lists yours");
+    problems.check(field, id)
+}
+
+/// An environment as it is shown.
+pub(crate) fn environment_view(record: EnvironmentRecord) -> api::Environment {
+    api::Environment {
+        id: record.id.into(),
+        name: record.name.into(),
+        version: record.version,
+        created_at: record.created_at.to_rfc3339(),
+        updated_at: record.updated_at.to_rfc3339(),
+        definition: definition(record.template),
+    }
+}
+
+/// A version as it is shown.
+pub(crate) fn version_view(version: EnvironmentVersion) -> api::EnvironmentVersion {
+    api::EnvironmentVersion {
+        version: version.version,
+        created_at: version.created_at.to_rfc3339(),
+        definition: definition(version.template),
+    }
+}
+
+/// A definition as a request would write it.
+fn definition(template: SandboxTemplate) -> api::Definition {
+    let port = |port: PublishPort| api::PublishPort {
+        container: port.container.get().into(),
+        host: port.host.map(|host| host.get().into()),
+    };
+    api::Definition {
+        image: template.image.map(Into::into),
+        runtime: template.runtime.map(|runtime| words::runtime(runtime).to_owned()),
+        cpu: template.cpu_millis.map(|millis| f64::from(millis) / 1_000.0),
+        memory: template.memory_bytes.map(|bytes| bytes >> 20),
+        disk: template.disk_bytes.map(|bytes| bytes >> 20),
+        pids: template.pids,
+        open_files: template.open_files,
+        network: template.network.map(|network| words::network(network).to_owned()),
+        env: template.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        entrypoint: template.entrypoint,
+        command: template.command.as_ref().map(command_view),
+        cwd: template.cwd.map(Into::into),
+        user: template.user.map(Into::into),
+        capabilities: template.capabilities.map(|word| words::capabilities(word).to_owned()),
+        read_only_root: template.read_only_root,
+        labels: template.labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+        ttl_seconds: template.ttl_seconds,
+        on_expiry: template.on_expiry.map(|word| words::on_expiry(word).to_owned()),
+        idle_ttl_seconds: template.idle_seconds,
+        ports: template.ports.map(|ports| ports.into_iter().map(port).collect()),
+    }
+}
