@@ -46,6 +46,7 @@ pub(crate) async fn api(tasks: &Tasks, ready: watch::Receiver<bool>) -> Router {
         terminals: Arc::new(agents.clone()),
         agents: Arc::new(agents),
         files: Arc::new(FakeFiles::default()),
+        seal: Arc::new(atoll_testkit::keyring()),
         host_ports: Arc::new(FakeHostPorts::default()),
         exec_logs: Arc::new(FakeExecLogs::new()),
         clock,

@@ -17,6 +17,7 @@ mod job;
 mod log;
 mod metrics;
 mod sandbox;
+mod secret;
 mod terminal;
 mod unique;
 mod usage;
@@ -40,6 +41,7 @@ pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
 pub use sandbox::{CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
+pub use secret::{RotatedMasterKey, Secret, SecretBody};
 pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,
     TerminalControl,

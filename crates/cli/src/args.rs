@@ -102,6 +102,10 @@ pub(crate) enum Command {
     Job(commands::job::Args),
     /// Define, list and change environments: named, versioned definitions of sandboxes.
     Env(commands::env::Args),
+    /// Set, name and remove secrets of an environment.
+    Secret(commands::secret::Args),
+    /// Run this installation: for the role admin.
+    Admin(commands::admin::Args),
     /// Make another sandbox like one, but for what is given.
     Replicate(Box<commands::replicate::Args>),
     /// Make, list and remove API keys.

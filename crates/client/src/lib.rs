@@ -17,6 +17,7 @@ mod health;
 mod images;
 mod jobs;
 mod sandboxes;
+mod secrets;
 mod stream;
 mod terminal;
 mod transport;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use atoll_types::SandboxId;
 
 use crate::finding::{Finding, Kind, Severity, Target};
-use crate::records::{Recorded, Records};
+use crate::records::{LostSecrets, Recorded, Records};
 use crate::world::{GroupOwner, Process, Program, Root, Traces, World};
 
 /// Everything that is not as the records say, worst first.
@@ -22,6 +22,7 @@ pub fn examine(world: &World, records: &Records) -> Vec<Finding> {
         }
     }
     findings.extend(missing(world, records));
+    findings.extend(records.lost_secrets.iter().map(unreadable));
     findings.extend(shared_slots(world));
     findings.extend(parts(world));
     findings.extend(storage(world, records));
@@ -131,6 +132,16 @@ fn missing(world: &World, records: &Records) -> Vec<Finding> {
     let severity = if sees { Severity::Leak } else { Severity::Idle };
     let problem = "the record says that it runs, and no process does";
     running.map(|(id, _)| found(severity, Kind::Record, id, problem, Target::Nothing)).collect()
+}
+
+/// Secrets whose master key is lost: nothing on the host can mend that.
+fn unreadable(lost: &LostSecrets) -> Finding {
+    let (secrets, environments) = (lost.secrets, lost.environments);
+    let problem = format!(
+        "{secrets} secrets of {environments} environments are sealed with this master key, which the server does not have: \
+         put it back (SECRETS_MASTER_KEY, or serve/keys/master), or set the secrets again"
+    );
+    leak(Kind::MasterKey, &lost.key, problem, Target::Nothing)
 }
 
 /// Two sandboxes that run with the same user ids can touch each other's processes.

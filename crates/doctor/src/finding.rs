@@ -37,6 +37,8 @@ pub enum Kind {
     NetworkNamespace,
     /// A table of the host's packet filter.
     FirewallRules,
+    /// A master key that is not here, and sealed secrets.
+    MasterKey,
 }
 
 /// Whether it is wrong.

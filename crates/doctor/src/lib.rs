@@ -26,5 +26,5 @@ pub use doctor::{Doctor, DoctorError, Report};
 pub use examine::examine;
 pub use finding::{Finding, Kind, Severity, Target};
 pub use fix::FixError;
-pub use records::{Recorded, Records};
+pub use records::{LostSecrets, Recorded, Records};
 pub use world::{Group, GroupOwner, LoopDevice, Part, Process, Program, Root, Traces, World};

@@ -20,4 +20,17 @@ pub struct Records {
     pub sandboxes: BTreeMap<SandboxId, Recorded>,
     /// Images.
     pub images: BTreeSet<ImageDigest>,
+    /// Secrets that a master key sealed which the server does not have.
+    pub lost_secrets: Vec<LostSecrets>,
+}
+
+/// Secrets that nobody can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostSecrets {
+    /// Id of the master key.
+    pub key: String,
+    /// How many.
+    pub secrets: u64,
+    /// Of how many environments.
+    pub environments: u64,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_ports::{
-    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Runtime, RuntimeEvent, Store, TerminalLink,
+    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Runtime, RuntimeEvent, Seal, Store, TerminalLink,
 };
 use atoll_tasks::{Group, Kind, Tasks};
 use atoll_types::Timestamp;
@@ -57,6 +57,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Ports of the host.
     pub host_ports: Arc<dyn HostPorts>,
+    /// The master keys.
+    pub seal: Arc<dyn Seal>,
 }
 
 /// Every use-case. A cheap clone.
@@ -92,6 +94,8 @@ pub(crate) struct Inner {
     /// Shared by imports from before their content is there until their record is; whoever removes content that has no
     /// record is alone.
     pub(crate) image_content: RwLock<()>,
+    /// Held by whoever rotates the master key.
+    pub(crate) rotation: tokio::sync::Mutex<()>,
     /// Mutations that a request began; shutdown waits for them.
     pub(crate) operations: Group,
     /// Drains of execs; cut at shutdown, taken up again at the next start.
@@ -132,6 +136,7 @@ impl Engine {
             sessions: SessionCache::default(),
             accounts: Accounts::default(),
             image_content: RwLock::default(),
+            rotation: tokio::sync::Mutex::default(),
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),

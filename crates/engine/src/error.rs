@@ -84,6 +84,20 @@ impl From<atoll_ports::StoreError> for EngineError {
     }
 }
 
+impl From<atoll_ports::SealError> for EngineError {
+    fn from(error: atoll_ports::SealError) -> Self {
+        use atoll_ports::SealError;
+        match &error {
+            SealError::UnknownKey { .. } => Self::new(ErrorCode::SecretUnreadable, error.to_string()),
+            SealError::Broken => Self::new(ErrorCode::Internal, "a sealed record is broken").because(error),
+            SealError::Keep(_) => {
+                Self::new(ErrorCode::Unavailable, "the master keys could not be kept: try again")
+                    .because(error)
+            }
+        }
+    }
+}
+
 impl From<atoll_ports::RuntimeError> for EngineError {
     fn from(error: atoll_ports::RuntimeError) -> Self {
         use atoll_ports::RuntimeError;

@@ -28,6 +28,7 @@ mod quota;
 mod reconcile;
 mod records;
 mod sandbox;
+mod secret;
 mod terminal;
 mod timers;
 mod views;
@@ -41,6 +42,7 @@ pub use events::{Event, EventFeed};
 pub use files::SandboxFiles;
 pub use history::{Resolution, UsagePoint};
 pub use quota::{QuotaView, UsageView, Used};
+pub use secret::Rotated;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
     Caller, CountsView, ExecEvents, ExecView, HealthView, Invite, JobView, KeyHolder, LogLineView, LogLines,

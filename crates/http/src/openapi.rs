@@ -4,8 +4,8 @@ use atoll_api_types::{
     Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey,
     CreatedInvitation, CreatedSandboxes, Deleted, Environment, EnvironmentDiff, EnvironmentVersion, Event,
     Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Invitation, Job,
-    LogLine, Logs, Metrics, MetricsHistory, Probe, Sandbox, Session, Terminal, TerminalCommand,
-    TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    LogLine, Logs, Metrics, MetricsHistory, Probe, RotatedMasterKey, Sandbox, Secret, Session, Terminal,
+    TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -101,8 +101,10 @@ fn register_responses(components: &mut Components) {
         Metrics,
         MetricsHistory,
         Probe,
+        RotatedMasterKey,
         Sandbox,
         Session,
+        Secret,
         Terminal,
         TerminalCommand,
         TerminalControl,

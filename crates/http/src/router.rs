@@ -89,6 +89,9 @@ fn protected() -> OpenApiRouter<Api> {
             environments::update::update_environment,
             environments::delete::delete_environment
         ))
+        .routes(routes!(environments::secrets::set_secret, environments::secrets::list_secrets))
+        .routes(routes!(environments::secrets::delete_secret))
+        .routes(routes!(environments::secrets::rotate_master_key))
         .routes(routes!(environments::versions::list_environment_versions))
         .routes(routes!(environments::version::get_environment_version))
         .routes(routes!(environments::diff::diff_environment_versions))

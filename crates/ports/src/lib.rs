@@ -16,6 +16,8 @@ mod prepared;
 mod quota;
 mod records;
 mod runtime;
+mod seal;
+mod secrets;
 mod store;
 mod terminal;
 
@@ -40,6 +42,8 @@ pub use records::{
 pub use runtime::{
     FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
+pub use seal::{Seal, SealError};
+pub use secrets::{SecretRecord, SecretStore};
 pub use store::{
     Cas, Durability, ExecFilter, PAGE_ITEMS_MAX, Page, SandboxFilter, Store, StoreError, UID_SLOTS,
 };

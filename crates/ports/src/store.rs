@@ -8,7 +8,7 @@ use atoll_types::{
 
 use crate::{
     AccountStore, ApiKeyRecord, AuditStore, EnvironmentStore, ExecOutcome, ExecRecord, ImageRecord,
-    JobRecord, PreparedStore, QuotaStore, SandboxRecord, UserRecord,
+    JobRecord, PreparedStore, QuotaStore, SandboxRecord, SecretStore, UserRecord,
 };
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
@@ -105,7 +105,15 @@ pub enum StoreError {
 /// not have happened.
 #[async_trait]
 pub trait Store:
-    AccountStore + AuditStore + EnvironmentStore + PreparedStore + QuotaStore + std::fmt::Debug + Send + Sync
+    AccountStore
+    + AuditStore
+    + EnvironmentStore
+    + PreparedStore
+    + QuotaStore
+    + SecretStore
+    + std::fmt::Debug
+    + Send
+    + Sync
 {
     /// Adds an account. The very first one may be made an admin by the caller.
     async fn user_insert(&self, user: &UserRecord) -> Result<(), StoreError>;

@@ -18,5 +18,5 @@ pub mod programs;
 mod report;
 mod serve;
 
-pub use config::{AuthMode, Config, ConfigError, KEYS, Key, LogFormat, Secret, ServeArgs};
+pub use config::{AuthMode, Config, ConfigError, KEYS, Key, LogFormat, MasterKeys, Secret, ServeArgs};
 pub use serve::serve;

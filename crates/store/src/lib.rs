@@ -31,9 +31,10 @@ mod prepared;
 mod query;
 mod reader;
 mod reserve;
+mod secrets;
 mod store;
 mod words;
 mod writer;
 
 pub use open::{OpenError, SqliteStore};
-pub use reader::Reader;
+pub use reader::{Reader, SealedBy};

@@ -8,7 +8,18 @@ use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 
 use crate::open::{BUSY_TIMEOUT, OpenError, failed, open_pool};
-use crate::query::{images, prepared, sandboxes};
+use crate::query::{images, prepared, sandboxes, secrets};
+
+/// Secrets that one master key has sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBy {
+    /// Id of the key, in hexadecimal digits.
+    pub key: String,
+    /// How many secrets.
+    pub secrets: u64,
+    /// Of how many environments.
+    pub environments: u64,
+}
 
 /// Records of one page: a few pages for every sandbox that a machine holds.
 const PAGE_RECORDS: u32 = 500;
@@ -56,6 +67,14 @@ impl Reader {
     /// When the database fails.
     pub async fn prepared(&self) -> Result<Vec<PreparedRecord>, StoreError> {
         if prepared::is_there(&self.0).await? { prepared::list(&self.0).await } else { Ok(Vec::new()) }
+    }
+
+    /// How many secrets, of how many environments, each master key has sealed; by the key's id in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the database fails, or its tables are of another release.
+    pub async fn sealed_by(&self) -> Result<Vec<SealedBy>, StoreError> {
+        secrets::sealed_by(&self.0).await
     }
 
     /// Every image.

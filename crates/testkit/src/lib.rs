@@ -12,6 +12,7 @@ mod files;
 mod host_ports;
 mod runtime;
 pub mod samples;
+mod seal;
 mod store;
 
 pub use agents::{FakeAgents, Script};
@@ -21,4 +22,5 @@ pub use faults::{Fault, Faults, Gate};
 pub use files::FakeFiles;
 pub use host_ports::FakeHostPorts;
 pub use runtime::FakeRuntime;
+pub use seal::keyring;
 pub use store::{FakeStore, StoreFault};

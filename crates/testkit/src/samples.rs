@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use atoll_ports::{
     ApiKeyRecord, EnvironmentRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord, JobRecord, Role,
-    SandboxRecord, SessionRecord, UserRecord,
+    SandboxRecord, SecretRecord, SessionRecord, UserRecord,
 };
 use atoll_types::{
     ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
@@ -179,6 +179,20 @@ pub fn environment(owner: &UserId) -> EnvironmentRecord {
         name: parse("web"),
         version: 1,
         template: SandboxTemplate { cpu_millis: Some(500), ..SandboxTemplate::default() },
+        created_at,
+        updated_at: created_at,
+    }
+}
+
+/// A secret, sealed by nobody: different each time.
+#[must_use]
+pub fn secret(environment: &EnvironmentId, name: &str) -> SecretRecord {
+    let created_at = now();
+    let sealed = ExecId::random().as_str().repeat(2).into_bytes();
+    SecretRecord {
+        environment: environment.clone(),
+        name: parse(name),
+        sealed,
         created_at,
         updated_at: created_at,
     }

@@ -163,6 +163,10 @@ codes! {
     EnvironmentInUse = "environment_in_use", 409;
     /// The environment was changed at the same moment; look at it and try again.
     EnvironmentChanged = "environment_changed", 409;
+    /// The environment has no such secret.
+    SecretNotFound = "secret_not_found", 404;
+    /// A secret of the sandbox's environment cannot be opened: its master key is not here. Set it again, or put the key back.
+    SecretUnreadable = "secret_unreadable", 409;
     /// There is no such background job in this sandbox.
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.

@@ -20,6 +20,7 @@ mod port;
 mod quota;
 mod sandbox;
 mod scope;
+mod secret;
 mod terminal;
 mod time;
 
@@ -46,5 +47,6 @@ pub use sandbox::{
     StopReason,
 };
 pub use scope::{Scope, ScopeError, Scopes};
+pub use secret::{SecretName, SecretValue};
 pub use terminal::{TerminalKind, TerminalName, TerminalSize};
 pub use time::{BootTime, Timestamp};

@@ -52,6 +52,10 @@ pub mod bounds {
     pub const ENVIRONMENTS_MAX: u64 = 100;
     /// Most versions of an environment: one a day for three years; more is a program that should use overrides.
     pub const ENVIRONMENT_VERSIONS_MAX: u32 = 1_000;
+    /// Longest name of a secret, in bytes: a variable's name that people still read.
+    pub const SECRET_NAME_BYTES_MAX: usize = 128;
+    /// Longest value of a secret, in bytes: a chain of certificates with its key; the kernel takes a variable of 128 KiB.
+    pub const SECRET_BYTES_MAX: usize = 32 << 10;
     /// Most sandboxes that one request makes.
     pub const COUNT_MAX: u32 = 100;
     /// Most sandboxes of one kind that are kept ready: each is 1 MiB of memory and a range of user ids, and a burst of more is

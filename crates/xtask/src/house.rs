@@ -27,6 +27,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-exec-log", Layer(4)),
     ("atoll-clock", Layer(4)),
     ("atoll-host-ports", Layer(4)),
+    ("atoll-seal", Layer(4)),
     ("atoll-runtime-native", Layer(4)),
     ("atoll-agent-client", Layer(4)),
     ("atoll-engine", Layer(5)),
@@ -70,6 +71,7 @@ pub(crate) const KEPT: &[Kept] = &[
         rooms: &["atoll-api-types", "atoll-http"],
         reason: "the schema is made from the bodies and the routes only",
     },
+    Kept { family: "aws-lc-rs", rooms: &["atoll-seal"], reason: "keys are handled in one place" },
     Kept {
         family: "tonic",
         rooms: &["atoll-agent-protocol", "atoll-agent-client", "atoll-agent"],

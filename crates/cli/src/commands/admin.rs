@@ -1,14 +1,12 @@
 //! `atoll admin`
 
-use std::process::ExitCode;
-use std::time::Duration;
-
-use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, Invitation};
-use atoll_types::{InvitationId, UserId};
-
 use super::{Call, admin_audit, admin_quota, listing, login, ls};
 use crate::failure::advised;
 use crate::{terminal, units};
+use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, Invitation};
+use atoll_types::{InvitationId, UserId};
+use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,6 +16,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    /// Make another master key, where the server keeps it, and seal every secret with the one that counts.
+    RotateKey,
     /// Check the audit log.
     Audit {
         #[command(subcommand)]
@@ -113,6 +113,21 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Audit { action } => return admin_audit::run(action, call).await,
         Action::Quota { action } => return admin_quota::run(action, call).await,
+        Action::RotateKey => {
+            let rotated = call.client.master_key_rotate().await?;
+            call.printer.data(&rotated, || {
+                format!(
+                    "{} secrets are sealed anew, with the master key {}",
+                    rotated.resealed, rotated.key_id
+                )
+            })?;
+            if rotated.unreadable > 0 {
+                call.printer.note(&format!(
+                    "{} secrets cannot be opened, since their master key is not here: set them again",
+                    rotated.unreadable
+                ));
+            }
+        }
         Action::User { action } => user(action, call).await?,
         Action::Invite { email, role, expires } => {
             let expires_in_seconds = Some(expires.as_secs());

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
-use atoll_doctor::{Recorded, Records};
+use atoll_doctor::{LostSecrets, Recorded, Records};
 use atoll_ports::SandboxRecord;
-use atoll_store::Reader;
+use atoll_store::{Reader, SealedBy};
 use atoll_types::{Desired, ImageDigest, ImageSource, Observed, SandboxId};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ use crate::printer::Printer;
 /// Folder of serve and its database in the data folder.
 const SERVE_FOLDER: &str = "serve";
 const DATABASE: &str = "atoll.db";
+/// Ids of the master keys that the server has.
+const MASTER_KEYS: &str = "master-keys";
 /// Longest list of records in bytes: a hundred bytes for each of more sandboxes than there are ranges of user ids.
 const RECORDS_BYTES_MAX: u64 = 64 << 20;
 
@@ -31,6 +33,15 @@ const RECORDS_BYTES_MAX: u64 = 64 << 20;
 struct Printed {
     sandboxes: Vec<PrintedSandbox>,
     images: Vec<ImageDigest>,
+    lost_secrets: Vec<PrintedSecrets>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PrintedSecrets {
+    key: String,
+    secrets: u64,
+    environments: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +84,7 @@ pub(super) fn read(data_dir: &Path) -> anyhow::Result<Records> {
     Ok(Records {
         sandboxes: printed.sandboxes.into_iter().map(recorded).collect(),
         images: printed.images.into_iter().collect(),
+        lost_secrets: printed.lost_secrets.into_iter().map(lost).collect(),
     })
 }
 
@@ -87,14 +99,18 @@ pub(super) fn print(data_dir: &Path, printer: Printer) -> anyhow::Result<ExitCod
         Err(error) if error.kind() == ErrorKind::NotFound => Printed::default(),
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(query(&database))?
+            runtime.block_on(query(&database, &folder.join(MASTER_KEYS)))?
         }
     };
     printer.data(&printed, || serde_json::to_string(&printed).unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn query(database: &Path) -> anyhow::Result<Printed> {
+fn lost(PrintedSecrets { key, secrets, environments }: PrintedSecrets) -> LostSecrets {
+    LostSecrets { key, secrets, environments }
+}
+
+async fn query(database: &Path, master_keys: &Path) -> anyhow::Result<Printed> {
     let reader = Reader::open(database).await?;
     let sandboxes = reader.sandboxes().await?;
     let mut images: Vec<_> = reader.images().await?.into_iter().map(|image| image.digest).collect();
@@ -105,7 +121,17 @@ async fn query(database: &Path) -> anyhow::Result<Printed> {
     // One that is made ahead is being made or removed at any time: that it does not run means nothing.
     let prepared =
         prepared.iter().map(|p| PrintedSandbox { id: p.id.clone(), uid_slot: p.uid_slot, running: false });
-    Ok(Printed { sandboxes: sandboxes.iter().map(printed).chain(prepared).collect(), images })
+    // What the server had at its last start, by ids that tell nothing of the keys.
+    let here = fs::read_to_string(master_keys).unwrap_or_default();
+    let sealed = reader.sealed_by().await?.into_iter();
+    let lost = sealed.filter(|sealed| !here.lines().any(|id| id == sealed.key));
+    let lost_secrets =
+        lost.map(|SealedBy { key, secrets, environments }| PrintedSecrets { key, secrets, environments });
+    Ok(Printed {
+        sandboxes: sandboxes.iter().map(printed).chain(prepared).collect(),
+        images,
+        lost_secrets: lost_secrets.collect(),
+    })
 }
 
 fn digest(source: &ImageSource) -> Option<ImageDigest> {

@@ -31,6 +31,7 @@ pub(crate) mod replicate;
 pub(crate) mod resources;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod secret;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod session;

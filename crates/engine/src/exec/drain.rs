@@ -35,7 +35,7 @@ pub(super) enum Outcome {
         seq: u64,
     },
     Lost(String),
-    Refused(AgentError),
+    Refused(EngineError),
     /// serve stops: nothing is decided, the next one goes on.
     Cut,
 }
@@ -126,9 +126,16 @@ impl Engine {
     async fn start_and_drain(
         &self,
         live: &Arc<LiveExec>,
-        start: StartExec,
+        mut start: StartExec,
         token: &CancellationToken,
     ) -> (Outcome, bool) {
+        let own = &live.record.spec.env;
+        let given = unless_over(live, token, self.add_secrets(live.sandbox(), own, &mut start.env)).await;
+        match given {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return (Outcome::Refused(error), false),
+            Err(outcome) => return (outcome, false),
+        }
         let started = unless_over(live, token, self.start_on_agent(live, start)).await;
         match started {
             Ok(Ok(stream)) => {
@@ -143,7 +150,7 @@ impl Engine {
                 live.update(|p| p.started = true);
                 self.drain_logged(live, broken(), token).await
             }
-            Ok(Err(error)) => (Outcome::Refused(error), false),
+            Ok(Err(error)) => (Outcome::Refused(error.into()), false),
             Err(outcome) => (outcome, false),
         }
     }

@@ -30,9 +30,8 @@ impl Engine {
             }
             Outcome::Lost(why) => (ExecStatus::Lost, None, last_seq, Some(why), None),
             Outcome::Refused(error) => {
-                let text = error.to_string();
-                let refused = EngineError::from(error);
-                (ExecStatus::Failed, None, last_seq, Some(text.clone()), Some((refused.code, text)))
+                let EngineError { code, message, .. } = error;
+                (ExecStatus::Failed, None, last_seq, Some(message.clone()), Some((code, message)))
             }
         };
         let clock = &self.inner.ports.clock;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atoll_lifecycle::{Decision, Request, decide};
 use atoll_ports::{OpenTerminal, SandboxRecord, TerminalAttached, TerminalKey, TerminalStream};
-use atoll_types::{GuestPath, GuestUser, SandboxId, TerminalKind, TerminalName, TerminalSize};
+use atoll_types::{EnvVars, GuestPath, GuestUser, SandboxId, TerminalKind, TerminalName, TerminalSize};
 
 use super::failed;
 use crate::exec::environment;
@@ -108,10 +108,12 @@ impl Engine {
         record: &SandboxRecord,
         new: NewTerminal,
     ) -> Result<(TerminalKey, bool), EngineError> {
+        let mut env = environment(record, std::iter::once(("TERM", new.kind.as_str())));
+        self.add_secrets(&record.id, &EnvVars::default(), &mut env).await?;
         let open = OpenTerminal {
             name: new.name,
             argv: Vec::new(),
-            env: environment(record, std::iter::once(("TERM", new.kind.as_str()))),
+            env,
             cwd: new.cwd.or_else(|| record.spec.cwd.clone()),
             user: new.user.unwrap_or_else(|| record.spec.user.clone()),
             size: new.size.unwrap_or_default(),

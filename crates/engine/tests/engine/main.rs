@@ -20,6 +20,7 @@ mod ports;
 mod quotas;
 mod reconcile;
 mod recovery;
+mod secrets;
 mod sessions;
 mod shutdown;
 mod speed;

@@ -16,6 +16,7 @@ use atoll_ports::{
     AgentLink, ExecLogs, Images, ImagesError, Imported, PreparedStore as _, Role, Runtime as _,
     SandboxRecord, Store,
 };
+use atoll_seal::Keyring;
 use atoll_tasks::Tasks;
 use atoll_testkit::{
     FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock, samples,
@@ -78,6 +79,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) images: Arc<FakeImages>,
     pub(crate) host_ports: FakeHostPorts,
+    pub(crate) seal: Arc<Keyring>,
     pub(crate) settings: Settings,
     pub(crate) caller: Caller,
     began_ms: u64,
@@ -106,6 +108,7 @@ impl World {
             clock,
             images: Arc::default(),
             host_ports: FakeHostPorts::default(),
+            seal: Arc::new(atoll_testkit::keyring()),
             settings: Settings { quota: ROOM, keeps_history: false, ..Settings::defaults(node) },
             caller: new_user(&store, Role::User),
             store,
@@ -129,6 +132,7 @@ impl World {
             exec_logs: Arc::new(self.logs.clone()),
             clock: Arc::clone(&self.clock) as Arc<_>,
             host_ports: Arc::new(self.host_ports.clone()),
+            seal: Arc::clone(&self.seal) as Arc<_>,
         }
     }
 

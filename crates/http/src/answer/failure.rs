@@ -189,6 +189,8 @@ impl ApiFailure {
             | ErrorCode::CrossDevice
             | ErrorCode::UserNotFound
             | ErrorCode::FileOperationFailed
+            | ErrorCode::SecretNotFound
+            | ErrorCode::SecretUnreadable
             | ErrorCode::EnvironmentNotFound
             | ErrorCode::EnvironmentVersionNotFound
             | ErrorCode::EnvironmentInUse

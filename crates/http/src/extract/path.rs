@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use atoll_types::{
-    ApiKeyId, EnvironmentId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SessionId,
-    TerminalName, UserId,
+    ApiKeyId, EnvironmentId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SecretName,
+    SessionId, TerminalName, UserId,
 };
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -39,6 +39,9 @@ fn absent(code: ErrorCode) -> ApiFailure {
             "this sandbox has no such background job; GET /sandboxes/{id}/background lists them"
         }
         ErrorCode::EnvironmentNotFound => "there is no such environment; GET /environments lists yours",
+        ErrorCode::SecretNotFound => {
+            "the environment has no such secret; GET /environments/{id}/secrets lists their names"
+        }
         ErrorCode::EnvironmentVersionNotFound => {
             "the environment has no such version; GET /environments/{id}/versions lists them"
         }
@@ -223,6 +226,27 @@ impl FromPath for EnvironmentVersionPath {
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         let id = param(params, "id", ErrorCode::EnvironmentNotFound)?;
         Ok(Self { id, version: param(params, "version", Self::ABSENT)? })
+    }
+}
+
+/// `/environments/{id}/secrets/{key}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SecretPath {
+    /// Id of the environment.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: EnvironmentId,
+    /// Name of the secret.
+    #[param(value_type = String, example = "API_KEY")]
+    pub(crate) key: SecretName,
+}
+
+impl FromPath for SecretPath {
+    const ABSENT: ErrorCode = ErrorCode::SecretNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let id = param(params, "id", ErrorCode::EnvironmentNotFound)?;
+        Ok(Self { id, key: param(params, "key", Self::ABSENT)? })
     }
 }
 

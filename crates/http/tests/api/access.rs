@@ -111,6 +111,10 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/environments/{id}", None, Absent),
         route(Method::PUT, "/environments/{id}", Some(json!({})), Absent),
         route(get.clone(), "/environments/{id}/versions", None, Absent),
+        route(post.clone(), "/environments/{id}/secrets", Some(json!({"key": "A", "value": "b"})), Absent),
+        route(get.clone(), "/environments/{id}/secrets", None, Absent),
+        route(delete.clone(), "/environments/{id}/secrets/{key}", None, Absent),
+        route(post.clone(), "/admin/master-key/rotate", None, Forbidden),
         route(get.clone(), "/environments/{id}/versions/{version}", None, Absent),
         route(get.clone(), "/environments/{id}/versions/diff", None, Absent),
         route(delete.clone(), "/environments/{id}", None, Absent),
@@ -257,7 +261,8 @@ impl Things {
             .replace("{job_id}", &self.job)
             .replace("{user}", "0123456789abcdef")
             .replace("{name}", &self.image)
-            .replace("{version}", "1");
+            .replace("{version}", "1")
+            .replace("{key}", "A");
         match route.path {
             "/images" => format!("{path}?name=theirs"),
             "/sandboxes/{id}/stream" => format!("{path}?exec_id={}", self.exec),

@@ -110,6 +110,7 @@ impl Server {
             exec_logs: Arc::new(FakeExecLogs::new()),
             clock: clock.clone(),
             host_ports: Arc::new(host_ports.clone()),
+            seal: Arc::new(atoll_testkit::keyring()),
         };
         let settings = Settings {
             signup_open: !options.signup_closed,

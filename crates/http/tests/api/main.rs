@@ -20,6 +20,7 @@ mod logs;
 mod metrics;
 mod openapi;
 mod sandboxes;
+mod secrets;
 mod sessions;
 mod single_user;
 mod streams;

@@ -131,6 +131,12 @@ pub const KEYS: &[Key] = &[
         "made, and kept in the data folder",
         "Secret that signs tokens, at least 32 bytes.",
     ),
+    secret(
+        "secretsMasterKey",
+        &["ATOLL_SECRETS_MASTER_KEY", "SECRETS_MASTER_KEY"],
+        "made, and kept in the data folder",
+        "Master key of secrets, 32 bytes in base64; after commas older ones, which only open.",
+    ),
     key(
         "defaultImage",
         &["ATOLL_DEFAULT_IMAGE"],

@@ -19,4 +19,4 @@ pub use error::ConfigError;
 pub(crate) use file::{CONTENT_VARIABLE, ConfigFile};
 pub(crate) use gather::gather;
 pub use keys::{KEYS, Key};
-pub use parse::{AuthMode, Config, LogFormat, Secret};
+pub use parse::{AuthMode, Config, LogFormat, MasterKeys, Secret};

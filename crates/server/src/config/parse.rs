@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atoll_http::RateLimits;
+use atoll_seal::MasterKey;
 use atoll_types::{Email, ImageName, PoolSize, Quota};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -53,6 +54,15 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// The master keys that seal secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterKeys {
+    /// Seals.
+    pub first: MasterKey,
+    /// Open what they sealed.
+    pub others: Vec<MasterKey>,
+}
+
 /// Who is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
@@ -90,6 +100,7 @@ pub struct Config {
     pub admin_email: Option<Email>,
     pub admin_password: Option<Secret>,
     pub jwt_secret: Option<Secret>,
+    pub master_keys: Option<MasterKeys>,
     pub default_image: ImageName,
     pub idle_ttl: Duration,
     pub quota: Quota,
@@ -140,6 +151,11 @@ impl Gathered {
             })?,
             admin_password: self.optional("adminPassword", "at least 8 characters", password)?,
             jwt_secret: self.optional("jwtSecret", "at least 32 bytes", jwt_secret)?,
+            master_keys: self.optional(
+                "secretsMasterKey",
+                "32 bytes in base64, or several such separated by commas",
+                master_keys,
+            )?,
             default_image: self.required("defaultImage", "the name of an image", |text| text.parse().ok())?,
             idle_ttl: self.required("idleTtl", DURATION, long)?,
             quota: self.quota()?,
@@ -289,6 +305,12 @@ fn password(text: &str) -> Option<Secret> {
 
 fn jwt_secret(text: &str) -> Option<Secret> {
     (text.len() >= SECRET_BYTES_MIN).then(|| Secret(text.to_owned()))
+}
+
+fn master_keys(text: &str) -> Option<MasterKeys> {
+    let mut keys = text.split(',').map(str::parse);
+    let first = keys.next()?.ok()?;
+    Some(MasterKeys { first, others: keys.collect::<Result<_, _>>().ok()? })
 }
 
 fn log_level(text: &str) -> Option<String> {

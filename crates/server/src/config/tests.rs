@@ -136,6 +136,8 @@ fn secrets_are_never_shown() {
         .unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains(long) && !shown.contains("hunter2"), "{shown}");
+    let wrong = refused("", &[("SECRETS_MASTER_KEY", secret)], &[]);
+    assert!(wrong.contains("32 bytes in base64") && !wrong.contains(secret), "{wrong}");
     assert!(KEYS.iter().filter(|key| key.is_secret()).all(|key| key.flag.is_none()));
 }
 

@@ -22,6 +22,12 @@ impl Folder {
         Self(folder)
     }
 
+    /// Another handle of it.
+    pub(super) fn again(&self) -> Result<Self, InnerError> {
+        let source = |source| InnerError::File { action: "open", name: "the folder of serve", source };
+        self.0.try_clone().map(Self).map_err(source)
+    }
+
     /// A path to something in it, for libraries that want one.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd())).join(name)

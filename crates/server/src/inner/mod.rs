@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod identity;
 mod logging;
+mod master_keys;
 mod metrics;
 mod request_log;
 mod run;

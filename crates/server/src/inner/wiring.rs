@@ -20,7 +20,7 @@ use super::InnerError;
 use super::error::SettingsError;
 use super::folder::Folder;
 use super::request_log::RequestFiles;
-use super::{account, identity, metrics};
+use super::{account, identity, master_keys, metrics};
 use crate::config::{AuthMode, Config};
 use crate::report;
 
@@ -67,6 +67,7 @@ pub(super) async fn parts(
         exec_logs: Arc::new(exec_logs.clone()),
         clock: Arc::new(SystemClock::new()?),
         host_ports: Arc::new(TcpHostPorts::new(config.host)),
+        seal: Arc::new(master_keys::keyring(folder, config.master_keys.as_ref())?),
     };
     let engine = Engine::new(ports, settings(config, node), tasks);
     Ok(Parts { store, engine, exec_logs, launcher })

@@ -9,6 +9,7 @@ mod m0007_access;
 mod m0008_environments;
 mod m0009_audit_and_quotas;
 mod m0010_prepared;
+mod m0010_secrets;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_access::Access),
             Box::new(m0008_environments::Environments),
             Box::new(m0009_audit_and_quotas::AuditAndQuotas),
+            Box::new(m0010_secrets::Secrets),
             Box::new(m0010_prepared::Prepared),
         ]
     }

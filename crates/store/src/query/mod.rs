@@ -12,6 +12,7 @@ pub(crate) mod prepared;
 mod quotas;
 pub(crate) mod sandbox_writes;
 pub(crate) mod sandboxes;
+pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

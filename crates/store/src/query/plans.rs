@@ -6,7 +6,8 @@ use atoll_types::{EnvironmentId, ExecKind, ExecStatus, NodeId, SandboxId, Timest
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::{
-    api_keys, audit, environments, exec_writes, execs, images, invitations, jobs, sandboxes, sessions, users,
+    api_keys, audit, environments, exec_writes, execs, images, invitations, jobs, sandboxes, secrets,
+    sessions, users,
 };
 use crate::SqliteStore;
 use crate::cursor::Place;
@@ -61,6 +62,8 @@ async fn no_list_scans_or_sorts() {
         sandboxes::list_node_statement(&node),
         execs::list_running_statement(&node),
         jobs::list_node_statement(&node),
+        secrets::list_statement(&EnvironmentId::random()),
+        secrets::list_all_statement(None, 10),
         exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
         exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),
         sessions::crowded_statement("x", 10),

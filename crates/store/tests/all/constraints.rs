@@ -1,6 +1,8 @@
 //! Rows that no code of ours would write are refused by the tables themselves.
 
-use atoll_ports::{AccountStore as _, Durability, EnvironmentStore as _, Store, StoreError};
+use atoll_ports::{
+    AccountStore as _, Durability, EnvironmentStore as _, SecretStore as _, Store, StoreError,
+};
 use atoll_testkit::samples;
 use atoll_types::NodeId;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -40,6 +42,8 @@ async fn impossible_rows_are_refused() {
 
     let environment = samples::environment(&user.id);
     store.environment_insert(&environment).await.unwrap();
+
+    store.secret_put(&samples::secret(&environment.id, "A")).await.unwrap();
 
     let mut db = raw(&dir).await;
     let job = |set: &str| format!("UPDATE jobs SET {set} WHERE id = '{}'", waiting.id);
@@ -93,6 +97,9 @@ async fn impossible_rows_are_refused() {
         "UPDATE environments SET name = ''".to_owned(),
         "UPDATE environments SET version = 0".to_owned(),
         "UPDATE environment_versions SET template = '{'".to_owned(),
+        "UPDATE secrets SET sealed = x'00'".to_owned(),
+        "UPDATE secrets SET name = 'A B'".to_owned(),
+        "UPDATE secrets SET environment_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
         "UPDATE environment_versions SET version = 0".to_owned(),
         "UPDATE environment_versions SET environment_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
         sandbox("lifetime_boot_id = 'b', lifetime_left_ms = 1"),

@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod delete;
+mod demo;
 mod disk;
 mod escape;
 mod faults;
@@ -27,5 +28,6 @@ mod power_output;
 mod programs;
 mod restart;
 mod screens;
+mod secrets;
 mod terminal;
 mod warm_pool;

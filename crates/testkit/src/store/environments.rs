@@ -73,6 +73,7 @@ impl Tables {
         if self.sandboxes.values().any(|s| uses(&s.spec.environment)) {
             return Err(StoreError::Conflict { what: "a sandbox of the environment" });
         }
+        self.secrets.retain(|(environment, _), _| environment != id);
         Ok(self.environments.remove(id).is_some())
     }
 }

@@ -11,18 +11,19 @@ mod people;
 mod prepared;
 mod quotas;
 mod sandboxes;
+mod secrets;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use atoll_ports::{
     ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord,
-    InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, SessionRecord, Store,
-    StoreError, UserRecord,
+    InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, SecretRecord,
+    SessionRecord, Store, StoreError, UserRecord,
 };
 use atoll_types::{
     ApiKeyId, Email, EnvironmentId, ExecId, ImageDigest, ImageName, InvitationId, JobId, NodeId,
-    QuotaOverride, SandboxId, SessionId, Timestamp, UserId,
+    QuotaOverride, SandboxId, SecretName, SessionId, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 
@@ -59,6 +60,7 @@ struct Tables {
     sessions: HashMap<SessionId, SessionRecord>,
     invitations: HashMap<InvitationId, InvitationRecord>,
     environments: HashMap<EnvironmentId, environments::Stored>,
+    secrets: BTreeMap<(EnvironmentId, SecretName), SecretRecord>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine

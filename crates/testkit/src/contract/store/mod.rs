@@ -10,6 +10,7 @@ mod people;
 mod prepared;
 mod quotas;
 mod sandboxes;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     environments::insert_and_update(&*open().await).await;
     environments::lists(&*open().await).await;
     environments::remove(&*open().await).await;
+    secrets::secrets(&*open().await).await;
     open().await.check().await.unwrap();
 }
 

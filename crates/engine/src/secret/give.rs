@@ -1,0 +1,54 @@
+//! What a process that starts is given.
+
+use atoll_ports::{SandboxRecord, SealError, SecretRecord};
+use atoll_types::{EnvVars, ErrorCode, SandboxId};
+
+use super::context;
+use crate::{Engine, EngineError};
+
+impl Engine {
+    /// Lays the secrets of a sandbox's environment over the variables that a process starts with, but for those that the request for the
+    /// process names itself.
+    ///
+    /// # Errors
+    /// `secret_unreadable`; `unavailable` when the records cannot be read.
+    pub(crate) async fn add_secrets(
+        &self,
+        sandbox: &SandboxId,
+        own: &EnvVars,
+        env: &mut Vec<(String, String)>,
+    ) -> Result<(), EngineError> {
+        let Some(record) = self.inner.records.get(sandbox) else { return Ok(()) };
+        for (name, value) in self.secrets_of(&record).await? {
+            if own.contains(&name) {
+                continue;
+            }
+            env.retain(|(other, _)| *other != name);
+            env.push((name, value));
+        }
+        Ok(())
+    }
+
+    /// The secrets of its environment, as variables.
+    async fn secrets_of(&self, sandbox: &SandboxRecord) -> Result<Vec<(String, String)>, EngineError> {
+        let Some(environment) = &sandbox.spec.environment else { return Ok(Vec::new()) };
+        let sealed = self.inner.ports.store.secret_list(&environment.id).await?;
+        sealed.iter().map(|secret| self.opened(secret)).collect()
+    }
+
+    fn opened(&self, secret: &SecretRecord) -> Result<(String, String), EngineError> {
+        let context = context(&secret.environment, &secret.name);
+        let opened = self.inner.ports.seal.open(&context, &secret.sealed);
+        let text = opened.and_then(|bytes| String::from_utf8(bytes).map_err(|_| SealError::Broken));
+        match text {
+            Ok(text) => Ok((secret.name.to_string(), text)),
+            Err(error) => {
+                let name = &secret.name;
+                let text = format!(
+                    "the secret {name} of its environment cannot be opened: {error}; set it again, or let the operator put the master key back"
+                );
+                Err(EngineError::new(ErrorCode::SecretUnreadable, text).because(error))
+            }
+        }
+    }
+}
