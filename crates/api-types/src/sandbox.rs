@@ -122,3 +122,25 @@ pub enum CreatedSandboxes {
     /// With `count`.
     Many(Vec<Sandbox>),
 }
+
+/// Answer to what is done to many sandboxes at once.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BulkResult {
+    /// Ids of those with which it was done.
+    pub ids: Vec<String>,
+    /// Those with which it was not.
+    pub failed: Vec<BulkFailure>,
+}
+
+/// Why it was not done with one.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BulkFailure {
+    /// Id of the sandbox.
+    pub id: String,
+    /// Code of the error.
+    pub code: String,
+    /// What would be right.
+    pub message: String,
+}

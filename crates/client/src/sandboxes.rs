@@ -1,6 +1,6 @@
 //! Sandboxes and their logs.
 
-use atoll_api_types::{CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox};
+use atoll_api_types::{BulkResult, CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox};
 use atoll_types::{EnvironmentId, SandboxId};
 use reqwest::Method;
 
@@ -91,6 +91,36 @@ impl Client {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// `DELETE /sandboxes?label=`: all that have all of these labels.
+    ///
+    /// # Errors
+    /// Without a label.
+    pub async fn sandbox_delete_labelled(
+        &self,
+        labels: &[(String, String)],
+    ) -> Result<BulkResult, ClientError> {
+        self.act(Method::DELETE, self.labelled(&["sandboxes"], labels)).await
+    }
+
+    /// `POST /sandboxes/stop?label=`: all that have all of these labels.
+    ///
+    /// # Errors
+    /// Without a label.
+    pub async fn sandbox_stop_labelled(
+        &self,
+        labels: &[(String, String)],
+    ) -> Result<BulkResult, ClientError> {
+        self.act(Method::POST, self.labelled(&["sandboxes", "stop"], labels)).await
+    }
+
+    fn labelled(&self, segments: &[&str], labels: &[(String, String)]) -> reqwest::Url {
+        let mut url = self.url(segments);
+        for (key, value) in labels {
+            url.query_pairs_mut().append_pair("label", &format!("{key}={value}"));
+        }
+        url
     }
 
     /// `GET /sandboxes/:id`.

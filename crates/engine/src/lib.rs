@@ -42,6 +42,7 @@ pub use events::{Event, EventFeed};
 pub use files::SandboxFiles;
 pub use history::{Resolution, UsagePoint};
 pub use quota::{QuotaView, UsageView, Used};
+pub use sandbox::{Bulk, BulkOutcome};
 pub use secret::Rotated;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{

@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the code.
 
 use atoll_api_types::{
-    Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, CreatedApiKey,
+    Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult, CreatedApiKey,
     CreatedInvitation, CreatedSandboxes, Deleted, Environment, EnvironmentDiff, EnvironmentVersion, Event,
     Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Invitation, Job,
     LogLine, Logs, Metrics, MetricsHistory, Probe, RotatedMasterKey, Sandbox, Secret, Session, Terminal,
@@ -77,6 +77,7 @@ fn register_responses(components: &mut Components) {
         AuditCheck,
         AuditEntry,
         AuthData,
+        BulkResult,
         CreatedApiKey,
         CreatedInvitation,
         CreatedSandboxes,

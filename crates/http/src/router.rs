@@ -52,7 +52,12 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(admin::list_runtimes::list_runtimes))
         .routes(routes!(api_keys::create::create_api_key, api_keys::list::list_api_keys))
         .routes(routes!(api_keys::delete::delete_api_key))
-        .routes(routes!(sandboxes::create::create_sandbox, sandboxes::list::list_sandboxes))
+        .routes(routes!(
+            sandboxes::create::create_sandbox,
+            sandboxes::list::list_sandboxes,
+            sandboxes::bulk::delete_sandboxes
+        ))
+        .routes(routes!(sandboxes::bulk::stop_sandboxes))
         .routes(routes!(sandboxes::get::get_sandbox, sandboxes::delete::delete_sandbox))
         .routes(routes!(sandboxes::start::start_sandbox))
         .routes(routes!(sandboxes::stop::stop_sandbox))

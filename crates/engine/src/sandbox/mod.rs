@@ -1,8 +1,10 @@
 //! Use-cases of sandboxes.
 
+mod bulk;
 mod create;
 mod lifecycle;
 mod pause;
 mod read;
 
+pub use bulk::{Bulk, BulkOutcome};
 pub(crate) use lifecycle::{denied, paused};

@@ -50,7 +50,7 @@ pub(crate) async fn list_sandboxes(
     Ok(Page::of(page, sandbox_view))
 }
 
-fn labels(problems: &mut Problems, given: &[String]) -> Vec<(Label, Label)> {
+pub(super) fn labels(problems: &mut Problems, given: &[String]) -> Vec<(Label, Label)> {
     if given.len() > bounds::LABELS_MAX {
         problems.add("query.label", format!("must be given at most {} times", bounds::LABELS_MAX));
         return Vec::new();

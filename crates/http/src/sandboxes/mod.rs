@@ -1,5 +1,6 @@
 //! `/sandboxes`: sandboxes and what changes their state.
 
+pub(crate) mod bulk;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod follow_logs;

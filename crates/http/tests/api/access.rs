@@ -99,6 +99,8 @@ fn table() -> Vec<Route> {
         route(delete.clone(), "/api-keys/{id}", None, Absent).private(),
         route(post.clone(), "/sandboxes", Some(json!({})), Own),
         route(get.clone(), "/sandboxes", None, Own),
+        route(delete.clone(), "/sandboxes", None, Own),
+        route(post.clone(), "/sandboxes/stop", None, Own),
         route(get.clone(), "/sandboxes/{id}", None, Absent),
         route(post.clone(), "/sandboxes/{id}/start", None, Absent),
         route(post.clone(), "/sandboxes/{id}/stop", None, Absent),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use atoll_ports::Usage;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::kit::Server;
+use crate::kit::{Client, Server};
 
 #[tokio::test]
 async fn a_sandbox_lives() {
@@ -228,4 +228,41 @@ async fn wrong_ports_are_named() {
         .post("/sandboxes", json!({"ports": [{"container": 1, "host": 0}, {"container": 2, "host": 0}]}))
         .await;
     assert_eq!(made.status, 201);
+}
+
+#[tokio::test]
+async fn many_are_stopped_and_deleted_by_their_labels() {
+    let server = Server::start().await;
+    let (user, other) = (server.user("a").await, server.user("b").await);
+    let make = async |client: &Client, labels: Value| {
+        let made = client.post("/sandboxes", json!({"labels": labels})).await;
+        made.data()["id"].as_str().unwrap().to_owned()
+    };
+    let one = make(&user, json!({"team": "a", "kind": "x"})).await;
+    let two = make(&user, json!({"team": "a"})).await;
+    let kept = make(&user, json!({"team": "b"})).await;
+    let foreign = make(&other, json!({"team": "a"})).await;
+    let state = async |client: &Client, id: &str| {
+        client.get(&format!("/sandboxes/{id}")).await.body["data"]["state"].clone()
+    };
+
+    let both = user.act("/sandboxes/stop?label=team%3Da&label=kind%3Dx").await;
+    assert_eq!(both.data(), &json!({"ids": [one], "failed": []}));
+    assert_eq!((state(&user, &one).await, state(&user, &two).await), (json!("stopped"), json!("running")));
+    let gone = user.delete("/sandboxes?label=team%3Da").await;
+    let mut ids: Vec<_> = gone.data()["ids"].as_array().unwrap().clone();
+    ids.sort_by_key(ToString::to_string);
+    let mut expected = vec![json!(one), json!(two)];
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(ids, expected);
+    assert_eq!(user.delete("/sandboxes?label=team%3Da").await.data(), &json!({"ids": [], "failed": []}));
+    for client in [&user, &other] {
+        client.delete("/sandboxes").await.is(400, "invalid_request");
+        client.act("/sandboxes/stop").await.is(400, "invalid_request");
+        client.delete("/sandboxes?label=team").await.is(400, "invalid_request");
+    }
+    assert_eq!(
+        (state(&user, &kept).await, state(&other, &foreign).await),
+        (json!("running"), json!("running"))
+    );
 }
