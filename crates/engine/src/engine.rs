@@ -20,6 +20,7 @@ use crate::drivers::Drivers;
 use crate::events::EventLog;
 use crate::exec::{Acks, LiveExecs};
 use crate::history::{self, History};
+use crate::idempotency::InFlight;
 use crate::job::Jobs;
 use crate::metrics::Readings;
 use crate::pool::Pools;
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     /// Shared by imports from before their content is there until their record is; whoever removes content that has no
     /// record is alone.
     pub(crate) image_content: RwLock<()>,
+    pub(crate) in_flight: InFlight,
     /// Held by whoever rotates the master key.
     pub(crate) rotation: tokio::sync::Mutex<()>,
     /// Mutations that a request began; shutdown waits for them.
@@ -136,6 +138,7 @@ impl Engine {
             sessions: SessionCache::default(),
             accounts: Accounts::default(),
             image_content: RwLock::default(),
+            in_flight: InFlight::default(),
             rotation: tokio::sync::Mutex::default(),
             operations: tasks.group("operations"),
             periodic: tasks.group("periodic"),
@@ -188,7 +191,10 @@ impl Engine {
         let engine = self.clone();
         group.periodic("sweep", SWEEP_INTERVAL, move |_| {
             let engine = engine.clone();
-            async move { engine.sweep_execs().await }
+            async move {
+                engine.sweep_idempotency().await?;
+                engine.sweep_execs().await
+            }
         })?;
         if self.inner.settings.keeps_history {
             let engine = self.clone();

@@ -24,6 +24,7 @@ mod execs;
 mod extract;
 mod files;
 mod health;
+mod idempotent;
 mod images;
 mod jobs;
 mod limit;

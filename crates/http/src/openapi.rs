@@ -9,14 +9,17 @@ use atoll_api_types::{
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{
     ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
 };
-use utoipa::openapi::{Components, ObjectBuilder, PathItem, Ref, RefOr, Schema, SecurityRequirement, Type};
+use utoipa::openapi::{
+    Components, ObjectBuilder, PathItem, Ref, RefOr, Required, Schema, SecurityRequirement, Type,
+};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::access::needed;
+use crate::idempotent::{CREATES, KEY_HEADER};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -139,6 +142,26 @@ pub(crate) fn secured(document: &mut utoipa::openapi::OpenApi) {
                 SecurityRequirement::new("token", Vec::<String>::new()),
                 SecurityRequirement::new("apiKey", scope),
             ]);
+        }
+    }
+}
+
+/// Notes which routes take the key of a request that may come again.
+pub(crate) fn idempotent(document: &mut utoipa::openapi::OpenApi) {
+    for path in CREATES {
+        let post = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+        let parameter = ParameterBuilder::new()
+            .name(KEY_HEADER)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in \
+                 24 hours, and answered again with `Idempotency-Replayed: true`.",
+            ))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(255))))
+            .build();
+        if let Some(post) = post {
+            post.parameters.get_or_insert_default().push(RefOr::T(parameter));
         }
     }
 }

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use crate::access::authenticate;
 use crate::answer::{ApiFailure, observe};
 use crate::audit::audited;
+use crate::idempotent::idempotent;
 use crate::limit::{limit_public, no_route};
 use crate::{
     Api, admin, api_keys, audit, auth, environments, events, execs, files, health, images, jobs, metrics,
@@ -116,6 +117,7 @@ pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi)
     let (public, open) = public().split_for_parts();
     let (protected, mut closed) = protected().split_for_parts();
     openapi::secured(&mut closed);
+    openapi::idempotent(&mut closed);
     let mut document = openapi::base();
     document.merge(open);
     document.merge(closed);
@@ -148,6 +150,8 @@ pub fn router(api: Api) -> Router {
     let sites = &api.settings().access.protection.cors_origins;
     let router = protected
         .route_layer(noted())
+        // Outside of the audit log: what is answered again is not done again.
+        .route_layer(from_fn_with_state(api.clone(), idempotent))
         .route_layer(from_fn_with_state(api.clone(), authenticate))
         .merge(public.route_layer(noted()).route_layer(limited()))
         .merge(pages::pages().layer(limited()))

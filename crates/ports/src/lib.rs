@@ -10,6 +10,7 @@ mod clock;
 mod environments;
 mod exec_log;
 mod files;
+mod idempotency;
 mod images;
 mod network;
 mod prepared;
@@ -31,6 +32,7 @@ pub use files::{
     ContentIn, ContentOut, FileAt, FileChange, FileEntry, FileEvent, FileEventKind, FileEvents, FileMatch,
     FileMatches, FilePage, FilePart, FileProblem, FileRead, FileSearch, Files, FilesError, Unpacked,
 };
+pub use idempotency::{IdempotencyRecord, IdempotencyStore, IdempotentAnswer};
 pub use images::{Images, ImagesError, Imported};
 pub use network::{ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts};
 pub use prepared::{PreparedRecord, PreparedStore};

@@ -7,8 +7,8 @@ use atoll_types::{
 };
 
 use crate::{
-    AccountStore, ApiKeyRecord, AuditStore, EnvironmentStore, ExecOutcome, ExecRecord, ImageRecord,
-    JobRecord, PreparedStore, QuotaStore, SandboxRecord, SecretStore, UserRecord,
+    AccountStore, ApiKeyRecord, AuditStore, EnvironmentStore, ExecOutcome, ExecRecord, IdempotencyStore,
+    ImageRecord, JobRecord, PreparedStore, QuotaStore, SandboxRecord, SecretStore, UserRecord,
 };
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
@@ -108,6 +108,7 @@ pub trait Store:
     AccountStore
     + AuditStore
     + EnvironmentStore
+    + IdempotencyStore
     + PreparedStore
     + QuotaStore
     + SecretStore

@@ -25,6 +25,7 @@ mod entity;
 mod environments;
 mod error;
 mod flush;
+mod idempotency;
 mod migration;
 mod open;
 mod prepared;

@@ -167,6 +167,12 @@ codes! {
     SecretNotFound = "secret_not_found", 404;
     /// A secret of the sandbox's environment cannot be opened: its master key is not here. Set it again, or put the key back.
     SecretUnreadable = "secret_unreadable", 409;
+    /// The `Idempotency-Key` was given with another request.
+    IdempotencyMismatch = "idempotency_mismatch", 422;
+    /// A request with this `Idempotency-Key` is being carried out; `Retry-After` says when to ask again.
+    IdempotencyInProgress = "idempotency_in_progress", 409;
+    /// The first request with this `Idempotency-Key` was cut off; look what it made, and take a new key.
+    IdempotencyInterrupted = "idempotency_interrupted", 409;
     /// There is no such background job in this sandbox.
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.

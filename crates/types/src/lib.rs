@@ -11,6 +11,7 @@ mod error_code;
 mod exec;
 mod file;
 mod id;
+mod idempotency;
 mod image;
 mod input;
 mod job;
@@ -35,6 +36,7 @@ pub use id::{
     ApiKeyId, AuditId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId,
     OperationId, SandboxId, SessionId, UserId,
 };
+pub use idempotency::IdempotencyKey;
 pub use image::{ImageDigest, ImageName, ImageSource};
 pub use input::{Email, InputError, Label, Labels, SandboxName};
 pub use job::{Backoff, JobDesired, JobEnd, JobName, JobPhase, JobSpec, JobStatus, RestartPolicy};

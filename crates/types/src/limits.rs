@@ -52,6 +52,8 @@ pub mod bounds {
     pub const ENVIRONMENTS_MAX: u64 = 100;
     /// Most versions of an environment: one a day for three years; more is a program that should use overrides.
     pub const ENVIRONMENT_VERSIONS_MAX: u32 = 1_000;
+    /// Longest key of a request that may come again, in bytes: as others have it.
+    pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
     /// Longest name of a secret, in bytes: a variable's name that people still read.
     pub const SECRET_NAME_BYTES_MAX: usize = 128;
     /// Longest value of a secret, in bytes: a chain of certificates with its key; the kernel takes a variable of 128 KiB.

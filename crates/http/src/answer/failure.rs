@@ -133,6 +133,7 @@ impl ApiFailure {
             | ErrorCode::TooManyTerminals
             | ErrorCode::TooManyFileOperations
             | ErrorCode::TooManyJobs
+            | ErrorCode::IdempotencyInProgress
             | ErrorCode::Unavailable => Some(1),
             ErrorCode::InvalidRequest
             | ErrorCode::Unauthorized
@@ -189,6 +190,8 @@ impl ApiFailure {
             | ErrorCode::CrossDevice
             | ErrorCode::UserNotFound
             | ErrorCode::FileOperationFailed
+            | ErrorCode::IdempotencyMismatch
+            | ErrorCode::IdempotencyInterrupted
             | ErrorCode::SecretNotFound
             | ErrorCode::SecretUnreadable
             | ErrorCode::EnvironmentNotFound

@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             discard(body).await;
             return Err(refused);
         }
-        let bytes = read(&parts.headers, body).await?;
+        let bytes = read_body(&parts.headers, body).await?;
         parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
     }
 }
@@ -69,7 +69,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiFailure> {
     Err(ApiFailure::new(ErrorCode::UnsupportedMediaType, hint))
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiFailure> {
+/// The whole of a body of JSON, within its bounds.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiFailure> {
     if content_length(headers).is_some_and(|length| length > as_u64(bounds::JSON_BODY_BYTES_MAX)) {
         discard(body).await;
         return Err(too_large());

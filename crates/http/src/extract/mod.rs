@@ -6,7 +6,7 @@ mod problem;
 mod query;
 mod query_values;
 
-pub(crate) use json::{Json, content_length, discard, discard_within};
+pub(crate) use json::{Json, content_length, discard, discard_within, read_body};
 pub(crate) use path::{
     ApiKeyPath, EnvironmentPath, EnvironmentVersionPath, ExecPath, ImagePath, InvitationPath, JobPath, Path,
     SandboxPath, SecretPath, SessionPath, TerminalPath, UserPath,

@@ -12,6 +12,7 @@ mod events;
 mod execs;
 mod files;
 mod hostile;
+mod idempotency;
 mod images;
 mod jobs;
 mod kit;

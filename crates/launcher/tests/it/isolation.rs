@@ -131,7 +131,7 @@ fn two_sandboxes_share_no_owner() {
         std::fs::metadata(format!("/proc/{pid}")).unwrap().uid()
     };
     let _sleepers = [&one, &two].map(|request| host.spawn_exec(&request.sandbox, 0, "sleep 60"));
-    crate::host::eventually(|| {
+    eventually(|| {
         [&one, &two].iter().all(|r| {
             !std::fs::read_to_string(host.cgroup("memory", &r.sandbox).join("cgroup.procs"))
                 .unwrap()

@@ -8,8 +8,9 @@ mod m0005_host_ports;
 mod m0007_access;
 mod m0008_environments;
 mod m0009_audit_and_quotas;
-mod m0010_prepared;
 mod m0010_secrets;
+mod m0011_idempotency;
+mod m0012_prepared;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -31,7 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_environments::Environments),
             Box::new(m0009_audit_and_quotas::AuditAndQuotas),
             Box::new(m0010_secrets::Secrets),
-            Box::new(m0010_prepared::Prepared),
+            Box::new(m0011_idempotency::Idempotency),
+            Box::new(m0012_prepared::Prepared),
         ]
     }
 }

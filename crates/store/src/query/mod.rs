@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod environments;
 pub(crate) mod exec_writes;
 pub(crate) mod execs;
+pub(crate) mod idempotency;
 pub(crate) mod images;
 pub(crate) mod invitations;
 pub(crate) mod jobs;

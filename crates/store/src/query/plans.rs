@@ -6,8 +6,8 @@ use atoll_types::{EnvironmentId, ExecKind, ExecStatus, NodeId, SandboxId, Timest
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::{
-    api_keys, audit, environments, exec_writes, execs, images, invitations, jobs, sandboxes, secrets,
-    sessions, users,
+    api_keys, audit, environments, exec_writes, execs, idempotency, images, invitations, jobs, sandboxes,
+    secrets, sessions, users,
 };
 use crate::SqliteStore;
 use crate::cursor::Place;
@@ -64,6 +64,7 @@ async fn no_list_scans_or_sorts() {
         jobs::list_node_statement(&node),
         secrets::list_statement(&EnvironmentId::random()),
         secrets::list_all_statement(None, 10),
+        idempotency::sweep_statement(Timestamp::from_unix_ms(0)),
         exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
         exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),
         sessions::crowded_statement("x", 10),

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod environments;
 mod execs;
+mod idempotency;
 mod images;
 mod jobs;
 mod page;
@@ -17,13 +18,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use atoll_ports::{
-    ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord, ImageRecord,
-    InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter, SandboxRecord, SecretRecord,
-    SessionRecord, Store, StoreError, UserRecord,
+    ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord,
+    IdempotencyRecord, ImageRecord, InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter,
+    SandboxRecord, SecretRecord, SessionRecord, Store, StoreError, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Email, EnvironmentId, ExecId, ImageDigest, ImageName, InvitationId, JobId, NodeId,
-    QuotaOverride, SandboxId, SecretName, SessionId, Timestamp, UserId,
+    ApiKeyId, Email, EnvironmentId, ExecId, IdempotencyKey, ImageDigest, ImageName, InvitationId, JobId,
+    NodeId, QuotaOverride, SandboxId, SecretName, SessionId, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 
@@ -61,6 +62,7 @@ struct Tables {
     invitations: HashMap<InvitationId, InvitationRecord>,
     environments: HashMap<EnvironmentId, environments::Stored>,
     secrets: BTreeMap<(EnvironmentId, SecretName), SecretRecord>,
+    idempotency: HashMap<(UserId, IdempotencyKey), IdempotencyRecord>,
 }
 
 /// A store in memory. What it holds survives as long as it does: two engines over one `Arc<FakeStore>` are one engine

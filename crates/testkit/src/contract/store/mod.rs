@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod environments;
 mod execs;
+mod idempotency;
 mod images;
 mod jobs;
 mod people;
@@ -54,6 +55,7 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     environments::lists(&*open().await).await;
     environments::remove(&*open().await).await;
     secrets::secrets(&*open().await).await;
+    idempotency::requests(&*open().await).await;
     open().await.check().await.unwrap();
 }
 

@@ -4,13 +4,13 @@ use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 /// SQL, since CHECK constraints are its point.
-const SQL: &str = include_str!("m0010_prepared.sql");
+const SQL: &str = include_str!("m0012_prepared.sql");
 
 pub(super) struct Prepared;
 
 impl MigrationName for Prepared {
     fn name(&self) -> &str {
-        "m0010_prepared"
+        "m0012_prepared"
     }
 }
 

@@ -1,0 +1,27 @@
+//! Requests that may come again.
+
+use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+
+/// SQL, since CHECK constraints are its point.
+const SQL: &str = include_str!("m0011_idempotency.sql");
+
+pub(super) struct Idempotency;
+
+impl MigrationName for Idempotency {
+    fn name(&self) -> &str {
+        "m0011_idempotency"
+    }
+}
+
+#[expect(elided_lifetimes_in_paths, reason = "the trait leaves the lifetime out, so the signature must too")]
+#[async_trait::async_trait]
+impl MigrationTrait for Idempotency {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(SQL).await.map(|_| ())
+    }
+}
