@@ -10,7 +10,12 @@ tools=$(python_tools scripts/api/requirements.txt)
 
 make --no-print-directory run
 read -r email password <"$STATE_DIR/account"
-key=$(curl --noproxy '*' -fsS "$(base_url)/auth/login" -H 'content-type: application/json' \
-    -d "{\"email\":\"$email\",\"password\":\"$password\"}" |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["token"])')
+# Prints the field $3 of `data` in the answer to $2, sent to $1; the rest are arguments of curl.
+ask() {
+    curl --noproxy '*' -fsS "$(base_url)$1" -H 'content-type: application/json' -d "$2" "${@:4}" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["data"][sys.argv[1]])' "$3"
+}
+# A key, since a token ends with the first log-out that is asked for.
+token=$(ask /auth/login "{\"email\":\"$email\",\"password\":\"$password\"}" token)
+key=$(ask /api-keys '{"name":"test-api"}' key -H "authorization: Bearer $token")
 PATH=$tools/bin:$PATH scripts/api/ask.sh "$(base_url)" "$key"

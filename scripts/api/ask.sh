@@ -60,7 +60,8 @@ def tar(context, value):
 END
 export SCHEMATHESIS_HOOKS=hooks
 cd "$folder"
+# Events have no end, so that they are no answer to wait for.
 schemathesis --config-file "$folder/schemathesis.toml" run "$url/openapi.json" \
-    --header "Authorization: Bearer $key" --checks "$checks" --phases examples,coverage,fuzzing,stateful \
+    --header "Authorization: Bearer $key" --checks "$checks" --exclude-path /events --phases examples,coverage,fuzzing,stateful \
     --max-time "$seconds" --max-examples 20 --request-timeout 20 --workers 2 --seed 7 --warnings off \
     --generation-database none --no-color --continue-on-failure

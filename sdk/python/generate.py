@@ -37,6 +37,8 @@ BY_HAND = {
     "watch_files",
     "open_terminal",
     "open_terminal_ws",
+    "listen_to_events",
+    "get_metrics",
 }
 # The names of the methods that the reference of the SDK gives; otherwise a method is named as its operation.
 NAMES = {
@@ -385,6 +387,8 @@ def read_answer(schemas: Schemas, result: Operation, responses: Json) -> None:
     good = {status: answer for status, answer in responses.items() if status.startswith("2")}
     kinds = []
     for answer in good.values():
+        if "application/json" not in answer.get("content", {}):
+            raise SystemExit(f"{result.id} does not answer with JSON: write it by hand, and name it in BY_HAND")
         schema = answer["content"]["application/json"]["schema"]
         if "$ref" in schema or "success" not in schema.get("properties", {}):
             result.shape = "bare"

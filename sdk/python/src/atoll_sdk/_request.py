@@ -35,11 +35,11 @@ class Request(Generic[T]):
     """Whether its answer comes when something has ended, however long that takes."""
 
 
-def place(value: str) -> str:
+def place(value: str | int) -> str:
     """A value as a part of a path."""
     if value in ("", ".", ".."):
         raise ValueError(f"{value!r} names nothing: it cannot be a part of a path")
-    return quote(value, safe="")
+    return quote(str(value), safe="")
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:
