@@ -118,6 +118,8 @@ id!(
 id!(
     /// Id of an entry of the audit log: 100 random bits, since entries are made by the million.
     AuditId, "audit id", 20
+);
+id!(
     /// Id of an environment.
     EnvironmentId, "environment id", 16
 );

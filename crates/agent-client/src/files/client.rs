@@ -175,7 +175,8 @@ impl Files for AgentClient {
         let (first, is_whole) = first_block(&mut content).await?;
         let reply = if is_whole {
             let call = Call::Write(FileWriteCall { mode, hand_over: false });
-            self.give(sandbox, at, call, first.before(content), QUIET_LIMIT).await?
+            // Its source has ended, and must not be asked again.
+            self.give(sandbox, at, call, first.alone(), QUIET_LIMIT).await?
         } else {
             self.give_by_descriptor(sandbox, at, mode, first, content).await?
         };

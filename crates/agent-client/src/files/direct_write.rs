@@ -35,9 +35,14 @@ impl Block {
         self.bytes >= BLOCK_BYTES || self.pieces.len() >= PIECES_MAX
     }
 
+    /// As a content of its own.
+    pub(super) fn alone(self) -> ContentIn {
+        Box::pin(tokio_stream::iter(self.pieces.into_iter().map(Ok)))
+    }
+
     /// As a content, before what else comes.
     pub(super) fn before(self, rest: ContentIn) -> ContentIn {
-        Box::pin(tokio_stream::iter(self.pieces.into_iter().map(Ok)).chain(rest))
+        Box::pin(self.alone().chain(rest))
     }
 
     fn write(&self, file: &File, mut at: u64) -> io::Result<()> {

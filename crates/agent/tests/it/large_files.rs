@@ -26,10 +26,11 @@ fn pattern() -> Vec<u8> {
         .collect()
 }
 
-/// As it comes from a client: in pieces that have nothing to do with blocks.
+/// As it comes from a client: in pieces that have nothing to do with blocks, from a source that panics when it is asked
+/// after its end.
 fn in_pieces(bytes: &[u8]) -> ContentIn {
     let pieces: Vec<_> = bytes.chunks(77_777).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-    Box::pin(stream::iter(pieces))
+    Box::pin(stream::unfold(pieces.into_iter(), async |mut pieces| Some((pieces.next()?, pieces))))
 }
 
 fn large_file(folder: &TempDir) -> PathBuf {
@@ -63,6 +64,16 @@ async fn a_large_file_comes_and_goes_whole_or_in_parts() {
         assert!(soon(gathered(read.content)).await == content[from..], "{part:?}");
     }
     until("it is closed", async || held(&path) == 0).await;
+}
+
+#[tokio::test]
+async fn a_source_is_not_asked_after_its_end() {
+    let (agent, folder) = (Agent::plain(), tempfile::tempdir().unwrap());
+    let (place, content) = (at(&folder.path().join("file")), pattern());
+    for length in [0, 1, 100_000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
+        let written = agent.client.write(&agent.sandbox, &place, None, in_pieces(&content[..length]));
+        assert_eq!(soon(written).await.unwrap().size_bytes, length as u64);
+    }
 }
 
 #[tokio::test]
