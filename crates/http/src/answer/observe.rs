@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use super::trace::TRACE_HEADER;
 use super::{ApiFailure, TraceId};
 use crate::Api;
+use crate::access::Authenticated;
 use crate::bounds::READY_TIMEOUT;
 use crate::observability::Asked;
 
@@ -31,7 +32,12 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
         Ok(Err(failure)) => failure.into_response(),
         Err(panic) => ApiFailure::internal(panic_text(&*panic)).into_response(),
     };
+    // A failure becomes another response.
+    let known = response.extensions().get::<Authenticated>().cloned();
     let mut response = ApiFailure::render(response, &trace);
+    if let Some(known) = known {
+        response.extensions_mut().insert(known);
+    }
     response.headers_mut().insert(TRACE_HEADER, trace.header());
     api.settings().observability.note(&asked, &response, begun.elapsed());
     response

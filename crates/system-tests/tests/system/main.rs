@@ -6,7 +6,6 @@
 mod accounts;
 mod audit;
 mod delete;
-mod demo;
 mod disk;
 mod escape;
 mod faults;
