@@ -93,7 +93,6 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Job(args) => commands::job::run(args, &call).await,
         Command::Env(args) => commands::env::run(args, &call).await,
         Command::Secret(args) => commands::secret::run(args, &call).await,
-        Command::Admin(args) => commands::admin::run(args, &call).await,
         Command::Replicate(args) => commands::replicate::run(*args, &call).await,
         Command::Key(args) => commands::key::run(args, &call).await,
         Command::Whoami => commands::whoami::run(&call).await,

@@ -104,8 +104,6 @@ pub(crate) enum Command {
     Env(commands::env::Args),
     /// Set, name and remove secrets of an environment.
     Secret(commands::secret::Args),
-    /// Run this installation: for the role admin.
-    Admin(commands::admin::Args),
     /// Make another sandbox like one, but for what is given.
     Replicate(Box<commands::replicate::Args>),
     /// Make, list and remove API keys.

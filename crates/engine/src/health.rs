@@ -35,8 +35,7 @@ impl Engine {
             sandboxes_running: self.inner.records.running(),
             sandboxes: self.inner.records.count(),
             users: self.inner.ports.store.user_count().await?,
-            // None can be made yet.
-            environments: 0,
+            environments: self.inner.ports.store.environment_count(None).await?,
         })
     }
 }

@@ -49,8 +49,8 @@ pub trait EnvironmentStore: std::fmt::Debug + Send + Sync {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<EnvironmentRecord>, StoreError>;
-    /// How many a user has.
-    async fn environment_count(&self, owner: &UserId) -> Result<u64, StoreError>;
+    /// How many a user has; without one, how many there are.
+    async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError>;
     /// Adds a version with this name, template and `updated_at` if the newest is still `environment.version`, with the next number.
     async fn environment_update(
         &self,

@@ -33,7 +33,7 @@ impl EnvironmentStore for SqliteStore {
         environments::list(&self.read, owner, cursor, limit).await
     }
 
-    async fn environment_count(&self, owner: &UserId) -> Result<u64, StoreError> {
+    async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError> {
         environments::count(&self.read, owner).await
     }
 

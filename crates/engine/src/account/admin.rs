@@ -1,6 +1,6 @@
 //! What an admin does with accounts.
 
-use atoll_ports::{Page, Role, StoreError, UserChange, UserRecord};
+use atoll_ports::{AuditScope, Page, Role, StoreError, UserChange, UserRecord};
 use atoll_types::{Desired, ErrorCode, SandboxId, UserId};
 
 use super::password;
@@ -119,7 +119,7 @@ impl Engine {
         admin(caller)?;
         let (engine, caller, id) = (self.clone(), caller.clone(), id.clone());
         let work = async move { engine.user_delete_now(&caller, &id, sandboxes).await };
-        self.inner.operations.run_detached("delete account", work).await?
+        self.inner.operations.run_detached("delete account", AuditScope::carry(work)).await?
     }
 
     async fn user_delete_now(

@@ -1,6 +1,6 @@
 //! Making, looking at, changing and removing environments.
 
-use atoll_ports::{Cas, EnvironmentRecord, EnvironmentVersion, Page, Role, StoreError};
+use atoll_ports::{AuditScope, Cas, EnvironmentRecord, EnvironmentVersion, Page, Role, StoreError};
 use atoll_types::{EnvironmentId, EnvironmentName, ErrorCode, SandboxTemplate, bounds};
 
 use super::not_found;
@@ -18,7 +18,7 @@ impl Engine {
         template: SandboxTemplate,
     ) -> Result<EnvironmentRecord, EngineError> {
         // Of two at the same moment both may pass: the bound is against programs that run away, and need not be exact.
-        let has = self.inner.ports.store.environment_count(&caller.user).await?;
+        let has = self.inner.ports.store.environment_count(Some(&caller.user)).await?;
         if has >= bounds::ENVIRONMENTS_MAX {
             let text = format!("you have {has} of {} environments: delete some", bounds::ENVIRONMENTS_MAX);
             return Err(EngineError::new(ErrorCode::QuotaExceeded, text));
@@ -35,7 +35,7 @@ impl Engine {
         };
         let (engine, new) = (self.clone(), environment.clone());
         let work = async move { engine.inner.ports.store.environment_insert(&new).await };
-        self.inner.operations.run_detached("create environment", work).await??;
+        self.inner.operations.run_detached("create environment", AuditScope::carry(work)).await??;
         Ok(environment)
     }
 
@@ -87,7 +87,7 @@ impl Engine {
         let next = EnvironmentRecord { name: name.unwrap_or(now.name), template, updated_at, ..now };
         let engine = self.clone();
         let work = async move { engine.inner.ports.store.environment_update(&next).await };
-        match self.inner.operations.run_detached("update environment", work).await?? {
+        match self.inner.operations.run_detached("update environment", AuditScope::carry(work)).await?? {
             Cas::Updated(record) => Ok(record),
             Cas::Stale(_) => Err(EngineError::new(
                 ErrorCode::EnvironmentChanged,
@@ -139,7 +139,7 @@ impl Engine {
         self.environment_get(caller, id).await?;
         let (engine, id) = (self.clone(), id.clone());
         let work = async move { engine.inner.ports.store.environment_remove(&id).await };
-        match self.inner.operations.run_detached("delete environment", work).await? {
+        match self.inner.operations.run_detached("delete environment", AuditScope::carry(work)).await? {
             Ok(true) => Ok(()),
             Ok(false) => Err(not_found()),
             Err(StoreError::Conflict { .. }) => Err(EngineError::new(

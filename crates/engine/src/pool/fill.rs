@@ -148,7 +148,9 @@ impl NewSandbox {
             limits: Limits::default(),
             network: Network::None,
             env: EnvVars::default(),
+            entrypoint: Vec::new(),
             command: None,
+            cwd: None,
             user: None,
             capabilities: Capabilities::default(),
             read_only_root: false,
@@ -157,6 +159,8 @@ impl NewSandbox {
             on_expiry: OnExpiry::default(),
             idle_seconds: None,
             ports: Vec::new(),
+            source: None,
+            environment: None,
         }
     }
 }

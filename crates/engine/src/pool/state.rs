@@ -62,13 +62,16 @@ pub(super) fn shape(spec: &SandboxSpec, image: &ImageName) -> SandboxSpec {
         name: None,
         image: image.clone(),
         env: EnvVars::default(),
+        entrypoint: Vec::new(),
         command: None,
+        cwd: None,
         user: GuestUser::agent(),
         labels: Labels::new(),
         ttl_seconds: None,
         on_expiry: OnExpiry::Delete,
         idle_seconds: 0,
         ports: Vec::new(),
+        environment: None,
         ..spec.clone()
     }
 }

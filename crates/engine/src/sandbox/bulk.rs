@@ -1,6 +1,7 @@
 //! Many sandboxes at once, by their labels.
 
 use atoll_lifecycle::Request;
+use atoll_ports::AuditScope;
 use atoll_types::{Label, SandboxId, StopReason};
 use futures_util::StreamExt;
 
@@ -49,7 +50,7 @@ impl Engine {
         let ids: Vec<SandboxId> = mine.map(|record| record.id.clone()).collect();
         let engine = self.clone();
         let work = async move { engine.bulk_now(ids, what).await };
-        Ok(self.inner.operations.run_detached("change sandboxes", work).await?)
+        Ok(self.inner.operations.run_detached("change sandboxes", AuditScope::carry(work)).await?)
     }
 
     async fn bulk_now(&self, ids: Vec<SandboxId>, what: Bulk) -> BulkOutcome {

@@ -1,6 +1,6 @@
 //! Setting, naming and removing secrets.
 
-use atoll_ports::SecretRecord;
+use atoll_ports::{AuditScope, SecretRecord};
 use atoll_types::{EnvironmentId, ErrorCode, SecretName, SecretValue};
 
 use super::{SECRETS_MAX, context, not_found};
@@ -30,7 +30,7 @@ impl Engine {
         let secret = SecretRecord { environment, name, sealed, created_at: now, updated_at: now };
         let engine = self.clone();
         let work = async move { engine.inner.ports.store.secret_put(&secret).await };
-        Ok(self.inner.operations.run_detached("set secret", work).await??)
+        Ok(self.inner.operations.run_detached("set secret", AuditScope::carry(work)).await??)
     }
 
     /// The secrets of an environment, by name; whoever shows them shows no value.
@@ -59,7 +59,7 @@ impl Engine {
         self.environment_get(caller, environment).await?;
         let (engine, environment, name) = (self.clone(), environment.clone(), name.clone());
         let work = async move { engine.inner.ports.store.secret_remove(&environment, &name).await };
-        let removed = self.inner.operations.run_detached("delete secret", work).await??;
+        let removed = self.inner.operations.run_detached("delete secret", AuditScope::carry(work)).await??;
         if removed { Ok(()) } else { Err(not_found()) }
     }
 }

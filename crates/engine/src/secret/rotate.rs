@@ -6,7 +6,7 @@
 //! Cut off anywhere, every secret opens with a key that is kept; the next rotation goes on. A secret that is set meanwhile is
 //! sealed with the new key.
 
-use atoll_ports::{Role, SecretRecord};
+use atoll_ports::{AuditScope, Role, SecretRecord};
 use atoll_types::ErrorCode;
 
 use super::context;
@@ -38,7 +38,7 @@ impl Engine {
         }
         let engine = self.clone();
         let work = async move { engine.rotate_now().await };
-        self.inner.operations.run_detached("rotate master key", work).await?
+        self.inner.operations.run_detached("rotate master key", AuditScope::carry(work)).await?
     }
 
     async fn rotate_now(&self) -> Result<Rotated, EngineError> {

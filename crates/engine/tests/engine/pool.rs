@@ -91,7 +91,7 @@ fn what_is_ready_is_nobodys() {
         }
     }
     assert_eq!(serve.run(serve.engine.health()).running, 0);
-    let listed = serve.run(serve.engine.sandbox_list(&admin, Vec::new(), None, None, 100)).unwrap();
+    let listed = serve.run(serve.engine.sandbox_list(&admin, Vec::new(), None, None, None, 100)).unwrap();
     assert!(listed.items.is_empty());
     world.assert_clean(&serve, "beside a pool");
     assert_eq!(world.prepared().len(), 3);

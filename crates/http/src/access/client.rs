@@ -33,7 +33,7 @@ impl FromRequestParts<Api> for Client {
 /// Address of the client of a request.
 pub(crate) fn client_address(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     // Without a connection, as in tests of the router alone, it is this machine.
-    let peer = extensions.get::<Peer>().map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.0);
+    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
     behind(peer, headers, &api.settings().access.protection.trusted_proxies)
 }
 

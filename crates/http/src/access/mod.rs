@@ -20,7 +20,6 @@ pub(crate) use credential::token_protocol;
 pub(crate) use grant::Grant;
 pub(crate) use peer::Peer;
 pub use protection::Protection;
-pub(crate) use same_origin::is_from_here;
 pub(crate) use scopes::needed;
 pub use token::{TokenError, TokenKeys};
 

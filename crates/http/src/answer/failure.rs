@@ -199,8 +199,7 @@ impl ApiFailure {
             | ErrorCode::EnvironmentInUse
             | ErrorCode::EnvironmentChanged
             | ErrorCode::Internal
-            | ErrorCode::JobNotFound
-            | ErrorCode::AccountNotFound => None,
+            | ErrorCode::JobNotFound => None,
         }
     }
 

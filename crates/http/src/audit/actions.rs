@@ -41,7 +41,16 @@ const ACTIONS: &[(&str, &str, Option<&str>)] = &[
     ("DELETE", "/environments/{id}", Some("environment.delete")),
     ("POST", "/environments/{id}/secrets", Some("secret.set")),
     ("DELETE", "/environments/{id}/secrets/{key}", Some("secret.delete")),
-    ("PUT", "/admin/quotas/{user}", Some("quota.set")),
+    ("PUT", "/admin/quotas/{id}", Some("quota.set")),
+    ("POST", "/sandboxes/stop", Some("sandbox.stop")),
+    ("POST", "/sandboxes/{id}/execs/{exec_id}/resize", None),
+    ("POST", "/auth/password", Some("auth.password")),
+    ("DELETE", "/auth/sessions/{id}", Some("auth.session.end")),
+    ("PATCH", "/admin/users/{id}", Some("account.change")),
+    ("DELETE", "/admin/users/{id}", Some("account.delete")),
+    ("POST", "/admin/invitations", Some("invitation.create")),
+    ("DELETE", "/admin/invitations/{id}", Some("invitation.delete")),
+    ("POST", "/admin/master-key/rotate", Some("master_key.rotate")),
 ];
 
 /// What a request is called; none where it changes nothing. A change that the table does not know is noted all the same, under its
@@ -81,7 +90,7 @@ mod tests {
     #[case(Method::GET, "/ws/sandboxes/{id}/terminal", Some("terminal.open"))]
     #[case(Method::POST, "/sandboxes/{id}/keepalive", None)]
     #[case(Method::POST, "/admin/users", Some("admin.users.create"))]
-    #[case(Method::DELETE, "/auth/sessions/{id}", Some("auth.sessions.delete"))]
+    #[case(Method::DELETE, "/auth/sessions/{id}", Some("auth.session.end"))]
     #[case(Method::PUT, "/ssh-keys/{id}", Some("ssh_keys.set"))]
     fn every_change_has_a_name(#[case] method: Method, #[case] route: &str, #[case] name: Option<&str>) {
         assert_eq!(action(&method, route).as_deref(), name);

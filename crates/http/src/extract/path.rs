@@ -95,7 +95,7 @@ impl FromPath for SessionPath {
     }
 }
 
-/// `/admin/users/{id}`.
+/// `/admin/users/{id}` and `/admin/quotas/{id}`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct UserPath {
@@ -264,23 +264,6 @@ impl FromPath for ApiKeyPath {
 
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         Ok(Self { id: param(params, "id", Self::ABSENT)? })
-    }
-}
-
-/// `/admin/quotas/{user}`.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct UserPath {
-    /// Id of the user.
-    #[param(value_type = String)]
-    pub(crate) user: UserId,
-}
-
-impl FromPath for UserPath {
-    const ABSENT: ErrorCode = ErrorCode::AccountNotFound;
-
-    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
-        Ok(Self { user: param(params, "user", Self::ABSENT)? })
     }
 }
 

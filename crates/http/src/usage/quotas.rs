@@ -1,4 +1,4 @@
-//! `/admin/quotas/{user}`
+//! `/admin/quotas/{id}`
 
 use atoll_api_types::{QuotaBody, UserQuota};
 use atoll_engine::QuotaView;
@@ -18,13 +18,13 @@ const CORES_MAX: f64 = 1_000_000.0;
 const MILLIS: f64 = 1_000.0;
 
 /// Show what a user may have (admin).
-#[utoipa::path(get, path = "/admin/quotas/{user}", tag = "usage", params(UserPath))]
+#[utoipa::path(get, path = "/admin/quotas/{id}", tag = "usage", params(UserPath))]
 pub(crate) async fn get_user_quota(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
     Path(path): Path<UserPath>,
 ) -> Result<Ok<UserQuota>, ApiFailure> {
-    let user = path.user;
+    let user = path.id;
     let view = api.engine().quota_get(&caller, &user).await?;
     data(quota_view(&user, &view))
 }
@@ -33,7 +33,7 @@ pub(crate) async fn get_user_quota(
 ///
 /// The body replaces what the user was given before; an empty one gives back what the settings say. What a user has beyond a
 /// smaller quota stays, and no more comes.
-#[utoipa::path(put, path = "/admin/quotas/{user}", tag = "usage", params(UserPath))]
+#[utoipa::path(put, path = "/admin/quotas/{id}", tag = "usage", params(UserPath))]
 pub(crate) async fn set_user_quota(
     State(api): State<Api>,
     Authenticated(caller): Authenticated,
@@ -41,7 +41,7 @@ pub(crate) async fn set_user_quota(
     Json(body): Json<QuotaBody>,
 ) -> Result<Ok<UserQuota>, ApiFailure> {
     let own = new_quota(&body)?;
-    let user = path.user;
+    let user = path.id;
     let view = api.engine().quota_set(&caller, &user, own).await?;
     data(quota_view(&user, &view))
 }

@@ -150,8 +150,8 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/events", None, Own),
         route(get.clone(), "/usage", None, Own),
         route(get.clone(), "/admin/audit/verify", None, Forbidden),
-        route(get.clone(), "/admin/quotas/{user}", None, Forbidden),
-        route(Method::PUT, "/admin/quotas/{user}", Some(json!({"cpu": 1})), Forbidden),
+        route(get.clone(), "/admin/quotas/{id}", None, Admin),
+        route(Method::PUT, "/admin/quotas/{id}", Some(json!({"cpu": 1})), Admin),
         route(get.clone(), "/ws/sandboxes/{id}/logs", None, Absent),
         route(
             post.clone(),
@@ -251,6 +251,7 @@ impl Things {
             ("/api-keys", &self.key),
             ("/auth/sessions", &self.session),
             ("/admin/users", &self.account),
+            ("/admin/quotas", &self.account),
             ("/admin/invitations", &self.invitation),
             ("/environments", &self.environment),
         ];
@@ -261,7 +262,6 @@ impl Things {
             .replace("{id}", id)
             .replace("{exec_id}", &self.exec)
             .replace("{job_id}", &self.job)
-            .replace("{user}", "0123456789abcdef")
             .replace("{name}", &self.image)
             .replace("{version}", "1")
             .replace("{key}", "A");

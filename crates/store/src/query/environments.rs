@@ -136,9 +136,14 @@ pub(crate) async fn list(
     cursor::page(List::Environments, limit, rows, place, EnvironmentRecord::try_from)
 }
 
-pub(crate) async fn count(db: &impl ConnectionTrait, owner: &UserId) -> Result<u64, StoreError> {
-    let count =
-        statement("SELECT count(*) AS n FROM environments WHERE owner_id = ?", [owner.as_str().into()]);
+/// Of one user, or of all.
+pub(crate) async fn count(db: &impl ConnectionTrait, owner: Option<&UserId>) -> Result<u64, StoreError> {
+    let count = match owner {
+        Some(owner) => {
+            statement("SELECT count(*) AS n FROM environments WHERE owner_id = ?", [owner.as_str().into()])
+        }
+        None => statement("SELECT count(*) AS n FROM environments", []),
+    };
     let row = db.query_one_raw(count).await;
     let n = row.and_then(|row| row.map(|row| row.try_get::<i64>("", "n")).transpose());
     let n = n.map_err(failed("count environments"))?.unwrap_or(0);

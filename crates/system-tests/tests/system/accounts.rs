@@ -100,7 +100,8 @@ async fn limits_hold_as_they_are_set() {
         Atoll::start_with(&["--rate-limit-auth", "3/15m", "--rate-limit-user", "20/1s burst 50"]).await;
     let anonymous = Client::new(atoll.client.base_url(), None).unwrap();
     // The harness has logged in once.
-    let wrong = || anonymous.log_in(&credentials("nobody@example.com", "password123"));
+    let nobody = credentials("nobody@example.com", "password123");
+    let wrong = || anonymous.log_in(&nobody);
     assert_eq!(code(wrong().await), "invalid_credentials");
     assert_eq!(code(wrong().await), "invalid_credentials");
     let Err(ClientError::Api(refused)) = wrong().await else { panic!("it was let in") };

@@ -97,9 +97,9 @@ impl EnvironmentStore for FakeStore {
         self.run("environment_list", |t| t.environment_list(owner, cursor, limit)).await
     }
 
-    async fn environment_count(&self, owner: &UserId) -> Result<u64, StoreError> {
-        let count =
-            |t: &mut Tables| t.environments.values().filter(|(e, _)| e.owner == *owner).count() as u64;
+    async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError> {
+        let is_wanted = |e: &EnvironmentRecord| owner.is_none_or(|owner| e.owner == *owner);
+        let count = |t: &mut Tables| t.environments.values().filter(|(e, _)| is_wanted(e)).count() as u64;
         self.run("environment_count", |t| Ok(count(t))).await
     }
 
