@@ -92,7 +92,8 @@ node_tools() {
         rm -rf "$folder"
         mkdir -p "$folder"
         cp "$1/package.json" "$1/package-lock.json" "$folder"
-        (cd "$folder" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
+        # Not `npm ci`: it refuses a lock file without the parts for other platforms, which not every mirror has.
+        (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts >&2)
         touch "$folder/.done"
     fi
     [ -L "$1/node_modules" ] || rm -rf "$1/node_modules"
