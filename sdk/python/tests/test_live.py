@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,7 @@ def box(live: Live) -> Iterator[SandboxHandle]:
 def test_every_method_of_the_reference_is_there() -> None:
     names = ["login", "create_sandbox", "list_sandboxes", "get_sandbox", "start_sandbox", "stop_sandbox"]
     names += ["destroy_sandbox", "get_logs", "get_metrics", "exec"]
+    names += ["create_environment", "list_environments", "replicate_sandbox"]
     assert [name for name in names if not callable(getattr(SandboxClient, name, None))] == []
 
 
@@ -43,6 +45,24 @@ def test_the_life_of_a_sandbox(client: SandboxClient) -> None:
         client.get_sandbox(made.id)
     assert (caught.value.status, caught.value.code) == (404, "sandbox_not_found")
     assert caught.value.trace_id
+
+
+def test_an_environment_its_versions_its_secrets_and_a_replica(client: SandboxClient) -> None:
+    made = client.create_environment(f"python-{time.time_ns()}", image="host", env={"A": "1"}, memory=128)
+    try:
+        assert client.set_secret(made.id, "API_KEY", "value").key == "API_KEY"
+        assert [secret.key for secret in client.list_secrets(made.id)] == ["API_KEY"]
+        with client.sandbox(environment_id=made.id) as box:
+            assert box.exec("echo $A $API_KEY").stdout == "1 value\n"
+            replica = client.sandbox_at(box.replicate(name="replica").id)
+            assert replica.get().name == "replica"
+            replica.destroy()
+        assert client.update_environment(made.id, image="host", env={"A": "2"}).version == 2
+        assert client.diff_environment_versions(made.id, from_=1, to=2).changes
+        assert [version.version for version in client.list_environment_versions(made.id)] == [2, 1]
+        assert client.delete_secret(made.id, "API_KEY").deleted
+    finally:
+        client.delete_environment(made.id)
 
 
 def test_several_sandboxes_come_as_a_list_and_pages_are_followed(client: SandboxClient) -> None:

@@ -82,6 +82,60 @@ export class SandboxClient {
     return take(await this.#api.DELETE("/api-keys/{id}", at(id)));
   }
 
+  // --- environments ---
+
+  async createEnvironment(body: Schemas["EnvironmentBody"]): Promise<Schemas["Environment"]> {
+    return take(await this.#api.POST("/environments", { body }));
+  }
+
+  listEnvironments(): Promise<Schemas["Environment"][]> {
+    return all((cursor) => this.#api.GET("/environments", { params: { query: { cursor } } }));
+  }
+
+  async getEnvironment(id: string): Promise<Schemas["Environment"]> {
+    return take(await this.#api.GET("/environments/{id}", at(id)));
+  }
+
+  /** Makes a new version of it: the whole of it, since what is absent is not taken from the one before. */
+  async updateEnvironment(id: string, body: Schemas["UpdateEnvironment"]): Promise<Schemas["Environment"]> {
+    return take(await this.#api.PUT("/environments/{id}", { ...at(id), body }));
+  }
+
+  async deleteEnvironment(id: string): Promise<Schemas["Deleted"]> {
+    return take(await this.#api.DELETE("/environments/{id}", at(id)));
+  }
+
+  listEnvironmentVersions(id: string): Promise<Schemas["EnvironmentVersion"][]> {
+    return all((cursor) => this.#api.GET("/environments/{id}/versions", at(id, { cursor })));
+  }
+
+  async getEnvironmentVersion(id: string, version: number): Promise<Schemas["EnvironmentVersion"]> {
+    const params = { path: { id: checked(id), version } };
+    return take(await this.#api.GET("/environments/{id}/versions/{version}", { params }));
+  }
+
+  /** What is otherwise in one version than in another. */
+  async diffEnvironmentVersions(
+    id: string,
+    query: QueryOf<"diff_environment_versions">,
+  ): Promise<Schemas["EnvironmentDiff"]> {
+    return take(await this.#api.GET("/environments/{id}/versions/diff", at(id, query)));
+  }
+
+  /** Sets a variable of the environment's sandboxes whose value nobody is shown again. */
+  async setSecret(id: string, key: string, value: string): Promise<Schemas["Secret"]> {
+    return take(await this.#api.POST("/environments/{id}/secrets", { ...at(id), body: { key, value } }));
+  }
+
+  async listSecrets(id: string): Promise<Schemas["Secret"][]> {
+    return take(await this.#api.GET("/environments/{id}/secrets", at(id)));
+  }
+
+  async deleteSecret(id: string, key: string): Promise<Schemas["Deleted"]> {
+    const params = { path: { id: checked(id), key: checked(key) } };
+    return take(await this.#api.DELETE("/environments/{id}/secrets/{key}", { params }));
+  }
+
   // --- sandboxes ---
 
   /** A new sandbox for the time of a block: `await using sandbox = await client.sandbox()`. It is destroyed at its end. */
@@ -138,6 +192,21 @@ export class SandboxClient {
 
   async destroySandbox(id: string): Promise<Schemas["Deleted"]> {
     return take(await this.#api.DELETE("/sandboxes/{id}", at(id)));
+  }
+
+  /** Makes a sandbox like this one, but for `overrides`. */
+  async replicateSandbox(id: string, overrides: Schemas["ReplicateSandbox"] = {}): Promise<Schemas["Sandbox"]> {
+    return take(await this.#api.POST("/sandboxes/{id}/replicate", { ...at(id), body: overrides }));
+  }
+
+  /** Destroys those with all of these labels, `key=value`. */
+  async deleteSandboxes(label: string[]): Promise<Schemas["BulkResult"]> {
+    return take(await this.#api.DELETE("/sandboxes", { params: { query: { label } } }));
+  }
+
+  /** Stops those with all of these labels, `key=value`. */
+  async stopSandboxes(label: string[]): Promise<Schemas["BulkResult"]> {
+    return take(await this.#api.POST("/sandboxes/stop", { params: { query: { label } } }));
   }
 
   /** What the main process wrote. */

@@ -21,6 +21,7 @@ export class SandboxHandle implements AsyncDisposable {
   readonly pause: Bound<"pauseSandbox"> = () => this.client.pauseSandbox(this.id);
   readonly resume: Bound<"resumeSandbox"> = () => this.client.resumeSandbox(this.id);
   readonly keepAlive: Bound<"keepSandboxAlive"> = () => this.client.keepSandboxAlive(this.id);
+  readonly replicate: Bound<"replicateSandbox"> = (...rest) => this.client.replicateSandbox(this.id, ...rest);
   readonly destroy: Bound<"destroySandbox"> = () => this.client.destroySandbox(this.id);
   readonly getLogs: Bound<"getLogs"> = (...rest) => this.client.getLogs(this.id, ...rest);
   readonly followLogs: Bound<"followLogs"> = (...rest) => this.client.followLogs(this.id, ...rest);

@@ -22,7 +22,8 @@ async function code(promise: Promise<unknown>): Promise<string> {
 
 test("every method of the reference is there", () => {
   const names =
-    "login createSandbox listSandboxes getSandbox startSandbox stopSandbox destroySandbox getLogs getMetrics exec";
+    "login createEnvironment listEnvironments createSandbox listSandboxes getSandbox startSandbox stopSandbox " +
+    "destroySandbox replicateSandbox getLogs getMetrics exec";
   for (const name of names.split(" ")) expect(client).toHaveProperty(name);
 });
 
@@ -39,6 +40,24 @@ test("the life of a sandbox", async () => {
   const error = await client.getSandbox(made.id).catch((error: unknown) => error);
   expect(hasCode(error, "sandbox_not_found")).toBe(true);
   expect(error).toMatchObject({ status: 404, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) });
+});
+
+test("an environment, its versions, its secrets and a replica", async () => {
+  const env = await client.createEnvironment({ name: `ts-${Date.now()}`, image: "host", env: { A: "1" }, memory: 128 });
+  try {
+    expect((await client.setSecret(env.id, "API_KEY", "value")).key).toBe("API_KEY");
+    expect((await client.listSecrets(env.id)).map((secret) => secret.key)).toEqual(["API_KEY"]);
+    await using sandbox = await client.sandbox({ environmentId: env.id });
+    expect((await sandbox.exec("echo $A $API_KEY")).stdout).toBe("1 value\n");
+    await using replica = client.sandboxAt((await sandbox.replicate({ name: "replica" })).id);
+    expect((await replica.get()).name).toBe("replica");
+    expect((await client.updateEnvironment(env.id, { image: "host", env: { A: "2" } })).version).toBe(2);
+    expect((await client.diffEnvironmentVersions(env.id, { from: 1, to: 2 })).changes.length).toBeGreaterThan(0);
+    expect((await client.listEnvironmentVersions(env.id)).length).toBe(2);
+    expect((await client.deleteSecret(env.id, "API_KEY")).deleted).toBe(true);
+  } finally {
+    await client.deleteEnvironment(env.id);
+  }
 });
 
 test("several sandboxes, and pages that are followed", async () => {

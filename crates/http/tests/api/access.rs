@@ -116,7 +116,7 @@ fn table() -> Vec<Route> {
         route(post.clone(), "/environments/{id}/secrets", Some(json!({"key": "A", "value": "b"})), Absent),
         route(get.clone(), "/environments/{id}/secrets", None, Absent),
         route(delete.clone(), "/environments/{id}/secrets/{key}", None, Absent),
-        route(post.clone(), "/admin/master-key/rotate", None, Forbidden),
+        route(post.clone(), "/admin/master-key/rotate", None, Admin),
         route(get.clone(), "/environments/{id}/versions/{version}", None, Absent),
         route(get.clone(), "/environments/{id}/versions/diff", None, Absent),
         route(delete.clone(), "/environments/{id}", None, Absent),
@@ -149,7 +149,7 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/audit", None, Own),
         route(get.clone(), "/events", None, Own),
         route(get.clone(), "/usage", None, Own),
-        route(get.clone(), "/admin/audit/verify", None, Forbidden),
+        route(get.clone(), "/admin/audit/verify", None, Admin),
         route(get.clone(), "/admin/quotas/{id}", None, Admin),
         route(Method::PUT, "/admin/quotas/{id}", Some(json!({"cpu": 1})), Admin),
         route(get.clone(), "/ws/sandboxes/{id}/logs", None, Absent),
@@ -413,6 +413,10 @@ async fn plain_code(client: &Client, route: &Route, path: &str) -> String {
     let request = route.body.iter().fold(request, |request, body| request.json(body));
     let response = request.send().await.unwrap();
     assert!(response.status().as_u16() < 500, "{} {}: {response:?}", route.method, route.path);
+    // A stream without end.
+    if route.path == "/events" && response.status().is_success() {
+        return String::new();
+    }
     let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default();
     body["error"]["code"].as_str().unwrap_or_default().to_owned()
 }
