@@ -138,6 +138,8 @@ pub(crate) struct Pump {
     agent: Arc<Agent>,
     exec: Arc<Exec>,
     sources: [Source; 2],
+    /// Open until its leader has ended: one that closes its streams first, as many do at their end, would be hung up on.
+    _terminal: Option<Arc<Pty>>,
     phase: Phase,
     timed_out: bool,
 }
@@ -151,7 +153,8 @@ impl Pump {
     ) -> Self {
         let sources = sources.map(|source| source.unwrap_or_else(Source::closed));
         let limit = timeout.and_then(|timeout| now().checked_add(timeout));
-        Self { agent, exec, sources, phase: Phase::Running(limit), timed_out: false }
+        let terminal = exec.tty();
+        Self { agent, exec, sources, _terminal: terminal, phase: Phase::Running(limit), timed_out: false }
     }
 
     /// Until the exit is recorded.
