@@ -81,7 +81,8 @@ impl Server {
     }
 
     async fn talk(&self, mut client: DuplexStream, channels: bool, sent: &[u8]) -> Vec<u8> {
-        let protocol = if channels { format!("sec-websocket-protocol: {PROTOCOL}\r\n") } else { String::new() };
+        let protocol =
+            if channels { format!("sec-websocket-protocol: {PROTOCOL}\r\n") } else { String::new() };
         let head = format!(
             "GET /sandboxes/{}/terminal HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{protocol}\r\n",
@@ -94,7 +95,11 @@ impl Server {
             if let Some(at) = told.windows(end.len()).position(|window| window == end) {
                 break at + end.len();
             }
-            assert!(client.read_buf(&mut told).await.expect("a head") > 0, "{}", String::from_utf8_lossy(&told));
+            assert!(
+                client.read_buf(&mut told).await.expect("a head") > 0,
+                "{}",
+                String::from_utf8_lossy(&told)
+            );
         };
         assert!(told.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&told));
         let mut told = told.split_off(at);
@@ -112,7 +117,8 @@ impl Server {
 
 async fn create(router: Router) -> String {
     let request = Request::post("/sandboxes").header("host", "localhost");
-    let request = request.header("content-type", "application/json").body(Body::from("{}")).expect("a request");
+    let request =
+        request.header("content-type", "application/json").body(Body::from("{}")).expect("a request");
     let Ok(response) = router.oneshot(request).await;
     let bytes = response.into_body().collect().await.expect("a body").to_bytes();
     let made: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -138,7 +144,9 @@ fn check(channels: bool, mut told: &[u8]) {
         told = rest;
         match kind {
             1 => assert!(!channels, "text, where there are channels"),
-            2 if channels => assert!(matches!(payload.first(), Some(1 | 2)), "no channel of the server's: {payload:?}"),
+            2 if channels => {
+                assert!(matches!(payload.first(), Some(1 | 2)), "no channel of the server's: {payload:?}")
+            }
             2 | 9 | 10 => {}
             8 => {
                 let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
@@ -155,7 +163,9 @@ fn frame(told: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     assert_eq!(first & 0x70, 0, "bits that nobody agreed on");
     assert_eq!(second & 0x80, 0, "a server masks nothing");
     let (length, rest) = match second & 0x7F {
-        126 => rest.split_first_chunk().map(|(length, rest)| (u64::from(u16::from_be_bytes(*length)), rest))?,
+        126 => {
+            rest.split_first_chunk().map(|(length, rest)| (u64::from(u16::from_be_bytes(*length)), rest))?
+        }
         127 => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
         length => (length.into(), rest),
     };

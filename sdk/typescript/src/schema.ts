@@ -4,6 +4,166 @@
  */
 
 export interface paths {
+    "/admin/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check the chain of the audit log (admin).
+         * @description Walks along all entries that are held. Whoever can write the database can write a whole new chain: keep `lastSeq` and `lastHash`
+         *     on another machine, and give them here the next time.
+         */
+        get: operations["verify_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List open invitations, newest first. */
+        get: operations["list_invitations"];
+        put?: never;
+        /**
+         * Invite somebody to make an account.
+         * @description The invitation is in this answer and never shown again; `POST /auth/signup` takes it.
+         */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an invitation back. */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/master-key/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate the master key of this installation.
+         * @description Makes another one, where the server keeps it, and seals every secret with the one that counts. Only for the role admin.
+         */
+        post: operations["rotate_master_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/quotas/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what a user may have (admin). */
+        get: operations["get_user_quota"];
+        /**
+         * Change what a user may have (admin).
+         * @description The body replaces what the user was given before; an empty one gives back what the settings say. What a user has beyond a
+         *     smaller quota stays, and no more comes.
+         */
+        put: operations["set_user_quota"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/runtimes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the runtimes of this machine, and how they are. */
+        get: operations["list_runtimes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List all accounts, newest first. */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an account. */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an account with its keys and log-ins.
+         * @description Its images become those of whoever deletes it.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an account: its role, whether it is disabled, its password.
+         * @description A disabled account is logged out everywhere and its keys do not work; its sandboxes go on. A new password logs it out too.
+         */
+        patch: operations["change_user"];
+        trace?: never;
+    };
     "/api-keys": {
         parameters: {
             query?: never;
@@ -42,6 +202,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log, newest first.
+         * @description Users see what they did, and what Atoll did with their sandboxes; admins see everything.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -51,8 +231,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Log in. */
+        /**
+         * Log in.
+         * @description After several wrong passwords the next is looked at later (`login_locked`).
+         */
         post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the log-in that this token is of.
+         * @description Its tokens stop working at once, this one too.
+         */
+        post: operations["log_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -76,6 +279,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change one's password.
+         * @description All other log-ins end. API keys go on working: delete those that somebody else may have.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a new token for a refresh token.
+         * @description The refresh token is in the body, or in the cookie that log-in gave to a browser. It is good once: the answer has the
+         *     next one, in the same place. One that comes a second time ends the log-in, since somebody else may have it.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's log-ins, newest first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's log-ins. Its tokens stop working at once. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/signup": {
         parameters: {
             query?: never;
@@ -87,9 +365,170 @@ export interface paths {
         put?: never;
         /**
          * Make an account.
-         * @description Open while Atoll listens on loopback only; else for the first account only.
+         * @description Open while Atoll listens on loopback only; else for the first account, and by invitation.
          */
         post: operations["signup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's environments, newest first. */
+        get: operations["list_environments"];
+        put?: never;
+        /**
+         * Define an environment.
+         * @description What it says is checked now; that its image exists, only when a sandbox is made of it.
+         */
+        post: operations["create_environment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an environment with its newest version. */
+        get: operations["get_environment"];
+        /**
+         * Make the next version of an environment.
+         * @description The body is the whole of it. Sandboxes that exist stay as they are.
+         */
+        put: operations["update_environment"];
+        post?: never;
+        /**
+         * Delete an environment with all its versions.
+         * @description Refused while a sandbox exists that was made of it.
+         */
+        delete: operations["delete_environment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the names of an environment's secrets, all in one page. */
+        get: operations["list_secrets"];
+        put?: never;
+        /**
+         * Set a secret of an environment.
+         * @description Processes of its sandboxes that start from now on find it in the variable of that name. Its value is kept sealed, and shown to
+         *     nobody.
+         */
+        post: operations["set_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}/secrets/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a secret of an environment.
+         * @description Processes that run keep it.
+         */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the versions of an environment, newest first. */
+        get: operations["list_environment_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one version of an environment. */
+        get: operations["get_environment_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/environments/{id}/versions/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what two versions of an environment differ in. */
+        get: operations["diff_environment_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Listen to what happens (server-sent events).
+         * @description Every change that the caller may see: of sandboxes, execs, images, keys and the like. After a cut the stream goes on behind
+         *     `Last-Event-ID`; `410` with `events_expired` says that what came behind it is not held any more, as after a restart of the server:
+         *     look at what there is, and listen without an id. A comment every 15 seconds shows that the connection lives.
+         */
+        get: operations["listen_to_events"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -185,6 +624,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what monitors want to know, as Prometheus reads it.
+         * @description For programs on the server's own machine, and for whoever has a token or a key; of an admin, where execs are counted by sandbox.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandboxes": {
         parameters: {
             query?: never;
@@ -197,10 +656,14 @@ export interface paths {
         put?: never;
         /**
          * Make a sandbox, or `count` of them.
-         * @description Answers when it runs. With `count` the answer is a list, and all of them run or none is kept.
+         * @description With `environmentId` it is what that environment says, but for what the body says. Answers when it runs. With `count` the answer is a list, and all of them run or none is kept.
          */
         post: operations["create_sandbox"];
-        delete?: never;
+        /**
+         * Delete all of one's sandboxes with a label.
+         * @description Without a label it is refused. One that fails does not keep the others from it.
+         */
+        delete: operations["delete_sandboxes"];
         options?: never;
         head?: never;
         patch?: never;
@@ -366,6 +829,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandboxes/{id}/execs/{exec_id}/resize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the size of the terminal that an exec runs in (`tty`): its programs get SIGWINCH. */
+        post: operations["resize_exec"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandboxes/{id}/execs/{exec_id}/signal": {
         parameters: {
             query?: never;
@@ -508,6 +988,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandboxes/{id}/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what a sandbox used over time.
+         * @description In memory: it begins with the server's start, and a sandbox that is deleted takes it along. Of more than 1,000 sandboxes those that
+         *     came first have one.
+         */
+        get: operations["get_metrics_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandboxes/{id}/pause": {
         parameters: {
             query?: never;
@@ -519,6 +1020,27 @@ export interface paths {
         put?: never;
         /** Pause a sandbox: nothing of it runs until it is resumed; its memory, files and connections stay. */
         post: operations["pause_sandbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sandboxes/{id}/replicate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make another sandbox like this one.
+         * @description It is what this one is, but for what the body says; variables and labels are laid over this one's. It begins with the files of
+         *     the image and a life time of its own. Answers when it runs.
+         */
+        post: operations["replicate_sandbox"];
         delete?: never;
         options?: never;
         head?: never;
@@ -740,6 +1262,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandboxes/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop all of one's sandboxes with a label.
+         * @description Without a label it is refused. One that fails does not keep the others from it.
+         */
+        post: operations["stop_sandboxes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what one may have, and what is used of it.
+         * @description At 80 percent there is a warning here and an event `quota.warning`; at 100 percent requests are refused with `quota_exceeded`.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ws/sandboxes/{id}/logs": {
         parameters: {
             query?: never;
@@ -792,6 +1354,32 @@ export interface components {
             /** @description To which. */
             id: string;
         };
+        /** @description A runtime of this machine. */
+        AdminRuntime: {
+            /** @description Whether the disk limits of sandboxes are enforced. */
+            diskLimits: boolean;
+            /** @description `native`. */
+            name: string;
+            /** @description What an operator should know. */
+            notes: string[];
+            /** @description `ok` or `unavailable`. */
+            status: string;
+        };
+        /** @description An account, as an admin sees it. */
+        AdminUser: {
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description Whether nobody logs in to it. */
+            disabled: boolean;
+            /** @description RFC 3339: since when. */
+            disabledAt?: string | null;
+            /** @description Address. */
+            email: string;
+            /** @description Id. */
+            id: string;
+            /** @description `user` or `admin`. */
+            role: string;
+        };
         /** @description An API key, without the key. */
         ApiKey: {
             /** @description RFC 3339. */
@@ -806,15 +1394,103 @@ export interface components {
             name: string;
             /** @description First characters of the key. */
             prefix: string;
+            /** @description What it may. */
+            scopes?: string[];
+        };
+        /** @description Answer to `GET /admin/audit/verify`. */
+        AuditCheck: {
+            /**
+             * Format: int64
+             * @description The first entry that is not right.
+             */
+            brokenSeq?: number | null;
+            /**
+             * Format: int64
+             * @description Entries that were looked at.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description The first that is held; older ones were removed for their age.
+             */
+            firstSeq: number;
+            /** @description Whether every entry is as it was written. */
+            intact: boolean;
+            /** @description Its hash: keep both elsewhere, and give them to the next check. */
+            lastHash: string;
+            /**
+             * Format: int64
+             * @description The last that is right.
+             */
+            lastSeq: number;
+            /** @description What is wrong with it. */
+            reason?: string | null;
+        };
+        /** @description An entry of the audit log. */
+        AuditEntry: {
+            /**
+             * @description As `sandbox.create`.
+             * @example sandbox.create
+             */
+            action: string;
+            /** @description `user`, `system` (Atoll itself) or `nobody` (who failed to log in). */
+            actor: string;
+            /** @description Address that the request came from. */
+            address?: string | null;
+            /** @description The error code, where it was refused or failed. */
+            code?: string | null;
+            /** @description More, by name. */
+            detail: {
+                [key: string]: string;
+            };
+            /** @description SHA-256 over the hash of the entry before and this one. */
+            hash: string;
+            /** @description Id. */
+            id: string;
+            /** @description Id of the machine. */
+            node: string;
+            /** @description `accepted` (written down together with the change, or before the act), `done`, `refused` or `failed`. */
+            outcome: string;
+            /**
+             * Format: int64
+             * @description Number on its machine, from 1, without gaps.
+             */
+            seq: number;
+            /** @description Id or name of what it was done to. */
+            target?: string | null;
+            /** @description RFC 3339. */
+            time: string;
+            /** @description Trace id of the request. */
+            traceId?: string | null;
+            /** @description Who acted, or whose sandbox Atoll acted on. */
+            userId?: string | null;
         };
         /** @description Answer to sign-up and log-in. */
         AuthData: {
             /** @description RFC 3339: when the token ends. */
             expiresAt: string;
+            /** @description For `POST /auth/refresh`, good once; a page of a browser gets it as a cookie instead. */
+            refreshToken?: string | null;
             /** @description Bearer token. */
             token: string;
             /** @description The account. */
             user: components["schemas"]["User"];
+        };
+        /** @description Why it was not done with one. */
+        BulkFailure: {
+            /** @description Code of the error. */
+            code: string;
+            /** @description Id of the sandbox. */
+            id: string;
+            /** @description What would be right. */
+            message: string;
+        };
+        /** @description Answer to what is done to many sandboxes at once. */
+        BulkResult: {
+            /** @description Those with which it was not. */
+            failed: components["schemas"]["BulkFailure"][];
+            /** @description Ids of those with which it was done. */
+            ids: string[];
         };
         /** @description Body of `PATCH /sandboxes/{id}/files/{path}`: at least one of `to` and `mode`. */
         ChangeFile: {
@@ -830,6 +1506,22 @@ export interface components {
              * @example notes/hello.txt
              */
             to?: string | null;
+        };
+        /** @description Body of `POST /auth/password`. */
+        ChangePassword: {
+            /** @description The password until now. */
+            currentPassword: string;
+            /** @description 8 to 1024 characters. */
+            newPassword: string;
+        };
+        /** @description Body of `PATCH /admin/users/{id}`; what is absent stays. */
+        ChangeUser: {
+            /** @description Whether nobody logs in to it. */
+            disabled?: boolean | null;
+            /** @description A new password, 8 to 1024 characters: for somebody who forgot his. */
+            password?: string | null;
+            /** @description `user` or `admin`. */
+            role?: string | null;
         };
         /** @description A command: a line for the sandbox's `/bin/sh -c`, or a program with its arguments. */
         CommandBody: string | string[];
@@ -866,15 +1558,40 @@ export interface components {
              * @example Development Key
              */
             name: string;
+            /**
+             * @description What it may: `sandboxes:read`, `sandboxes:write`, and the same of `images`, `environments`, `secrets`, `keys` and
+             *     `account`; `admin`. Write has read in it. All but `admin` when absent; never more than whoever makes it may.
+             * @example [
+             *       "sandboxes:read"
+             *     ]
+             */
+            scopes?: string[] | null;
         };
         /** @description Answer to `POST /api-keys`: the only time that the key is shown. */
         CreatedApiKey: components["schemas"]["ApiKey"] & {
             /** @description The key, `sk_…`. */
             key: string;
         };
+        /** @description Answer to `POST /admin/invitations`: the only time that the invitation is shown. */
+        CreatedInvitation: components["schemas"]["Invitation"] & {
+            /** @description The invitation, `inv_…`. */
+            invitation: string;
+        };
         /** @description Answer to `POST /sandboxes`: one sandbox, or a list when `count` was given. */
         CreatedSandboxes: components["schemas"]["Sandbox"] | components["schemas"]["Sandbox"][];
-        /** @description Body of `POST /sandboxes`. Every field may be absent. */
+        /** @description Body of `POST /admin/invitations`. */
+        CreateInvitation: {
+            /** @description The only address that it is good for; any when absent. */
+            email?: string | null;
+            /**
+             * Format: int64
+             * @description How long it is good, in seconds; seven days when absent.
+             */
+            expiresInSeconds?: number | null;
+            /** @description Role of the account: `user` (the default) or `admin`. */
+            role?: string | null;
+        };
+        /** @description Body of `POST /sandboxes`. Every field may be absent: then the environment's counts, and then the default. */
         CreateSandbox: {
             /** @description `standard` or `none`. */
             capabilities?: string | null;
@@ -890,22 +1607,33 @@ export interface components {
              * @example 1
              */
             cpu?: number | null;
+            /** @description Where processes begin, absolute; the user's home when nothing says. */
+            cwd?: string | null;
             /**
              * Format: int64
              * @description Size of the writable layer in MiB.
              */
             disk?: number | null;
+            /** @description Program, with arguments, that gets the command as further arguments; an empty list: none. */
+            entrypoint?: string[] | null;
             /** @description Variables of every process. */
             env?: {
                 [key: string]: string;
             };
+            /** @description Environment to make it of; the other fields are laid over what that says, variables and labels one by one. */
+            environmentId?: string | null;
+            /**
+             * Format: int32
+             * @description Version of the environment; its newest when absent.
+             */
+            environmentVersion?: number | null;
             /**
              * Format: int64
-             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when absent.
+             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
              */
             idleTtlSeconds?: number | null;
             /**
-             * @description Image; the server's default when absent.
+             * @description Image; the server's default when nothing says.
              * @example host
              */
             image?: string | null;
@@ -926,14 +1654,19 @@ export interface components {
             /** @description What the end of the life time does: `delete` or `stop`. */
             onExpiry?: string | null;
             /**
+             * Format: int64
+             * @description Open files of one process, 1,024 to 65,536.
+             */
+            openFiles?: number | null;
+            /**
              * Format: int32
              * @description Processes and threads at once.
              */
             pids?: number | null;
             /** @description Ports to publish on the host while it runs; at most 16, no port inside twice. */
-            ports?: components["schemas"]["PublishPort"][];
+            ports?: components["schemas"]["PublishPort"][] | null;
             /** @description Whether the root is read-only. */
-            readOnlyRoot?: boolean;
+            readOnlyRoot?: boolean | null;
             /** @description `native`. */
             runtime?: string | null;
             /**
@@ -942,10 +1675,10 @@ export interface components {
              * @example 3600
              */
             ttlSeconds?: number | null;
-            /** @description User of execs and of the main process; `agent` when absent. */
+            /** @description User of execs and of the main process; `agent` when nothing says. */
             user?: string | null;
         };
-        /** @description Body of `POST /auth/signup` and `POST /auth/login`. */
+        /** @description Body of `POST /auth/login`. */
         Credentials: {
             /**
              * @description Address of the account.
@@ -957,6 +1690,79 @@ export interface components {
              * @example password123
              */
             password: string;
+        };
+        /** @description What a sandbox is to be, where it says so. */
+        Definition: {
+            /** @description `standard` or `none`. */
+            capabilities?: string | null;
+            command?: components["schemas"]["CommandBody"] | null;
+            /**
+             * Format: double
+             * @description Cores, 0.01 to 256.
+             * @example 1
+             */
+            cpu?: number | null;
+            /** @description Where processes begin, absolute; the user's home when nothing says. */
+            cwd?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the writable layer in MiB.
+             */
+            disk?: number | null;
+            /** @description Program, with arguments, that gets the command as further arguments; an empty list: none. */
+            entrypoint?: string[] | null;
+            /** @description Variables of every process. */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
+             */
+            idleTtlSeconds?: number | null;
+            /**
+             * @description Image; the server's default when nothing says.
+             * @example host
+             */
+            image?: string | null;
+            /** @description For filters; at most 32. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Memory in MiB.
+             * @example 256
+             */
+            memory?: number | null;
+            /** @description `none`, or `all`: the Internet, but no private, host or metadata addresses. */
+            network?: string | null;
+            /** @description What the end of the life time does: `delete` or `stop`. */
+            onExpiry?: string | null;
+            /**
+             * Format: int64
+             * @description Open files of one process, 1,024 to 65,536.
+             */
+            openFiles?: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads at once.
+             */
+            pids?: number | null;
+            /** @description Ports to publish on the host while it runs; at most 16, no port inside twice. */
+            ports?: components["schemas"]["PublishPort"][] | null;
+            /** @description Whether the root is read-only. */
+            readOnlyRoot?: boolean | null;
+            /** @description `native`. */
+            runtime?: string | null;
+            /**
+             * Format: int64
+             * @description Life time in seconds.
+             * @example 3600
+             */
+            ttlSeconds?: number | null;
+            /** @description User of execs and of the main process; `agent` when nothing says. */
+            user?: string | null;
         };
         /** @description Something was removed. */
         Deleted: {
@@ -970,11 +1776,160 @@ export interface components {
          * @enum {string}
          */
         Encoding: "utf8" | "base64";
+        /** @description An environment with its newest version. */
+        Environment: components["schemas"]["Definition"] & {
+            /** @description RFC 3339: when it was made. */
+            createdAt: string;
+            /** @description Id. */
+            id: string;
+            /** @description Name. */
+            name: string;
+            /** @description RFC 3339: when its newest version was made. */
+            updatedAt: string;
+            /**
+             * Format: int32
+             * @description Number of its newest version, from 1.
+             */
+            version: number;
+        };
+        /** @description Body of `POST /environments`: a name, and what its sandboxes are to be. */
+        EnvironmentBody: {
+            /** @description `standard` or `none`. */
+            capabilities?: string | null;
+            command?: components["schemas"]["CommandBody"] | null;
+            /**
+             * Format: double
+             * @description Cores, 0.01 to 256.
+             * @example 1
+             */
+            cpu?: number | null;
+            /** @description Where processes begin, absolute; the user's home when nothing says. */
+            cwd?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the writable layer in MiB.
+             */
+            disk?: number | null;
+            /** @description Program, with arguments, that gets the command as further arguments; an empty list: none. */
+            entrypoint?: string[] | null;
+            /** @description Variables of every process. */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
+             */
+            idleTtlSeconds?: number | null;
+            /**
+             * @description Image; the server's default when nothing says.
+             * @example host
+             */
+            image?: string | null;
+            /** @description For filters; at most 32. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Memory in MiB.
+             * @example 256
+             */
+            memory?: number | null;
+            /**
+             * @description Name for people, 1 to 63 characters; not unique.
+             * @example nginx-demo
+             */
+            name: string;
+            /** @description `none`, or `all`: the Internet, but no private, host or metadata addresses. */
+            network?: string | null;
+            /** @description What the end of the life time does: `delete` or `stop`. */
+            onExpiry?: string | null;
+            /**
+             * Format: int64
+             * @description Open files of one process, 1,024 to 65,536.
+             */
+            openFiles?: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads at once.
+             */
+            pids?: number | null;
+            /** @description Ports to publish on the host while it runs; at most 16, no port inside twice. */
+            ports?: components["schemas"]["PublishPort"][] | null;
+            /** @description Whether the root is read-only. */
+            readOnlyRoot?: boolean | null;
+            /** @description `native`. */
+            runtime?: string | null;
+            /**
+             * Format: int64
+             * @description Life time in seconds.
+             * @example 3600
+             */
+            ttlSeconds?: number | null;
+            /** @description User of execs and of the main process; `agent` when nothing says. */
+            user?: string | null;
+        };
+        /** @description A field that two versions have differently. */
+        EnvironmentChange: {
+            /**
+             * @description Its name; variables and labels are told one by one.
+             * @example env.NGINX_HOST
+             */
+            field: string;
+            /** @description In the first; null where it says nothing. */
+            from: unknown;
+            /** @description In the second; null where it says nothing. */
+            to: unknown;
+        };
+        /** @description What two versions of an environment differ in. */
+        EnvironmentDiff: {
+            /** @description The fields that differ, by name. */
+            changes: components["schemas"]["EnvironmentChange"][];
+            /**
+             * Format: int32
+             * @description The first.
+             */
+            from: number;
+            /**
+             * Format: int32
+             * @description The second.
+             */
+            to: number;
+        };
+        /** @description One version of an environment; it never changes. */
+        EnvironmentVersion: components["schemas"]["Definition"] & {
+            /** @description RFC 3339: when it was made. */
+            createdAt: string;
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            version: number;
+        };
         /**
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "email_taken" | "signup_closed" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "job_not_found" | "too_many_jobs";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs";
+        /** @description Something that happened: the data of a server-sent event of `GET /events`. */
+        Event: {
+            /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description To go on after it, as `Last-Event-ID`. */
+            id: string;
+            /** @description The sandbox that it is about. */
+            sandboxId?: string | null;
+            /** @description RFC 3339. */
+            time: string;
+            /**
+             * @description As `sandbox.changed`.
+             * @example sandbox.changed
+             */
+            type: string;
+        };
         /**
          * @description Kind of a stream event.
          * @enum {string}
@@ -1017,6 +1972,12 @@ export interface components {
         ExecBody: {
             /** @description Answer at once with the id, instead of waiting for the end. */
             async?: boolean | null;
+            /**
+             * Format: int32
+             * @description Columns of the terminal, 1 to 1000.
+             * @default 80
+             */
+            cols?: number | null;
             /** @description What to run. */
             command: components["schemas"]["CommandBody"];
             /** @description Where; absolute. The user's home when absent. */
@@ -1027,6 +1988,12 @@ export interface components {
             };
             /** @description Keeps standard input open for `POST …/execs/:exec_id/stdin`. */
             openStdin?: boolean;
+            /**
+             * Format: int32
+             * @description Rows of the terminal, 1 to 1000.
+             * @default 24
+             */
+            rows?: number | null;
             /** @description Standard input, at most 1 MiB; then its end, unless `openStdin`. */
             stdin?: string | null;
             /** @description How `stdin` is written. */
@@ -1036,6 +2003,11 @@ export interface components {
              * @description Killed with its process group after so many seconds, 1 to 86,400.
              */
             timeoutSeconds?: number | null;
+            /**
+             * @description Runs it in a terminal: all output is `stdout`, and the end of standard input is typed as Ctrl-D. `TERM` is
+             *     `xterm-256color` unless `env` says otherwise.
+             */
+            tty?: boolean;
             /** @description As whom; the sandbox's user when absent. */
             user?: string | null;
         };
@@ -1063,6 +2035,21 @@ export interface components {
             time: string;
             /** @description What. */
             type: components["schemas"]["EventKind"];
+        };
+        /** @description Body of `POST …/execs/:exec_id/resize`. */
+        ExecResizeBody: {
+            /**
+             * Format: int32
+             * @description Columns, 1 to 1000.
+             * @example 120
+             */
+            cols: number;
+            /**
+             * Format: int32
+             * @description Rows, 1 to 1000.
+             * @example 40
+             */
+            rows: number;
         };
         /** @description An answer to a request that failed. */
         Failure: {
@@ -1187,10 +2174,19 @@ export interface components {
         };
         /** @description An image. */
         Image: {
+            command?: components["schemas"]["CommandBody"] | null;
             /** @description RFC 3339; null for `host`. */
             createdAt?: string | null;
+            /** @description Where their processes begin. */
+            cwd?: string | null;
             /** @description SHA-256 of the archive; null for `host`. */
             digest?: string | null;
+            /** @description What gets the command as its arguments. */
+            entrypoint?: string[] | null;
+            /** @description Variables of its sandboxes. */
+            env?: {
+                [key: string]: string;
+            };
             /** @description Name, unique. */
             name: string;
             /**
@@ -1198,6 +2194,23 @@ export interface components {
              * @description Bytes of its files; null for `host`.
              */
             sizeBytes?: number | null;
+            /** @description User of their processes. */
+            user?: string | null;
+        };
+        /** @description An open invitation, without the invitation itself. */
+        Invitation: {
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description The only address that it is good for. */
+            email?: string | null;
+            /** @description RFC 3339. */
+            expiresAt: string;
+            /** @description Id. */
+            id: string;
+            /** @description Id of the admin who invites. */
+            inviter: string;
+            /** @description Role of the account. */
+            role: string;
         };
         /** @description What went to and from storage. */
         IoMetrics: {
@@ -1244,6 +2257,11 @@ export interface components {
             name?: string | null;
             /** @description RFC 3339; null unless `backoff`. */
             nextStart?: string | null;
+            /**
+             * Format: int32
+             * @description Number of the run's process inside; null unless `running`, and just after a start.
+             */
+            pid?: number | null;
             /** @description `never`, `on-failure` or `always`. */
             restart: string;
             /**
@@ -1379,6 +2397,61 @@ export interface components {
             network: components["schemas"]["NetworkMetrics"];
             pids?: components["schemas"]["PidMetrics"] | null;
         };
+        /** @description Answer to `GET /sandboxes/:id/metrics/history`. */
+        MetricsHistory: {
+            /**
+             * Format: int32
+             * @description Seconds from one point to the next: 10 or 60.
+             */
+            intervalSeconds: number;
+            /** @description Oldest first; numbers have seven digits. A gap is a time in which the sandbox did not run, or nobody could look. */
+            points: components["schemas"]["MetricsPoint"][];
+        };
+        /** @description What a sandbox used in one while. */
+        MetricsPoint: {
+            /**
+             * Format: double
+             * @description CPU in percent of one core.
+             */
+            cpuPercent: number;
+            /**
+             * Format: int64
+             * @description Bytes of memory at its end; in a minute the most.
+             */
+            memoryBytes: number;
+            /**
+             * Format: int64
+             * @description Processes at its end; in a minute the most.
+             */
+            pids: number;
+            /**
+             * Format: int64
+             * @description Bytes read from storage meanwhile.
+             */
+            readBytes: number;
+            /**
+             * Format: int64
+             * @description Bytes received meanwhile.
+             */
+            rxBytes: number;
+            /**
+             * Format: double
+             * @description The part of it that the kernel ran for the sandbox.
+             */
+            systemPercent: number;
+            /** @description At its end, RFC 3339. */
+            time: string;
+            /**
+             * Format: int64
+             * @description Bytes sent meanwhile.
+             */
+            txBytes: number;
+            /**
+             * Format: int64
+             * @description Bytes written to storage meanwhile.
+             */
+            writeBytes: number;
+        };
         /** @description What went over the network. */
         NetworkMetrics: {
             /**
@@ -1456,6 +2529,142 @@ export interface components {
              */
             host?: number | null;
         };
+        /** @description What a user is given in place of the settings. Body of `PUT /admin/quotas/:user`; what is absent or null is as the settings say. */
+        QuotaBody: {
+            /**
+             * Format: double
+             * @description Cores of those that are up.
+             */
+            cpu?: number | null;
+            /**
+             * Format: int64
+             * @description MiB that they send in a month.
+             */
+            egress?: number | null;
+            /**
+             * Format: int64
+             * @description Commands that are started in an hour.
+             */
+            execsPerHour?: number | null;
+            /**
+             * Format: int64
+             * @description MiB of memory of those that are up.
+             */
+            memory?: number | null;
+            /**
+             * Format: int64
+             * @description Sandboxes in any state.
+             */
+            sandboxes?: number | null;
+            /**
+             * Format: int64
+             * @description MiB of disk of all, by what they may take.
+             */
+            storage?: number | null;
+        };
+        /** @description One quota, and how much of it is used. */
+        QuotaUse: {
+            /**
+             * Format: double
+             * @description In percent.
+             * @example 15
+             */
+            percent: number;
+            /**
+             * Format: double
+             * @description At most.
+             * @example 20
+             */
+            quota: number;
+            /**
+             * Format: double
+             * @description Now.
+             * @example 3
+             */
+            used: number;
+            /** @description Whether it is nearly used up: 80 percent or more. */
+            warning: boolean;
+        };
+        /** @description Body of `POST /auth/refresh`. */
+        RefreshBody: {
+            /** @description The refresh token; absent where the cookie has it. */
+            refreshToken?: string | null;
+        };
+        /** @description Body of `POST /sandboxes/:id/replicate`: what is to be otherwise than in the sandbox that is replicated. */
+        ReplicateSandbox: {
+            /** @description `standard` or `none`. */
+            capabilities?: string | null;
+            command?: components["schemas"]["CommandBody"] | null;
+            /**
+             * Format: double
+             * @description Cores, 0.01 to 256.
+             * @example 1
+             */
+            cpu?: number | null;
+            /** @description Where processes begin, absolute; the user's home when nothing says. */
+            cwd?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the writable layer in MiB.
+             */
+            disk?: number | null;
+            /** @description Program, with arguments, that gets the command as further arguments; an empty list: none. */
+            entrypoint?: string[] | null;
+            /** @description Variables of every process. */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
+             */
+            idleTtlSeconds?: number | null;
+            /**
+             * @description Image; the server's default when nothing says.
+             * @example host
+             */
+            image?: string | null;
+            /** @description For filters; at most 32. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Memory in MiB.
+             * @example 256
+             */
+            memory?: number | null;
+            /** @description Name for people, 1 to 63 characters; none when absent. */
+            name?: string | null;
+            /** @description `none`, or `all`: the Internet, but no private, host or metadata addresses. */
+            network?: string | null;
+            /** @description What the end of the life time does: `delete` or `stop`. */
+            onExpiry?: string | null;
+            /**
+             * Format: int64
+             * @description Open files of one process, 1,024 to 65,536.
+             */
+            openFiles?: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads at once.
+             */
+            pids?: number | null;
+            /** @description Ports to publish on the host while it runs; at most 16, no port inside twice. */
+            ports?: components["schemas"]["PublishPort"][] | null;
+            /** @description Whether the root is read-only. */
+            readOnlyRoot?: boolean | null;
+            /** @description `native`. */
+            runtime?: string | null;
+            /**
+             * Format: int64
+             * @description Life time in seconds.
+             * @example 3600
+             */
+            ttlSeconds?: number | null;
+            /** @description User of execs and of the main process; `agent` when nothing says. */
+            user?: string | null;
+        };
         /** @description Body of `POST /sandboxes/:id/terminal/resize`. */
         ResizeBody: {
             /**
@@ -1470,6 +2679,21 @@ export interface components {
             rows: number;
             /** @description Name of the terminal; `main` when absent. */
             terminal?: string | null;
+        };
+        /** @description Answer to `POST /admin/master-key/rotate`. */
+        RotatedMasterKey: {
+            /** @description Id of the master key that seals now; tells nothing of the key. */
+            keyId: string;
+            /**
+             * Format: int64
+             * @description Secrets that were sealed anew.
+             */
+            resealed: number;
+            /**
+             * Format: int64
+             * @description Secrets that no master key opens: they stay as they are, and have to be set again.
+             */
+            unreadable: number;
         };
         /** @description A runtime's part of the health. */
         RuntimeHealth: {
@@ -1492,15 +2716,26 @@ export interface components {
             cpu: number;
             /** @description RFC 3339. */
             createdAt: string;
+            /** @description Where processes begin; null: the user's home. */
+            cwd?: string | null;
             /**
              * Format: int64
              * @description Size of the writable layer in bytes.
              */
             diskBytes: number;
+            /** @description What gets the command as its arguments; may be empty. */
+            entrypoint?: string[];
             /** @description Variables of every process. */
             env: {
                 [key: string]: string;
             };
+            /** @description The environment that it was made of. */
+            environmentId?: string | null;
+            /**
+             * Format: int32
+             * @description Which version of that.
+             */
+            environmentVersion?: number | null;
             /** @description Why it failed. */
             error?: string | null;
             /** @description RFC 3339: when its life ends, as the clocks stand now. */
@@ -1530,6 +2765,11 @@ export interface components {
             /** @description What its end does. */
             onExpiry: string;
             /**
+             * Format: int64
+             * @description Open files of one process.
+             */
+            openFiles?: number;
+            /**
              * Format: int32
              * @description Processes and threads at once.
              */
@@ -1557,6 +2797,45 @@ export interface components {
             /** @description User of execs. */
             user: string;
         };
+        /** @description A secret of an environment, without its value. */
+        Secret: {
+            /** @description RFC 3339: when it was first set. */
+            createdAt: string;
+            /** @description Name of the variable. */
+            key: string;
+            /** @description RFC 3339: when it was last set. */
+            updatedAt: string;
+        };
+        /** @description Body of `POST /environments/:id/secrets`. */
+        SecretBody: {
+            /**
+             * @description Name of the variable in which processes find it.
+             * @example API_KEY
+             */
+            key: string;
+            /**
+             * @description Its value, at most 32 KiB; nobody is shown it again.
+             * @example super-secret-value
+             */
+            value: string;
+        };
+        /** @description A log-in. */
+        Session: {
+            /** @description Address that it was last refreshed from. */
+            address: string;
+            /** @description What the client says that it is. */
+            agent: string;
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description Whether this request came with it. */
+            current: boolean;
+            /** @description RFC 3339: when it ends unless it is refreshed. */
+            expiresAt: string;
+            /** @description Id. */
+            id: string;
+            /** @description RFC 3339: the last refresh. */
+            usedAt: string;
+        };
         /** @description Body of `POST …/execs/:exec_id/signal`. */
         SignalBody: {
             /**
@@ -1564,6 +2843,21 @@ export interface components {
              * @example TERM
              */
             signal: string;
+        };
+        /** @description Body of `POST /auth/signup`. */
+        SignUp: {
+            /**
+             * @description Address of the account.
+             * @example demo@example.com
+             */
+            email: string;
+            /** @description An invitation, `inv_…`, where sign-up is not open. */
+            invitation?: string | null;
+            /**
+             * @description 8 to 1024 characters.
+             * @example password123
+             */
+            password: string;
         };
         /** @description Body of `POST …/execs/:exec_id/stdin`. */
         StdinBody: {
@@ -1711,6 +3005,98 @@ export interface components {
              */
             entries: number;
         };
+        /** @description Body of `PUT /environments/:id`: the whole of the next version. What is absent is not taken from the one before. */
+        UpdateEnvironment: {
+            /** @description `standard` or `none`. */
+            capabilities?: string | null;
+            command?: components["schemas"]["CommandBody"] | null;
+            /**
+             * Format: double
+             * @description Cores, 0.01 to 256.
+             * @example 1
+             */
+            cpu?: number | null;
+            /** @description Where processes begin, absolute; the user's home when nothing says. */
+            cwd?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the writable layer in MiB.
+             */
+            disk?: number | null;
+            /** @description Program, with arguments, that gets the command as further arguments; an empty list: none. */
+            entrypoint?: string[] | null;
+            /** @description Variables of every process. */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
+             */
+            idleTtlSeconds?: number | null;
+            /**
+             * @description Image; the server's default when nothing says.
+             * @example host
+             */
+            image?: string | null;
+            /** @description For filters; at most 32. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Memory in MiB.
+             * @example 256
+             */
+            memory?: number | null;
+            /** @description Name of the environment from now on; the same when absent. */
+            name?: string | null;
+            /** @description `none`, or `all`: the Internet, but no private, host or metadata addresses. */
+            network?: string | null;
+            /** @description What the end of the life time does: `delete` or `stop`. */
+            onExpiry?: string | null;
+            /**
+             * Format: int64
+             * @description Open files of one process, 1,024 to 65,536.
+             */
+            openFiles?: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads at once.
+             */
+            pids?: number | null;
+            /** @description Ports to publish on the host while it runs; at most 16, no port inside twice. */
+            ports?: components["schemas"]["PublishPort"][] | null;
+            /** @description Whether the root is read-only. */
+            readOnlyRoot?: boolean | null;
+            /** @description `native`. */
+            runtime?: string | null;
+            /**
+             * Format: int64
+             * @description Life time in seconds.
+             * @example 3600
+             */
+            ttlSeconds?: number | null;
+            /** @description User of execs and of the main process; `agent` when nothing says. */
+            user?: string | null;
+        };
+        /** @description Answer to `GET /usage`. */
+        Usage: {
+            /** @description Cores of those that are up. */
+            cpu: components["schemas"]["QuotaUse"];
+            /** @description Bytes that they sent in this month of UTC. */
+            egressBytes: components["schemas"]["QuotaUse"];
+            /** @description Commands that were started in the last hour. */
+            execsPerHour: components["schemas"]["QuotaUse"];
+            /** @description Bytes of memory of those that are up. */
+            memoryBytes: components["schemas"]["QuotaUse"];
+            /** @description Sandboxes in any state. */
+            sandboxes: components["schemas"]["QuotaUse"];
+            /** @description Bytes of disk of all, by what they may take. */
+            storageBytes: components["schemas"]["QuotaUse"];
+            /** @description Names of the quotas that are nearly used up. */
+            warnings: string[];
+        };
         /** @description An account. */
         User: {
             /** @description RFC 3339. */
@@ -1721,6 +3107,15 @@ export interface components {
             id: string;
             /** @description `user` or `admin`. */
             role: string;
+        };
+        /** @description What a user may have. */
+        UserQuota: {
+            /** @description What of it was given to this user alone. */
+            own: components["schemas"]["QuotaBody"];
+            /** @description In all. */
+            quota: components["schemas"]["QuotaBody"];
+            /** @description Who. */
+            userId: string;
         };
         /** @description Body of `POST /sandboxes/{id}/files` as JSON. */
         WriteFile: {
@@ -1751,6 +3146,714 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    verify_audit: {
+        parameters: {
+            query?: {
+                /** @description The hash that it had, 64 hexadecimal digits. */
+                hash?: string;
+                /** @description Number of an entry whose hash was kept; goes with `hash`. */
+                seq?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["AuditCheck"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["Invitation"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["CreatedInvitation"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the invitation.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    rotate_master_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["RotatedMasterKey"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_user_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the account.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["UserQuota"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    set_user_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the account.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuotaBody"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["UserQuota"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_runtimes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["AdminRuntime"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["AdminUser"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the account.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["AdminUser"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: {
+                /** @description `delete` deletes its sandboxes too; else an account that has any is refused (`account_in_use`). */
+                sandboxes?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the account.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the account.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUser"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["AdminUser"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
     list_api_keys: {
         parameters: {
             query?: {
@@ -1814,7 +3917,10 @@ export interface operations {
     create_api_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1924,6 +4030,78 @@ export interface operations {
             };
         };
     };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Only this action, as `sandbox.create`; with a dot at its end all of an area, as `sandbox.`. */
+                action?: string;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+                /** @description `accepted`, `done`, `refused` or `failed`. */
+                outcome?: string;
+                /** @description Only from this moment on, RFC 3339. */
+                since?: string;
+                /** @description Only about the thing with this id or name. */
+                target?: string;
+                /** @description Only before this moment, RFC 3339. */
+                until?: string;
+                /** @description Only of this user; another than oneself for admins alone. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["AuditEntry"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -1974,6 +4152,59 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["AuthData"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
                         /** @description Always true. */
                         success: boolean;
                     };
@@ -2034,6 +4265,239 @@ export interface operations {
             };
         };
     };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["User"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["AuthData"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["Session"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the log-in.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
     signup: {
         parameters: {
             query?: never;
@@ -2043,7 +4507,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Credentials"];
+                "application/json": components["schemas"]["SignUp"];
             };
         };
         responses: {
@@ -2087,6 +4551,743 @@ export interface operations {
                         /** @description Always true. */
                         success: boolean;
                     };
+                };
+            };
+        };
+    };
+    list_environments: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["Environment"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    create_environment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnvironmentBody"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Environment"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Environment"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    update_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateEnvironment"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Environment"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_environment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["Secret"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    set_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Secret"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+                /**
+                 * @description Name of the secret.
+                 * @example API_KEY
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_environment_versions: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["EnvironmentVersion"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_environment_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+                /** @description Number of the version, from 1. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["EnvironmentVersion"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    diff_environment_versions: {
+        parameters: {
+            query?: {
+                /** @description The first; the one before the other when absent. */
+                from?: number;
+                /** @description The second; the newest when absent. */
+                to?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the environment.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["EnvironmentDiff"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    listen_to_events: {
+        parameters: {
+            query?: {
+                /** @description Id of the last event that was seen; the header `Last-Event-ID` comes before it. */
+                after?: string;
+            };
+            header?: {
+                /** @description Id of the last event that was seen. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Server-sent events; the data of each is one such object. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Event"];
                 };
             };
         };
@@ -2241,11 +5442,24 @@ export interface operations {
     import_image: {
         parameters: {
             query: {
+                /** @description Main process of its sandboxes where nothing else says: a program and its arguments, one by one. */
+                command?: string[];
+                /** @description Where processes of its sandboxes begin. */
+                cwd?: string;
+                /** @description What gets the command as its arguments: a program and its arguments, one by one. */
+                entrypoint?: string[];
+                /** @description A variable of its sandboxes, `NAME=value`; may be given several times. */
+                env?: string[];
                 /**
                  * @description Name of the image; one that exists is replaced.
                  * @example debian:12
                  */
                 name: string;
+                /**
+                 * @description User of processes of its sandboxes; `agent` when absent.
+                 * @example root
+                 */
+                user?: string;
             };
             header?: never;
             path?: never;
@@ -2361,11 +5575,61 @@ export interface operations {
             };
         };
     };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description The metrics in the text format of Prometheus. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
     list_sandboxes: {
         parameters: {
             query?: {
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description Only those that were made of this environment, in any version. */
+                environment?: string;
                 /** @description Only with this label, `key=value`; may be given several times. */
                 label?: string[];
                 /** @description Items of a page, 1 to 1000. */
@@ -2431,7 +5695,10 @@ export interface operations {
     create_sandbox: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2478,6 +5745,62 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["CreatedSandboxes"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_sandboxes: {
+        parameters: {
+            query: {
+                /** @description Those with this label, `key=value`; given several times, those with all of them. */
+                label: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["BulkResult"];
                         /** @description Always true. */
                         success: boolean;
                     };
@@ -2806,7 +6129,10 @@ export interface operations {
     create_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description Id of the sandbox.
@@ -3266,6 +6592,74 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["Exec"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    resize_exec: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the exec.
+                 * @example 0k3v9qz8m2xa0k3v9qz8
+                 */
+                exec_id: string;
+                /**
+                 * @description Id of the sandbox.
+                 * @example 0k3v9qz8m2xa
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecResizeBody"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Accepted"];
                         /** @description Always true. */
                         success: boolean;
                     };
@@ -3971,6 +7365,70 @@ export interface operations {
             };
         };
     };
+    get_metrics_history: {
+        parameters: {
+            query?: {
+                /** @description `10s`, for the last hour, or `1m`, for the last day. */
+                resolution?: string;
+                /** @description Only from this moment on, RFC 3339. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the sandbox.
+                 * @example 0k3v9qz8m2xa
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["MetricsHistory"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
     pause_sandbox: {
         parameters: {
             query?: never;
@@ -4016,6 +7474,72 @@ export interface operations {
             };
             /** @description Done. */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Sandbox"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    replicate_sandbox: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A key of one's own, new for each thing that is to be made: the same request under the same key is carried out once in 24 hours, and answered again with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the sandbox.
+                 * @example 0k3v9qz8m2xa
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplicateSandbox"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4730,6 +8254,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FileEvent"];
+                };
+            };
+        };
+    };
+    stop_sandboxes: {
+        parameters: {
+            query: {
+                /** @description Those with this label, `key=value`; given several times, those with all of them. */
+                label: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["BulkResult"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Usage"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
                 };
             };
         };

@@ -63,6 +63,46 @@ class SignupClosed(ApiError):
     """`signup_closed`"""
 
 
+class MissingScope(ApiError):
+    """`missing_scope`"""
+
+
+class LoginLocked(ApiError):
+    """`login_locked`"""
+
+
+class AccountDisabled(ApiError):
+    """`account_disabled`"""
+
+
+class SessionEnded(ApiError):
+    """`session_ended`"""
+
+
+class SessionNotFound(ApiError):
+    """`session_not_found`"""
+
+
+class InvalidInvitation(ApiError):
+    """`invalid_invitation`"""
+
+
+class InvitationNotFound(ApiError):
+    """`invitation_not_found`"""
+
+
+class AccountNotFound(ApiError):
+    """`account_not_found`"""
+
+
+class AccountInUse(ApiError):
+    """`account_in_use`"""
+
+
+class LastAdmin(ApiError):
+    """`last_admin`"""
+
+
 class SandboxNotRunning(ApiError):
     """`sandbox_not_running`"""
 
@@ -81,6 +121,10 @@ class ExecNotRunning(ApiError):
 
 class StdinClosed(ApiError):
     """`stdin_closed`"""
+
+
+class ExecHasNoTty(ApiError):
+    """`exec_has_no_tty`"""
 
 
 class StdinOffset(ApiError):
@@ -215,6 +259,42 @@ class Internal(ApiError):
     """`internal`"""
 
 
+class EnvironmentNotFound(ApiError):
+    """`environment_not_found`"""
+
+
+class EnvironmentVersionNotFound(ApiError):
+    """`environment_version_not_found`"""
+
+
+class EnvironmentInUse(ApiError):
+    """`environment_in_use`"""
+
+
+class EnvironmentChanged(ApiError):
+    """`environment_changed`"""
+
+
+class SecretNotFound(ApiError):
+    """`secret_not_found`"""
+
+
+class SecretUnreadable(ApiError):
+    """`secret_unreadable`"""
+
+
+class IdempotencyMismatch(ApiError):
+    """`idempotency_mismatch`"""
+
+
+class IdempotencyInProgress(ApiError):
+    """`idempotency_in_progress`"""
+
+
+class IdempotencyInterrupted(ApiError):
+    """`idempotency_interrupted`"""
+
+
 class JobNotFound(ApiError):
     """`job_not_found`"""
 
@@ -224,6 +304,9 @@ class TooManyJobs(ApiError):
 
 
 __all__ = [
+    "AccountDisabled",
+    "AccountInUse",
+    "AccountNotFound",
     "AgentUnreachable",
     "ApiKeyNotFound",
     "BodyTooLarge",
@@ -231,7 +314,12 @@ __all__ = [
     "DirectoryNotEmpty",
     "DiskFull",
     "EmailTaken",
+    "EnvironmentChanged",
+    "EnvironmentInUse",
+    "EnvironmentNotFound",
+    "EnvironmentVersionNotFound",
     "EventsExpired",
+    "ExecHasNoTty",
     "ExecNotFound",
     "ExecNotRunning",
     "FileBusy",
@@ -241,17 +329,25 @@ __all__ = [
     "FilePermissionDenied",
     "FileTooLarge",
     "Forbidden",
+    "IdempotencyInProgress",
+    "IdempotencyInterrupted",
+    "IdempotencyMismatch",
     "ImageInUse",
     "ImageNotFound",
     "Internal",
     "InvalidArchive",
     "InvalidCredentials",
     "InvalidImage",
+    "InvalidInvitation",
     "InvalidPath",
     "InvalidRequest",
+    "InvitationNotFound",
     "IsDirectory",
     "JobNotFound",
+    "LastAdmin",
+    "LoginLocked",
     "MethodNotAllowed",
+    "MissingScope",
     "NotDirectory",
     "NotRegularFile",
     "QuotaExceeded",
@@ -265,6 +361,10 @@ __all__ = [
     "SandboxNotFound",
     "SandboxNotRunning",
     "SandboxPaused",
+    "SecretNotFound",
+    "SecretUnreadable",
+    "SessionEnded",
+    "SessionNotFound",
     "SignupClosed",
     "StdinClosed",
     "StdinOffset",
@@ -295,11 +395,22 @@ BY_CODE: dict[str, type[ApiError]] = {
     "invalid_image": InvalidImage,
     "email_taken": EmailTaken,
     "signup_closed": SignupClosed,
+    "missing_scope": MissingScope,
+    "login_locked": LoginLocked,
+    "account_disabled": AccountDisabled,
+    "session_ended": SessionEnded,
+    "session_not_found": SessionNotFound,
+    "invalid_invitation": InvalidInvitation,
+    "invitation_not_found": InvitationNotFound,
+    "account_not_found": AccountNotFound,
+    "account_in_use": AccountInUse,
+    "last_admin": LastAdmin,
     "sandbox_not_running": SandboxNotRunning,
     "sandbox_paused": SandboxPaused,
     "sandbox_deleting": SandboxDeleting,
     "exec_not_running": ExecNotRunning,
     "stdin_closed": StdinClosed,
+    "exec_has_no_tty": ExecHasNoTty,
     "stdin_offset": StdinOffset,
     "events_expired": EventsExpired,
     "body_too_large": BodyTooLarge,
@@ -333,6 +444,15 @@ BY_CODE: dict[str, type[ApiError]] = {
     "terminal_ended": TerminalEnded,
     "too_many_terminals": TooManyTerminals,
     "internal": Internal,
+    "environment_not_found": EnvironmentNotFound,
+    "environment_version_not_found": EnvironmentVersionNotFound,
+    "environment_in_use": EnvironmentInUse,
+    "environment_changed": EnvironmentChanged,
+    "secret_not_found": SecretNotFound,
+    "secret_unreadable": SecretUnreadable,
+    "idempotency_mismatch": IdempotencyMismatch,
+    "idempotency_in_progress": IdempotencyInProgress,
+    "idempotency_interrupted": IdempotencyInterrupted,
     "job_not_found": JobNotFound,
     "too_many_jobs": TooManyJobs,
 }

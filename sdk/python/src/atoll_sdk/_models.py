@@ -34,6 +34,60 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminRuntime:
+    """A runtime of this machine."""
+
+    disk_limits: bool
+    """Whether the disk limits of sandboxes are enforced."""
+    name: str
+    """`native`."""
+    notes: list[str]
+    """What an operator should know."""
+    status: str
+    """`ok` or `unavailable`."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AdminRuntime:
+        """From an answer."""
+        return cls(
+            disk_limits=data["diskLimits"],
+            name=data["name"],
+            notes=list(data["notes"]),
+            status=data["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdminUser:
+    """An account, as an admin sees it."""
+
+    created_at: str
+    """RFC 3339."""
+    disabled: bool
+    """Whether nobody logs in to it."""
+    email: str
+    """Address."""
+    id: str
+    """Id."""
+    role: str
+    """`user` or `admin`."""
+    disabled_at: str | None = None
+    """RFC 3339: since when."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AdminUser:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            disabled=data["disabled"],
+            email=data["email"],
+            id=data["id"],
+            role=data["role"],
+            disabled_at=data.get("disabledAt"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """An API key, without the key."""
 
@@ -49,6 +103,8 @@ class ApiKey:
     """RFC 3339."""
     last_used_at: str | None = None
     """RFC 3339, to the minute."""
+    scopes: list[str] | None = None
+    """What it may."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ApiKey:
@@ -60,6 +116,95 @@ class ApiKey:
             prefix=data["prefix"],
             expires_at=data.get("expiresAt"),
             last_used_at=data.get("lastUsedAt"),
+            scopes=None if (value := data.get("scopes")) is None else list(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """Answer to `GET /admin/audit/verify`."""
+
+    entries: int
+    """Entries that were looked at."""
+    first_seq: int
+    """The first that is held; older ones were removed for their age."""
+    intact: bool
+    """Whether every entry is as it was written."""
+    last_hash: str
+    """Its hash: keep both elsewhere, and give them to the next check."""
+    last_seq: int
+    """The last that is right."""
+    broken_seq: int | None = None
+    """The first entry that is not right."""
+    reason: str | None = None
+    """What is wrong with it."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AuditCheck:
+        """From an answer."""
+        return cls(
+            entries=data["entries"],
+            first_seq=data["firstSeq"],
+            intact=data["intact"],
+            last_hash=data["lastHash"],
+            last_seq=data["lastSeq"],
+            broken_seq=data.get("brokenSeq"),
+            reason=data.get("reason"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An entry of the audit log."""
+
+    action: str
+    """As `sandbox.create`."""
+    actor: str
+    """`user`, `system` (Atoll itself) or `nobody` (who failed to log in)."""
+    detail: dict[str, str]
+    """More, by name."""
+    hash: str
+    """SHA-256 over the hash of the entry before and this one."""
+    id: str
+    """Id."""
+    node: str
+    """Id of the machine."""
+    outcome: str
+    """`accepted` (written down together with the change, or before the act), `done`, `refused` or
+    `failed`."""
+    seq: int
+    """Number on its machine, from 1, without gaps."""
+    time: str
+    """RFC 3339."""
+    address: str | None = None
+    """Address that the request came from."""
+    code: str | None = None
+    """The error code, where it was refused or failed."""
+    target: str | None = None
+    """Id or name of what it was done to."""
+    trace_id: str | None = None
+    """Trace id of the request."""
+    user_id: str | None = None
+    """Who acted, or whose sandbox Atoll acted on."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AuditEntry:
+        """From an answer."""
+        return cls(
+            action=data["action"],
+            actor=data["actor"],
+            detail=dict(data["detail"]),
+            hash=data["hash"],
+            id=data["id"],
+            node=data["node"],
+            outcome=data["outcome"],
+            seq=data["seq"],
+            time=data["time"],
+            address=data.get("address"),
+            code=data.get("code"),
+            target=data.get("target"),
+            trace_id=data.get("traceId"),
+            user_id=data.get("userId"),
         )
 
 
@@ -73,6 +218,8 @@ class AuthData:
     """Bearer token."""
     user: User
     """The account."""
+    refresh_token: str | None = None
+    """For `POST /auth/refresh`, good once; a page of a browser gets it as a cookie instead."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AuthData:
@@ -81,6 +228,46 @@ class AuthData:
             expires_at=data["expiresAt"],
             token=data["token"],
             user=User.from_json(data["user"]),
+            refresh_token=data.get("refreshToken"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BulkFailure:
+    """Why it was not done with one."""
+
+    code: str
+    """Code of the error."""
+    id: str
+    """Id of the sandbox."""
+    message: str
+    """What would be right."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> BulkFailure:
+        """From an answer."""
+        return cls(
+            code=data["code"],
+            id=data["id"],
+            message=data["message"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """Answer to what is done to many sandboxes at once."""
+
+    failed: list[BulkFailure]
+    """Those with which it was not."""
+    ids: list[str]
+    """Ids of those with which it was done."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> BulkResult:
+        """From an answer."""
+        return cls(
+            failed=[BulkFailure.from_json(item) for item in data["failed"]],
+            ids=list(data["ids"]),
         )
 
 
@@ -123,6 +310,8 @@ class CreatedApiKey:
     """RFC 3339."""
     last_used_at: str | None = None
     """RFC 3339, to the minute."""
+    scopes: list[str] | None = None
+    """What it may."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CreatedApiKey:
@@ -135,6 +324,113 @@ class CreatedApiKey:
             key=data["key"],
             expires_at=data.get("expiresAt"),
             last_used_at=data.get("lastUsedAt"),
+            scopes=None if (value := data.get("scopes")) is None else list(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedInvitation:
+    """Answer to `POST /admin/invitations`: the only time that the invitation is shown."""
+
+    created_at: str
+    """RFC 3339."""
+    expires_at: str
+    """RFC 3339."""
+    id: str
+    """Id."""
+    inviter: str
+    """Id of the admin who invites."""
+    role: str
+    """Role of the account."""
+    invitation: str
+    """The invitation, `inv_…`."""
+    email: str | None = None
+    """The only address that it is good for."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreatedInvitation:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            inviter=data["inviter"],
+            role=data["role"],
+            invitation=data["invitation"],
+            email=data.get("email"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a sandbox is to be, where it says so."""
+
+    capabilities: str | None = None
+    """`standard` or `none`."""
+    command: str | list[str] | None = None
+    """Main process, or the arguments of the entry point; its output is the sandbox's log."""
+    cpu: float | None = None
+    """Cores, 0.01 to 256."""
+    cwd: str | None = None
+    """Where processes begin, absolute; the user's home when nothing says."""
+    disk: int | None = None
+    """Size of the writable layer in MiB."""
+    entrypoint: list[str] | None = None
+    """Program, with arguments, that gets the command as further arguments; an empty list: none."""
+    env: dict[str, str] | None = None
+    """Variables of every process."""
+    idle_ttl_seconds: int | None = None
+    """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
+    says."""
+    image: str | None = None
+    """Image; the server's default when nothing says."""
+    labels: dict[str, str] | None = None
+    """For filters; at most 32."""
+    memory: int | None = None
+    """Memory in MiB."""
+    network: str | None = None
+    """`none`, or `all`: the Internet, but no private, host or metadata addresses."""
+    on_expiry: str | None = None
+    """What the end of the life time does: `delete` or `stop`."""
+    open_files: int | None = None
+    """Open files of one process, 1,024 to 65,536."""
+    pids: int | None = None
+    """Processes and threads at once."""
+    ports: list[PublishPort] | None = None
+    """Ports to publish on the host while it runs; at most 16, no port inside twice."""
+    read_only_root: bool | None = None
+    """Whether the root is read-only."""
+    runtime: str | None = None
+    """`native`."""
+    ttl_seconds: int | None = None
+    """Life time in seconds."""
+    user: str | None = None
+    """User of execs and of the main process; `agent` when nothing says."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Definition:
+        """From an answer."""
+        return cls(
+            capabilities=data.get("capabilities"),
+            command=data.get("command"),
+            cpu=data.get("cpu"),
+            cwd=data.get("cwd"),
+            disk=data.get("disk"),
+            entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
+            env=None if (value := data.get("env")) is None else dict(value),
+            idle_ttl_seconds=data.get("idleTtlSeconds"),
+            image=data.get("image"),
+            labels=None if (value := data.get("labels")) is None else dict(value),
+            memory=data.get("memory"),
+            network=data.get("network"),
+            on_expiry=data.get("onExpiry"),
+            open_files=data.get("openFiles"),
+            pids=data.get("pids"),
+            ports=None if (value := data.get("ports")) is None else [PublishPort.from_json(item) for item in value],
+            read_only_root=data.get("readOnlyRoot"),
+            runtime=data.get("runtime"),
+            ttl_seconds=data.get("ttlSeconds"),
+            user=data.get("user"),
         )
 
 
@@ -153,6 +449,243 @@ class Deleted:
         return cls(
             deleted=data["deleted"],
             id=data["id"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment with its newest version."""
+
+    created_at: str
+    """RFC 3339: when it was made."""
+    id: str
+    """Id."""
+    name: str
+    """Name."""
+    updated_at: str
+    """RFC 3339: when its newest version was made."""
+    version: int
+    """Number of its newest version, from 1."""
+    capabilities: str | None = None
+    """`standard` or `none`."""
+    command: str | list[str] | None = None
+    """Main process, or the arguments of the entry point; its output is the sandbox's log."""
+    cpu: float | None = None
+    """Cores, 0.01 to 256."""
+    cwd: str | None = None
+    """Where processes begin, absolute; the user's home when nothing says."""
+    disk: int | None = None
+    """Size of the writable layer in MiB."""
+    entrypoint: list[str] | None = None
+    """Program, with arguments, that gets the command as further arguments; an empty list: none."""
+    env: dict[str, str] | None = None
+    """Variables of every process."""
+    idle_ttl_seconds: int | None = None
+    """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
+    says."""
+    image: str | None = None
+    """Image; the server's default when nothing says."""
+    labels: dict[str, str] | None = None
+    """For filters; at most 32."""
+    memory: int | None = None
+    """Memory in MiB."""
+    network: str | None = None
+    """`none`, or `all`: the Internet, but no private, host or metadata addresses."""
+    on_expiry: str | None = None
+    """What the end of the life time does: `delete` or `stop`."""
+    open_files: int | None = None
+    """Open files of one process, 1,024 to 65,536."""
+    pids: int | None = None
+    """Processes and threads at once."""
+    ports: list[PublishPort] | None = None
+    """Ports to publish on the host while it runs; at most 16, no port inside twice."""
+    read_only_root: bool | None = None
+    """Whether the root is read-only."""
+    runtime: str | None = None
+    """`native`."""
+    ttl_seconds: int | None = None
+    """Life time in seconds."""
+    user: str | None = None
+    """User of execs and of the main process; `agent` when nothing says."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Environment:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            id=data["id"],
+            name=data["name"],
+            updated_at=data["updatedAt"],
+            version=data["version"],
+            capabilities=data.get("capabilities"),
+            command=data.get("command"),
+            cpu=data.get("cpu"),
+            cwd=data.get("cwd"),
+            disk=data.get("disk"),
+            entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
+            env=None if (value := data.get("env")) is None else dict(value),
+            idle_ttl_seconds=data.get("idleTtlSeconds"),
+            image=data.get("image"),
+            labels=None if (value := data.get("labels")) is None else dict(value),
+            memory=data.get("memory"),
+            network=data.get("network"),
+            on_expiry=data.get("onExpiry"),
+            open_files=data.get("openFiles"),
+            pids=data.get("pids"),
+            ports=None if (value := data.get("ports")) is None else [PublishPort.from_json(item) for item in value],
+            read_only_root=data.get("readOnlyRoot"),
+            runtime=data.get("runtime"),
+            ttl_seconds=data.get("ttlSeconds"),
+            user=data.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentChange:
+    """A field that two versions have differently."""
+
+    field: str
+    """Its name; variables and labels are told one by one."""
+    from_: Any
+    """In the first; null where it says nothing."""
+    to: Any
+    """In the second; null where it says nothing."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EnvironmentChange:
+        """From an answer."""
+        return cls(
+            field=data["field"],
+            from_=data["from"],
+            to=data["to"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentDiff:
+    """What two versions of an environment differ in."""
+
+    changes: list[EnvironmentChange]
+    """The fields that differ, by name."""
+    from_: int
+    """The first."""
+    to: int
+    """The second."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EnvironmentDiff:
+        """From an answer."""
+        return cls(
+            changes=[EnvironmentChange.from_json(item) for item in data["changes"]],
+            from_=data["from"],
+            to=data["to"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentVersion:
+    """One version of an environment; it never changes."""
+
+    created_at: str
+    """RFC 3339: when it was made."""
+    version: int
+    """Its number."""
+    capabilities: str | None = None
+    """`standard` or `none`."""
+    command: str | list[str] | None = None
+    """Main process, or the arguments of the entry point; its output is the sandbox's log."""
+    cpu: float | None = None
+    """Cores, 0.01 to 256."""
+    cwd: str | None = None
+    """Where processes begin, absolute; the user's home when nothing says."""
+    disk: int | None = None
+    """Size of the writable layer in MiB."""
+    entrypoint: list[str] | None = None
+    """Program, with arguments, that gets the command as further arguments; an empty list: none."""
+    env: dict[str, str] | None = None
+    """Variables of every process."""
+    idle_ttl_seconds: int | None = None
+    """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
+    says."""
+    image: str | None = None
+    """Image; the server's default when nothing says."""
+    labels: dict[str, str] | None = None
+    """For filters; at most 32."""
+    memory: int | None = None
+    """Memory in MiB."""
+    network: str | None = None
+    """`none`, or `all`: the Internet, but no private, host or metadata addresses."""
+    on_expiry: str | None = None
+    """What the end of the life time does: `delete` or `stop`."""
+    open_files: int | None = None
+    """Open files of one process, 1,024 to 65,536."""
+    pids: int | None = None
+    """Processes and threads at once."""
+    ports: list[PublishPort] | None = None
+    """Ports to publish on the host while it runs; at most 16, no port inside twice."""
+    read_only_root: bool | None = None
+    """Whether the root is read-only."""
+    runtime: str | None = None
+    """`native`."""
+    ttl_seconds: int | None = None
+    """Life time in seconds."""
+    user: str | None = None
+    """User of execs and of the main process; `agent` when nothing says."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EnvironmentVersion:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            version=data["version"],
+            capabilities=data.get("capabilities"),
+            command=data.get("command"),
+            cpu=data.get("cpu"),
+            cwd=data.get("cwd"),
+            disk=data.get("disk"),
+            entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
+            env=None if (value := data.get("env")) is None else dict(value),
+            idle_ttl_seconds=data.get("idleTtlSeconds"),
+            image=data.get("image"),
+            labels=None if (value := data.get("labels")) is None else dict(value),
+            memory=data.get("memory"),
+            network=data.get("network"),
+            on_expiry=data.get("onExpiry"),
+            open_files=data.get("openFiles"),
+            pids=data.get("pids"),
+            ports=None if (value := data.get("ports")) is None else [PublishPort.from_json(item) for item in value],
+            read_only_root=data.get("readOnlyRoot"),
+            runtime=data.get("runtime"),
+            ttl_seconds=data.get("ttlSeconds"),
+            user=data.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: the data of a server-sent event of `GET /events`."""
+
+    data: dict[str, str]
+    """More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and
+    `exitCode`."""
+    id: str
+    """To go on after it, as `Last-Event-ID`."""
+    time: str
+    """RFC 3339."""
+    type: str
+    """As `sandbox.changed`."""
+    sandbox_id: str | None = None
+    """The sandbox that it is about."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Event:
+        """From an answer."""
+        return cls(
+            data=dict(data["data"]),
+            id=data["id"],
+            time=data["time"],
+            type=data["type"],
+            sandbox_id=data.get("sandboxId"),
         )
 
 
@@ -436,21 +969,66 @@ class Image:
 
     name: str
     """Name, unique."""
+    command: str | list[str] | None = None
+    """Main process of its sandboxes, where nothing else says."""
     created_at: str | None = None
     """RFC 3339; null for `host`."""
+    cwd: str | None = None
+    """Where their processes begin."""
     digest: str | None = None
     """SHA-256 of the archive; null for `host`."""
+    entrypoint: list[str] | None = None
+    """What gets the command as its arguments."""
+    env: dict[str, str] | None = None
+    """Variables of its sandboxes."""
     size_bytes: int | None = None
     """Bytes of its files; null for `host`."""
+    user: str | None = None
+    """User of their processes."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Image:
         """From an answer."""
         return cls(
             name=data["name"],
+            command=data.get("command"),
             created_at=data.get("createdAt"),
+            cwd=data.get("cwd"),
             digest=data.get("digest"),
+            entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
+            env=None if (value := data.get("env")) is None else dict(value),
             size_bytes=data.get("sizeBytes"),
+            user=data.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An open invitation, without the invitation itself."""
+
+    created_at: str
+    """RFC 3339."""
+    expires_at: str
+    """RFC 3339."""
+    id: str
+    """Id."""
+    inviter: str
+    """Id of the admin who invites."""
+    role: str
+    """Role of the account."""
+    email: str | None = None
+    """The only address that it is good for."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Invitation:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            inviter=data["inviter"],
+            role=data["role"],
+            email=data.get("email"),
         )
 
 
@@ -509,6 +1087,8 @@ class Job:
     """Name for people."""
     next_start: str | None = None
     """RFC 3339; null unless `backoff`."""
+    pid: int | None = None
+    """Number of the run's process inside; null unless `running`, and just after a start."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
@@ -530,6 +1110,7 @@ class Job:
             max_retries=data.get("maxRetries"),
             name=data.get("name"),
             next_start=data.get("nextStart"),
+            pid=data.get("pid"),
         )
 
 
@@ -654,6 +1235,64 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsHistory:
+    """Answer to `GET /sandboxes/:id/metrics/history`."""
+
+    interval_seconds: int
+    """Seconds from one point to the next: 10 or 60."""
+    points: list[MetricsPoint]
+    """Oldest first; numbers have seven digits. A gap is a time in which the sandbox did not run, or
+    nobody could look."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MetricsHistory:
+        """From an answer."""
+        return cls(
+            interval_seconds=data["intervalSeconds"],
+            points=[MetricsPoint.from_json(item) for item in data["points"]],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPoint:
+    """What a sandbox used in one while."""
+
+    cpu_percent: float
+    """CPU in percent of one core."""
+    memory_bytes: int
+    """Bytes of memory at its end; in a minute the most."""
+    pids: int
+    """Processes at its end; in a minute the most."""
+    read_bytes: int
+    """Bytes read from storage meanwhile."""
+    rx_bytes: int
+    """Bytes received meanwhile."""
+    system_percent: float
+    """The part of it that the kernel ran for the sandbox."""
+    time: str
+    """At its end, RFC 3339."""
+    tx_bytes: int
+    """Bytes sent meanwhile."""
+    write_bytes: int
+    """Bytes written to storage meanwhile."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MetricsPoint:
+        """From an answer."""
+        return cls(
+            cpu_percent=data["cpuPercent"],
+            memory_bytes=data["memoryBytes"],
+            pids=data["pids"],
+            read_bytes=data["readBytes"],
+            rx_bytes=data["rxBytes"],
+            system_percent=data["systemPercent"],
+            time=data["time"],
+            tx_bytes=data["txBytes"],
+            write_bytes=data["writeBytes"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkMetrics:
     """What went over the network."""
 
@@ -763,6 +1402,51 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """One quota, and how much of it is used."""
+
+    percent: float
+    """In percent."""
+    quota: float
+    """At most."""
+    used: float
+    """Now."""
+    warning: bool
+    """Whether it is nearly used up: 80 percent or more."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> QuotaUse:
+        """From an answer."""
+        return cls(
+            percent=data["percent"],
+            quota=data["quota"],
+            used=data["used"],
+            warning=data["warning"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedMasterKey:
+    """Answer to `POST /admin/master-key/rotate`."""
+
+    key_id: str
+    """Id of the master key that seals now; tells nothing of the key."""
+    resealed: int
+    """Secrets that were sealed anew."""
+    unreadable: int
+    """Secrets that no master key opens: they stay as they are, and have to be set again."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RotatedMasterKey:
+        """From an answer."""
+        return cls(
+            key_id=data["keyId"],
+            resealed=data["resealed"],
+            unreadable=data["unreadable"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeHealth:
     """A runtime's part of the health."""
 
@@ -823,13 +1507,23 @@ class Sandbox:
     user: str
     """User of execs."""
     command: str | list[str] | None = None
-    """Main process."""
+    """Main process, or the arguments of the entry point."""
+    cwd: str | None = None
+    """Where processes begin; null: the user's home."""
+    entrypoint: list[str] | None = None
+    """What gets the command as its arguments; may be empty."""
+    environment_id: str | None = None
+    """The environment that it was made of."""
+    environment_version: int | None = None
+    """Which version of that."""
     error: str | None = None
     """Why it failed."""
     expires_at: str | None = None
     """RFC 3339: when its life ends, as the clocks stand now."""
     name: str | None = None
     """Name."""
+    open_files: int | None = None
+    """Open files of one process."""
     ports: list[PublishedPort] | None = None
     """Published ports."""
     started_at: str | None = None
@@ -862,13 +1556,72 @@ class Sandbox:
             state=data["state"],
             user=data["user"],
             command=data.get("command"),
+            cwd=data.get("cwd"),
+            entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
+            environment_id=data.get("environmentId"),
+            environment_version=data.get("environmentVersion"),
             error=data.get("error"),
             expires_at=data.get("expiresAt"),
             name=data.get("name"),
+            open_files=data.get("openFiles"),
             ports=None if (value := data.get("ports")) is None else [PublishedPort.from_json(item) for item in value],
             started_at=data.get("startedAt"),
             state_reason=data.get("stateReason"),
             ttl_seconds=data.get("ttlSeconds"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of an environment, without its value."""
+
+    created_at: str
+    """RFC 3339: when it was first set."""
+    key: str
+    """Name of the variable."""
+    updated_at: str
+    """RFC 3339: when it was last set."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Secret:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            key=data["key"],
+            updated_at=data["updatedAt"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A log-in."""
+
+    address: str
+    """Address that it was last refreshed from."""
+    agent: str
+    """What the client says that it is."""
+    created_at: str
+    """RFC 3339."""
+    current: bool
+    """Whether this request came with it."""
+    expires_at: str
+    """RFC 3339: when it ends unless it is refreshed."""
+    id: str
+    """Id."""
+    used_at: str
+    """RFC 3339: the last refresh."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Session:
+        """From an answer."""
+        return cls(
+            address=data["address"],
+            agent=data["agent"],
+            created_at=data["createdAt"],
+            current=data["current"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            used_at=data["usedAt"],
         )
 
 
@@ -924,6 +1677,39 @@ class UnpackedArchive:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Answer to `GET /usage`."""
+
+    cpu: QuotaUse
+    """Cores of those that are up."""
+    egress_bytes: QuotaUse
+    """Bytes that they sent in this month of UTC."""
+    execs_per_hour: QuotaUse
+    """Commands that were started in the last hour."""
+    memory_bytes: QuotaUse
+    """Bytes of memory of those that are up."""
+    sandboxes: QuotaUse
+    """Sandboxes in any state."""
+    storage_bytes: QuotaUse
+    """Bytes of disk of all, by what they may take."""
+    warnings: list[str]
+    """Names of the quotas that are nearly used up."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Usage:
+        """From an answer."""
+        return cls(
+            cpu=QuotaUse.from_json(data["cpu"]),
+            egress_bytes=QuotaUse.from_json(data["egressBytes"]),
+            execs_per_hour=QuotaUse.from_json(data["execsPerHour"]),
+            memory_bytes=QuotaUse.from_json(data["memoryBytes"]),
+            sandboxes=QuotaUse.from_json(data["sandboxes"]),
+            storage_bytes=QuotaUse.from_json(data["storageBytes"]),
+            warnings=list(data["warnings"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """An account."""
 
@@ -944,6 +1730,27 @@ class User:
             email=data["email"],
             id=data["id"],
             role=data["role"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuota:
+    """What a user may have."""
+
+    own: QuotaBody
+    """What of it was given to this user alone."""
+    quota: QuotaBody
+    """In all."""
+    user_id: str
+    """Who."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> UserQuota:
+        """From an answer."""
+        return cls(
+            own=QuotaBody.from_json(data["own"]),
+            quota=QuotaBody.from_json(data["quota"]),
+            user_id=data["userId"],
         )
 
 

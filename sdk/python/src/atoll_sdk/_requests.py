@@ -9,26 +9,180 @@ from typing import Any
 
 from ._models import (
     Accepted,
+    AdminRuntime,
+    AdminUser,
     ApiKey,
+    AuditCheck,
+    AuditEntry,
     AuthData,
+    BulkResult,
     CreatedApiKey,
+    CreatedInvitation,
     Deleted,
     Encoding,
+    Environment,
+    EnvironmentDiff,
+    EnvironmentVersion,
     Exec,
     File,
     FileMatches,
     Health,
     Image,
+    Invitation,
     Job,
     Logs,
     Metrics,
+    MetricsHistory,
     Probe,
     PublishPort,
+    RotatedMasterKey,
     Sandbox,
+    Secret,
+    Session,
     Terminal,
+    Usage,
     User,
+    UserQuota,
 )
 from ._request import Page, Request, enveloped, page, place, present, to_json
+
+
+def verify_audit(*, seq: int | None = None, hash: str | None = None) -> Request[AuditCheck]:
+    """`GET /admin/audit/verify`"""
+    return Request(
+        "GET",
+        "/admin/audit/verify",
+        lambda answer: enveloped(answer, AuditCheck.from_json),
+        query={"seq": seq, "hash": hash},
+    )
+
+
+def list_invitations(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[Invitation]]:
+    """`GET /admin/invitations`"""
+    return Request(
+        "GET",
+        "/admin/invitations",
+        lambda answer: page(answer, Invitation.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def create_invitation(
+    *, email: str | None = None, expires_in_seconds: int | None = None, role: str | None = None
+) -> Request[CreatedInvitation]:
+    """`POST /admin/invitations`"""
+    return Request(
+        "POST",
+        "/admin/invitations",
+        lambda answer: enveloped(answer, CreatedInvitation.from_json),
+        json=present({"email": email, "expiresInSeconds": expires_in_seconds, "role": role}),
+        is_create=True,
+    )
+
+
+def delete_invitation(invitation_id: str) -> Request[Deleted]:
+    """`DELETE /admin/invitations/{invitation_id}`"""
+    return Request(
+        "DELETE",
+        f"/admin/invitations/{place(invitation_id)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def rotate_master_key() -> Request[RotatedMasterKey]:
+    """`POST /admin/master-key/rotate`"""
+    return Request(
+        "POST",
+        "/admin/master-key/rotate",
+        lambda answer: enveloped(answer, RotatedMasterKey.from_json),
+    )
+
+
+def get_user_quota(quota_id: str) -> Request[UserQuota]:
+    """`GET /admin/quotas/{quota_id}`"""
+    return Request(
+        "GET",
+        f"/admin/quotas/{place(quota_id)}",
+        lambda answer: enveloped(answer, UserQuota.from_json),
+    )
+
+
+def set_user_quota(
+    quota_id: str,
+    *,
+    cpu: float | None = None,
+    egress: int | None = None,
+    execs_per_hour: int | None = None,
+    memory: int | None = None,
+    sandboxes: int | None = None,
+    storage: int | None = None,
+) -> Request[UserQuota]:
+    """`PUT /admin/quotas/{quota_id}`"""
+    return Request(
+        "PUT",
+        f"/admin/quotas/{place(quota_id)}",
+        lambda answer: enveloped(answer, UserQuota.from_json),
+        json=present(
+            {
+                "cpu": cpu,
+                "egress": egress,
+                "execsPerHour": execs_per_hour,
+                "memory": memory,
+                "sandboxes": sandboxes,
+                "storage": storage,
+            }
+        ),
+    )
+
+
+def list_runtimes() -> Request[list[AdminRuntime]]:
+    """`GET /admin/runtimes`"""
+    return Request(
+        "GET",
+        "/admin/runtimes",
+        lambda answer: enveloped(answer, lambda data: [AdminRuntime.from_json(item) for item in data]),
+    )
+
+
+def list_users(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[AdminUser]]:
+    """`GET /admin/users`"""
+    return Request(
+        "GET",
+        "/admin/users",
+        lambda answer: page(answer, AdminUser.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def get_user(user_id: str) -> Request[AdminUser]:
+    """`GET /admin/users/{user_id}`"""
+    return Request(
+        "GET",
+        f"/admin/users/{place(user_id)}",
+        lambda answer: enveloped(answer, AdminUser.from_json),
+    )
+
+
+def delete_user(user_id: str, *, sandboxes: str | None = None) -> Request[Deleted]:
+    """`DELETE /admin/users/{user_id}`"""
+    return Request(
+        "DELETE",
+        f"/admin/users/{place(user_id)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+        query={"sandboxes": sandboxes},
+    )
+
+
+def change_user(
+    user_id: str, *, disabled: bool | None = None, password: str | None = None, role: str | None = None
+) -> Request[AdminUser]:
+    """`PATCH /admin/users/{user_id}`"""
+    return Request(
+        "PATCH",
+        f"/admin/users/{place(user_id)}",
+        lambda answer: enveloped(answer, AdminUser.from_json),
+        json=present({"disabled": disabled, "password": password, "role": role}),
+    )
 
 
 def list_api_keys(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[ApiKey]]:
@@ -41,13 +195,17 @@ def list_api_keys(*, cursor: str | None = None, limit: int | None = None) -> Req
     )
 
 
-def create_api_key(name: str, *, expires_in_seconds: int | None = None) -> Request[CreatedApiKey]:
+def create_api_key(
+    name: str, *, expires_in_seconds: int | None = None, scopes: Sequence[str] | None = None
+) -> Request[CreatedApiKey]:
     """`POST /api-keys`"""
     return Request(
         "POST",
         "/api-keys",
         lambda answer: enveloped(answer, CreatedApiKey.from_json),
-        json=present({"expiresInSeconds": expires_in_seconds, "name": name}),
+        json=present(
+            {"expiresInSeconds": expires_in_seconds, "name": name, "scopes": None if scopes is None else list(scopes)}
+        ),
         is_create=True,
     )
 
@@ -61,6 +219,35 @@ def delete_api_key(api_key_id: str) -> Request[Deleted]:
     )
 
 
+def list_audit(
+    *,
+    cursor: str | None = None,
+    limit: int | None = None,
+    user: str | None = None,
+    action: str | None = None,
+    target: str | None = None,
+    outcome: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Request[Page[AuditEntry]]:
+    """`GET /audit`"""
+    return Request(
+        "GET",
+        "/audit",
+        lambda answer: page(answer, AuditEntry.from_json),
+        query={
+            "cursor": cursor,
+            "limit": limit,
+            "user": user,
+            "action": action,
+            "target": target,
+            "outcome": outcome,
+            "since": since,
+            "until": until,
+        },
+    )
+
+
 def login(email: str, password: str) -> Request[AuthData]:
     """`POST /auth/login`"""
     return Request(
@@ -68,6 +255,15 @@ def login(email: str, password: str) -> Request[AuthData]:
         "/auth/login",
         lambda answer: enveloped(answer, AuthData.from_json),
         json=present({"email": email, "password": password}),
+    )
+
+
+def log_out() -> Request[Deleted]:
+    """`POST /auth/logout`"""
+    return Request(
+        "POST",
+        "/auth/logout",
+        lambda answer: enveloped(answer, Deleted.from_json),
     )
 
 
@@ -80,14 +276,259 @@ def me() -> Request[User]:
     )
 
 
-def signup(email: str, password: str) -> Request[AuthData]:
+def change_password(current_password: str, new_password: str) -> Request[User]:
+    """`POST /auth/password`"""
+    return Request(
+        "POST",
+        "/auth/password",
+        lambda answer: enveloped(answer, User.from_json),
+        json=present({"currentPassword": current_password, "newPassword": new_password}),
+    )
+
+
+def refresh(*, refresh_token: str | None = None) -> Request[AuthData]:
+    """`POST /auth/refresh`"""
+    return Request(
+        "POST",
+        "/auth/refresh",
+        lambda answer: enveloped(answer, AuthData.from_json),
+        json=present({"refreshToken": refresh_token}),
+    )
+
+
+def list_sessions(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[Session]]:
+    """`GET /auth/sessions`"""
+    return Request(
+        "GET",
+        "/auth/sessions",
+        lambda answer: page(answer, Session.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def end_session(session_id: str) -> Request[Deleted]:
+    """`DELETE /auth/sessions/{session_id}`"""
+    return Request(
+        "DELETE",
+        f"/auth/sessions/{place(session_id)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def signup(email: str, password: str, *, invitation: str | None = None) -> Request[AuthData]:
     """`POST /auth/signup`"""
     return Request(
         "POST",
         "/auth/signup",
         lambda answer: enveloped(answer, AuthData.from_json),
-        json=present({"email": email, "password": password}),
+        json=present({"email": email, "invitation": invitation, "password": password}),
         is_create=True,
+    )
+
+
+def list_environments(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[Environment]]:
+    """`GET /environments`"""
+    return Request(
+        "GET",
+        "/environments",
+        lambda answer: page(answer, Environment.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def create_environment(
+    name: str,
+    *,
+    capabilities: str | None = None,
+    command: str | Sequence[str] | None = None,
+    cpu: float | None = None,
+    cwd: str | None = None,
+    disk: int | None = None,
+    entrypoint: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    idle_ttl_seconds: int | None = None,
+    image: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    memory: int | None = None,
+    network: str | None = None,
+    on_expiry: str | None = None,
+    open_files: int | None = None,
+    pids: int | None = None,
+    ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+    read_only_root: bool | None = None,
+    runtime: str | None = None,
+    ttl_seconds: int | None = None,
+    user: str | None = None,
+) -> Request[Environment]:
+    """`POST /environments`"""
+    return Request(
+        "POST",
+        "/environments",
+        lambda answer: enveloped(answer, Environment.from_json),
+        json=present(
+            {
+                "capabilities": capabilities,
+                "command": None if command is None else (list(command) if not isinstance(command, str) else command),
+                "cpu": cpu,
+                "cwd": cwd,
+                "disk": disk,
+                "entrypoint": None if entrypoint is None else list(entrypoint),
+                "env": None if env is None else dict(env),
+                "idleTtlSeconds": idle_ttl_seconds,
+                "image": image,
+                "labels": None if labels is None else dict(labels),
+                "memory": memory,
+                "name": name,
+                "network": network,
+                "onExpiry": on_expiry,
+                "openFiles": open_files,
+                "pids": pids,
+                "ports": None if ports is None else [to_json(item) for item in ports],
+                "readOnlyRoot": read_only_root,
+                "runtime": runtime,
+                "ttlSeconds": ttl_seconds,
+                "user": user,
+            }
+        ),
+        is_create=True,
+    )
+
+
+def get_environment(environment_id: str) -> Request[Environment]:
+    """`GET /environments/{environment_id}`"""
+    return Request(
+        "GET",
+        f"/environments/{place(environment_id)}",
+        lambda answer: enveloped(answer, Environment.from_json),
+    )
+
+
+def update_environment(
+    environment_id: str,
+    *,
+    capabilities: str | None = None,
+    command: str | Sequence[str] | None = None,
+    cpu: float | None = None,
+    cwd: str | None = None,
+    disk: int | None = None,
+    entrypoint: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    idle_ttl_seconds: int | None = None,
+    image: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    memory: int | None = None,
+    name: str | None = None,
+    network: str | None = None,
+    on_expiry: str | None = None,
+    open_files: int | None = None,
+    pids: int | None = None,
+    ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+    read_only_root: bool | None = None,
+    runtime: str | None = None,
+    ttl_seconds: int | None = None,
+    user: str | None = None,
+) -> Request[Environment]:
+    """`PUT /environments/{environment_id}`"""
+    return Request(
+        "PUT",
+        f"/environments/{place(environment_id)}",
+        lambda answer: enveloped(answer, Environment.from_json),
+        json=present(
+            {
+                "capabilities": capabilities,
+                "command": None if command is None else (list(command) if not isinstance(command, str) else command),
+                "cpu": cpu,
+                "cwd": cwd,
+                "disk": disk,
+                "entrypoint": None if entrypoint is None else list(entrypoint),
+                "env": None if env is None else dict(env),
+                "idleTtlSeconds": idle_ttl_seconds,
+                "image": image,
+                "labels": None if labels is None else dict(labels),
+                "memory": memory,
+                "name": name,
+                "network": network,
+                "onExpiry": on_expiry,
+                "openFiles": open_files,
+                "pids": pids,
+                "ports": None if ports is None else [to_json(item) for item in ports],
+                "readOnlyRoot": read_only_root,
+                "runtime": runtime,
+                "ttlSeconds": ttl_seconds,
+                "user": user,
+            }
+        ),
+    )
+
+
+def delete_environment(environment_id: str) -> Request[Deleted]:
+    """`DELETE /environments/{environment_id}`"""
+    return Request(
+        "DELETE",
+        f"/environments/{place(environment_id)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def list_secrets(environment_id: str) -> Request[list[Secret]]:
+    """`GET /environments/{environment_id}/secrets`"""
+    return Request(
+        "GET",
+        f"/environments/{place(environment_id)}/secrets",
+        lambda answer: enveloped(answer, lambda data: [Secret.from_json(item) for item in data]),
+    )
+
+
+def set_secret(environment_id: str, key: str, value: str) -> Request[Secret]:
+    """`POST /environments/{environment_id}/secrets`"""
+    return Request(
+        "POST",
+        f"/environments/{place(environment_id)}/secrets",
+        lambda answer: enveloped(answer, Secret.from_json),
+        json=present({"key": key, "value": value}),
+        is_create=True,
+    )
+
+
+def delete_secret(environment_id: str, key: str) -> Request[Deleted]:
+    """`DELETE /environments/{environment_id}/secrets/{key}`"""
+    return Request(
+        "DELETE",
+        f"/environments/{place(environment_id)}/secrets/{place(key)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def list_environment_versions(
+    environment_id: str, *, cursor: str | None = None, limit: int | None = None
+) -> Request[Page[EnvironmentVersion]]:
+    """`GET /environments/{environment_id}/versions`"""
+    return Request(
+        "GET",
+        f"/environments/{place(environment_id)}/versions",
+        lambda answer: page(answer, EnvironmentVersion.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
+def diff_environment_versions(
+    environment_id: str, *, from_: int | None = None, to: int | None = None
+) -> Request[EnvironmentDiff]:
+    """`GET /environments/{environment_id}/versions/diff`"""
+    return Request(
+        "GET",
+        f"/environments/{place(environment_id)}/versions/diff",
+        lambda answer: enveloped(answer, EnvironmentDiff.from_json),
+        query={"from": from_, "to": to},
+    )
+
+
+def get_environment_version(environment_id: str, version: int) -> Request[EnvironmentVersion]:
+    """`GET /environments/{environment_id}/versions/{version}`"""
+    return Request(
+        "GET",
+        f"/environments/{place(environment_id)}/versions/{place(version)}",
+        lambda answer: enveloped(answer, EnvironmentVersion.from_json),
     )
 
 
@@ -138,14 +579,19 @@ def delete_image(name: str) -> Request[Deleted]:
 
 
 def list_sandboxes(
-    *, state: str | None = None, label: Sequence[str] | None = None, cursor: str | None = None, limit: int | None = None
+    *,
+    state: str | None = None,
+    label: Sequence[str] | None = None,
+    environment: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
 ) -> Request[Page[Sandbox]]:
     """`GET /sandboxes`"""
     return Request(
         "GET",
         "/sandboxes",
         lambda answer: page(answer, Sandbox.from_json),
-        query={"state": state, "label": label, "cursor": cursor, "limit": limit},
+        query={"state": state, "label": label, "environment": environment, "cursor": cursor, "limit": limit},
     )
 
 
@@ -155,8 +601,12 @@ def create_sandbox(
     command: str | Sequence[str] | None = None,
     count: int | None = None,
     cpu: float | None = None,
+    cwd: str | None = None,
     disk: int | None = None,
+    entrypoint: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
+    environment_id: str | None = None,
+    environment_version: int | None = None,
     idle_ttl_seconds: int | None = None,
     image: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -164,6 +614,7 @@ def create_sandbox(
     name: str | None = None,
     network: str | None = None,
     on_expiry: str | None = None,
+    open_files: int | None = None,
     pids: int | None = None,
     ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
     read_only_root: bool | None = None,
@@ -187,8 +638,12 @@ def create_sandbox(
                 "command": None if command is None else (list(command) if not isinstance(command, str) else command),
                 "count": count,
                 "cpu": cpu,
+                "cwd": cwd,
                 "disk": disk,
+                "entrypoint": None if entrypoint is None else list(entrypoint),
                 "env": None if env is None else dict(env),
+                "environmentId": environment_id,
+                "environmentVersion": environment_version,
                 "idleTtlSeconds": idle_ttl_seconds,
                 "image": image,
                 "labels": None if labels is None else dict(labels),
@@ -196,6 +651,7 @@ def create_sandbox(
                 "name": name,
                 "network": network,
                 "onExpiry": on_expiry,
+                "openFiles": open_files,
                 "pids": pids,
                 "ports": None if ports is None else [to_json(item) for item in ports],
                 "readOnlyRoot": read_only_root,
@@ -205,6 +661,26 @@ def create_sandbox(
             }
         ),
         is_create=True,
+    )
+
+
+def delete_sandboxes(label: Sequence[str]) -> Request[BulkResult]:
+    """`DELETE /sandboxes`"""
+    return Request(
+        "DELETE",
+        "/sandboxes",
+        lambda answer: enveloped(answer, BulkResult.from_json),
+        query={"label": label},
+    )
+
+
+def stop_sandboxes(label: Sequence[str]) -> Request[BulkResult]:
+    """`POST /sandboxes/stop`"""
+    return Request(
+        "POST",
+        "/sandboxes/stop",
+        lambda answer: enveloped(answer, BulkResult.from_json),
+        query={"label": label},
     )
 
 
@@ -306,12 +782,15 @@ def run_exec(
     command: str | Sequence[str],
     *,
     async_: bool | None = None,
+    cols: int | None = None,
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     open_stdin: bool | None = None,
+    rows: int | None = None,
     stdin: str | None = None,
     stdin_encoding: Encoding | None = None,
     timeout_seconds: int | None = None,
+    tty: bool | None = None,
     user: str | None = None,
 ) -> Request[Exec]:
     """`POST /sandboxes/{sandbox_id}/exec`"""
@@ -322,13 +801,16 @@ def run_exec(
         json=present(
             {
                 "async": async_,
+                "cols": cols,
                 "command": (list(command) if not isinstance(command, str) else command),
                 "cwd": cwd,
                 "env": None if env is None else dict(env),
                 "openStdin": open_stdin,
+                "rows": rows,
                 "stdin": stdin,
                 "stdinEncoding": stdin_encoding,
                 "timeoutSeconds": timeout_seconds,
+                "tty": tty,
                 "user": user,
             }
         ),
@@ -352,6 +834,16 @@ def get_exec(sandbox_id: str, exec_id: str) -> Request[Exec]:
         "GET",
         f"/sandboxes/{place(sandbox_id)}/execs/{place(exec_id)}",
         lambda answer: enveloped(answer, Exec.from_json),
+    )
+
+
+def resize_exec(sandbox_id: str, exec_id: str, cols: int, rows: int) -> Request[Accepted]:
+    """`POST /sandboxes/{sandbox_id}/execs/{exec_id}/resize`"""
+    return Request(
+        "POST",
+        f"/sandboxes/{place(sandbox_id)}/execs/{place(exec_id)}/resize",
+        lambda answer: enveloped(answer, Accepted.from_json),
+        json=present({"cols": cols, "rows": rows}),
     )
 
 
@@ -460,12 +952,83 @@ def get_sandbox_metrics(sandbox_id: str, *, pids: bool | None = None) -> Request
     )
 
 
+def get_metrics_history(
+    sandbox_id: str, *, resolution: str | None = None, since: str | None = None
+) -> Request[MetricsHistory]:
+    """`GET /sandboxes/{sandbox_id}/metrics/history`"""
+    return Request(
+        "GET",
+        f"/sandboxes/{place(sandbox_id)}/metrics/history",
+        lambda answer: enveloped(answer, MetricsHistory.from_json),
+        query={"resolution": resolution, "since": since},
+    )
+
+
 def pause_sandbox(sandbox_id: str) -> Request[Sandbox]:
     """`POST /sandboxes/{sandbox_id}/pause`"""
     return Request(
         "POST",
         f"/sandboxes/{place(sandbox_id)}/pause",
         lambda answer: enveloped(answer, Sandbox.from_json),
+    )
+
+
+def replicate_sandbox(
+    sandbox_id: str,
+    *,
+    capabilities: str | None = None,
+    command: str | Sequence[str] | None = None,
+    cpu: float | None = None,
+    cwd: str | None = None,
+    disk: int | None = None,
+    entrypoint: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    idle_ttl_seconds: int | None = None,
+    image: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    memory: int | None = None,
+    name: str | None = None,
+    network: str | None = None,
+    on_expiry: str | None = None,
+    open_files: int | None = None,
+    pids: int | None = None,
+    ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+    read_only_root: bool | None = None,
+    runtime: str | None = None,
+    ttl_seconds: int | None = None,
+    user: str | None = None,
+) -> Request[Sandbox]:
+    """`POST /sandboxes/{sandbox_id}/replicate`"""
+    return Request(
+        "POST",
+        f"/sandboxes/{place(sandbox_id)}/replicate",
+        lambda answer: enveloped(answer, Sandbox.from_json),
+        json=present(
+            {
+                "capabilities": capabilities,
+                "command": None if command is None else (list(command) if not isinstance(command, str) else command),
+                "cpu": cpu,
+                "cwd": cwd,
+                "disk": disk,
+                "entrypoint": None if entrypoint is None else list(entrypoint),
+                "env": None if env is None else dict(env),
+                "idleTtlSeconds": idle_ttl_seconds,
+                "image": image,
+                "labels": None if labels is None else dict(labels),
+                "memory": memory,
+                "name": name,
+                "network": network,
+                "onExpiry": on_expiry,
+                "openFiles": open_files,
+                "pids": pids,
+                "ports": None if ports is None else [to_json(item) for item in ports],
+                "readOnlyRoot": read_only_root,
+                "runtime": runtime,
+                "ttlSeconds": ttl_seconds,
+                "user": user,
+            }
+        ),
+        is_create=True,
     )
 
 
@@ -548,4 +1111,13 @@ def close_terminal(sandbox_id: str, name: str) -> Request[Deleted]:
         "DELETE",
         f"/sandboxes/{place(sandbox_id)}/terminals/{place(name)}",
         lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def get_usage() -> Request[Usage]:
+    """`GET /usage`"""
+    return Request(
+        "GET",
+        "/usage",
+        lambda answer: enveloped(answer, Usage.from_json),
     )

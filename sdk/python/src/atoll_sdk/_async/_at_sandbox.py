@@ -5,8 +5,23 @@ Made by generate.py from the OpenAPI document: change that, not this."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from .._models import Accepted, Deleted, Encoding, Exec, File, FileMatches, Job, Logs, Metrics, Sandbox, Terminal
+from .._models import (
+    Accepted,
+    Deleted,
+    Encoding,
+    Exec,
+    File,
+    FileMatches,
+    Job,
+    Logs,
+    Metrics,
+    MetricsHistory,
+    PublishPort,
+    Sandbox,
+    Terminal,
+)
 from ._operations import AsyncOperations
 
 
@@ -75,12 +90,15 @@ class AsyncSandboxOperations:
         command: str | Sequence[str],
         *,
         async_: bool | None = None,
+        cols: int | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         open_stdin: bool | None = None,
+        rows: int | None = None,
         stdin: str | None = None,
         stdin_encoding: Encoding | None = None,
         timeout_seconds: int | None = None,
+        tty: bool | None = None,
         user: str | None = None,
     ) -> Exec:
         """Run a command. See `exec` of the client."""
@@ -88,12 +106,15 @@ class AsyncSandboxOperations:
             self.id,
             command,
             async_=async_,
+            cols=cols,
             cwd=cwd,
             env=env,
             open_stdin=open_stdin,
+            rows=rows,
             stdin=stdin,
             stdin_encoding=stdin_encoding,
             timeout_seconds=timeout_seconds,
+            tty=tty,
             user=user,
         )
 
@@ -104,6 +125,10 @@ class AsyncSandboxOperations:
     async def get_exec(self, exec_id: str) -> Exec:
         """Show an exec with what it wrote so far. See `get_exec` of the client."""
         return await self._client.get_exec(self.id, exec_id)
+
+    async def resize_exec(self, exec_id: str, cols: int, rows: int) -> Accepted:
+        """Change the size of the terminal that an exec runs in (`tty`): its programs get SIGWINCH. See `resize_exec` of the client."""
+        return await self._client.resize_exec(self.id, exec_id, cols, rows)
 
     async def signal_exec(self, exec_id: str, signal: str) -> Accepted:
         """Send a signal to the process group of an exec. See `signal_exec` of the client."""
@@ -158,10 +183,65 @@ class AsyncSandboxOperations:
         """Show what a sandbox uses. See `get_metrics` of the client."""
         return await self._client.get_metrics(self.id, pids=pids)
 
+    async def get_metrics_history(self, *, resolution: str | None = None, since: str | None = None) -> MetricsHistory:
+        """Show what a sandbox used over time. See `get_metrics_history` of the client."""
+        return await self._client.get_metrics_history(self.id, resolution=resolution, since=since)
+
     async def pause(self) -> Sandbox:
         """Pause a sandbox: nothing of it runs until it is resumed; its memory, files and connections
         stay. See `pause_sandbox` of the client."""
         return await self._client.pause_sandbox(self.id)
+
+    async def replicate(
+        self,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        cwd: str | None = None,
+        disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        name: str | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        open_files: int | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Sandbox:
+        """Make another sandbox like this one. See `replicate_sandbox` of the client."""
+        return await self._client.replicate_sandbox(
+            self.id,
+            capabilities=capabilities,
+            command=command,
+            cpu=cpu,
+            cwd=cwd,
+            disk=disk,
+            entrypoint=entrypoint,
+            env=env,
+            idle_ttl_seconds=idle_ttl_seconds,
+            image=image,
+            labels=labels,
+            memory=memory,
+            name=name,
+            network=network,
+            on_expiry=on_expiry,
+            open_files=open_files,
+            pids=pids,
+            ports=ports,
+            read_only_root=read_only_root,
+            runtime=runtime,
+            ttl_seconds=ttl_seconds,
+            user=user,
+        )
 
     async def restart(self) -> Sandbox:
         """Stop a sandbox and start it again. Answers when it runs. See `restart_sandbox` of the client."""

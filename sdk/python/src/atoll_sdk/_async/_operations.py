@@ -10,24 +10,40 @@ from typing import Any, TypeVar
 from .. import _requests as requests
 from .._models import (
     Accepted,
+    AdminRuntime,
+    AdminUser,
     ApiKey,
+    AuditCheck,
+    AuditEntry,
     AuthData,
+    BulkResult,
     CreatedApiKey,
+    CreatedInvitation,
     Deleted,
     Encoding,
+    Environment,
+    EnvironmentDiff,
+    EnvironmentVersion,
     Exec,
     File,
     FileMatches,
     Health,
     Image,
+    Invitation,
     Job,
     Logs,
     Metrics,
+    MetricsHistory,
     Probe,
     PublishPort,
+    RotatedMasterKey,
     Sandbox,
+    Secret,
+    Session,
     Terminal,
+    Usage,
     User,
+    UserQuota,
 )
 from .._request import Request
 from ..errors import ProtocolError
@@ -40,6 +56,180 @@ class AsyncOperations:
 
     async def _send(self, request: Request[T]) -> T:
         raise NotImplementedError
+
+    async def verify_audit(self, *, seq: int | None = None, hash: str | None = None) -> AuditCheck:
+        """Check the chain of the audit log (admin).
+
+        Walks along all entries that are held. Whoever can write the database can write a whole new
+        chain: keep `lastSeq` and `lastHash` on another machine, and give them here the next time.
+
+        Args:
+            seq: Number of an entry whose hash was kept; goes with `hash`.
+            hash: The hash that it had, 64 hexadecimal digits.
+        """
+        return await self._send(requests.verify_audit(seq=seq, hash=hash))
+
+    async def iterate_invitations(self, *, limit: int | None = None) -> AsyncIterator[Invitation]:
+        """List open invitations, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_invitations(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_invitations(self, *, limit: int | None = None) -> list[Invitation]:
+        """List open invitations, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_invitations(limit=limit)]
+
+    async def create_invitation(
+        self, *, email: str | None = None, expires_in_seconds: int | None = None, role: str | None = None
+    ) -> CreatedInvitation:
+        """Invite somebody to make an account.
+
+        The invitation is in this answer and never shown again; `POST /auth/signup` takes it.
+
+        Args:
+            email: The only address that it is good for; any when absent.
+            expires_in_seconds: How long it is good, in seconds; seven days when absent.
+            role: Role of the account: `user` (the default) or `admin`.
+        """
+        return await self._send(
+            requests.create_invitation(email=email, expires_in_seconds=expires_in_seconds, role=role)
+        )
+
+    async def delete_invitation(self, invitation_id: str) -> Deleted:
+        """Take an invitation back.
+
+        Args:
+            invitation_id: Id of the invitation.
+        """
+        return await self._send(requests.delete_invitation(invitation_id))
+
+    async def rotate_master_key(self) -> RotatedMasterKey:
+        """Rotate the master key of this installation.
+
+        Makes another one, where the server keeps it, and seals every secret with the one that
+        counts. Only for the role admin."""
+        return await self._send(requests.rotate_master_key())
+
+    async def get_user_quota(self, quota_id: str) -> UserQuota:
+        """Show what a user may have (admin).
+
+        Args:
+            quota_id: Id of the account.
+        """
+        return await self._send(requests.get_user_quota(quota_id))
+
+    async def set_user_quota(
+        self,
+        quota_id: str,
+        *,
+        cpu: float | None = None,
+        egress: int | None = None,
+        execs_per_hour: int | None = None,
+        memory: int | None = None,
+        sandboxes: int | None = None,
+        storage: int | None = None,
+    ) -> UserQuota:
+        """Change what a user may have (admin).
+
+        The body replaces what the user was given before; an empty one gives back what the settings
+        say. What a user has beyond a smaller quota stays, and no more comes.
+
+        Args:
+            quota_id: Id of the account.
+            cpu: Cores of those that are up.
+            egress: MiB that they send in a month.
+            execs_per_hour: Commands that are started in an hour.
+            memory: MiB of memory of those that are up.
+            sandboxes: Sandboxes in any state.
+            storage: MiB of disk of all, by what they may take.
+        """
+        return await self._send(
+            requests.set_user_quota(
+                quota_id,
+                cpu=cpu,
+                egress=egress,
+                execs_per_hour=execs_per_hour,
+                memory=memory,
+                sandboxes=sandboxes,
+                storage=storage,
+            )
+        )
+
+    async def list_runtimes(self) -> list[AdminRuntime]:
+        """List the runtimes of this machine, and how they are."""
+        return await self._send(requests.list_runtimes())
+
+    async def iterate_users(self, *, limit: int | None = None) -> AsyncIterator[AdminUser]:
+        """List all accounts, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_users(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_users(self, *, limit: int | None = None) -> list[AdminUser]:
+        """List all accounts, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_users(limit=limit)]
+
+    async def get_user(self, user_id: str) -> AdminUser:
+        """Show an account.
+
+        Args:
+            user_id: Id of the account.
+        """
+        return await self._send(requests.get_user(user_id))
+
+    async def delete_user(self, user_id: str, *, sandboxes: str | None = None) -> Deleted:
+        """Delete an account with its keys and log-ins.
+
+        Its images become those of whoever deletes it.
+
+        Args:
+            user_id: Id of the account.
+            sandboxes: `delete` deletes its sandboxes too; else an account that has any is refused
+                (`account_in_use`).
+        """
+        return await self._send(requests.delete_user(user_id, sandboxes=sandboxes))
+
+    async def change_user(
+        self, user_id: str, *, disabled: bool | None = None, password: str | None = None, role: str | None = None
+    ) -> AdminUser:
+        """Change an account: its role, whether it is disabled, its password.
+
+        A disabled account is logged out everywhere and its keys do not work; its sandboxes go on. A
+        new password logs it out too.
+
+        Args:
+            user_id: Id of the account.
+            disabled: Whether nobody logs in to it.
+            password: A new password, 8 to 1024 characters: for somebody who forgot his.
+            role: `user` or `admin`.
+        """
+        return await self._send(requests.change_user(user_id, disabled=disabled, password=password, role=role))
 
     async def iterate_api_keys(self, *, limit: int | None = None) -> AsyncIterator[ApiKey]:
         """List one's API keys, newest first, page by page.
@@ -64,7 +254,9 @@ class AsyncOperations:
         """
         return [item async for item in self.iterate_api_keys(limit=limit)]
 
-    async def create_api_key(self, name: str, *, expires_in_seconds: int | None = None) -> CreatedApiKey:
+    async def create_api_key(
+        self, name: str, *, expires_in_seconds: int | None = None, scopes: Sequence[str] | None = None
+    ) -> CreatedApiKey:
         """Make an API key.
 
         The key is in this answer and never shown again.
@@ -72,8 +264,11 @@ class AsyncOperations:
         Args:
             expires_in_seconds: The key stops working after so many seconds; never when absent.
             name: Name for people, 1 to 63 characters.
+            scopes: What it may: `sandboxes:read`, `sandboxes:write`, and the same of `images`,
+                `environments`, `secrets`, `keys` and `account`; `admin`. Write has read in it. All
+                but `admin` when absent; never more than whoever makes it may.
         """
-        return await self._send(requests.create_api_key(name, expires_in_seconds=expires_in_seconds))
+        return await self._send(requests.create_api_key(name, expires_in_seconds=expires_in_seconds, scopes=scopes))
 
     async def delete_api_key(self, api_key_id: str) -> Deleted:
         """Delete an API key. It stops working within seconds.
@@ -83,8 +278,87 @@ class AsyncOperations:
         """
         return await self._send(requests.delete_api_key(api_key_id))
 
+    async def iterate_audit(
+        self,
+        *,
+        limit: int | None = None,
+        user: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        outcome: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> AsyncIterator[AuditEntry]:
+        """List the audit log, newest first, page by page.
+
+        Users see what they did, and what Atoll did with their sandboxes; admins see everything.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+            user: Only of this user; another than oneself for admins alone.
+            action: Only this action, as `sandbox.create`; with a dot at its end all of an area, as
+                `sandbox.`.
+            target: Only about the thing with this id or name.
+            outcome: `accepted`, `done`, `refused` or `failed`.
+            since: Only from this moment on, RFC 3339.
+            until: Only before this moment, RFC 3339.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(
+                requests.list_audit(
+                    limit=limit,
+                    user=user,
+                    action=action,
+                    target=target,
+                    outcome=outcome,
+                    since=since,
+                    until=until,
+                    cursor=cursor,
+                )
+            )
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_audit(
+        self,
+        *,
+        limit: int | None = None,
+        user: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        outcome: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> list[AuditEntry]:
+        """List the audit log, newest first: all pages.
+
+        Users see what they did, and what Atoll did with their sandboxes; admins see everything.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+            user: Only of this user; another than oneself for admins alone.
+            action: Only this action, as `sandbox.create`; with a dot at its end all of an area, as
+                `sandbox.`.
+            target: Only about the thing with this id or name.
+            outcome: `accepted`, `done`, `refused` or `failed`.
+            since: Only from this moment on, RFC 3339.
+            until: Only before this moment, RFC 3339.
+        """
+        return [
+            item
+            async for item in self.iterate_audit(
+                limit=limit, user=user, action=action, target=target, outcome=outcome, since=since, until=until
+            )
+        ]
+
     async def _login(self, email: str, password: str) -> AuthData:
         """Log in.
+
+        After several wrong passwords the next is looked at later (`login_locked`).
 
         Args:
             email: Address of the account.
@@ -92,20 +366,367 @@ class AsyncOperations:
         """
         return await self._send(requests.login(email, password))
 
+    async def log_out(self) -> Deleted:
+        """End the log-in that this token is of.
+
+        Its tokens stop working at once, this one too."""
+        return await self._send(requests.log_out())
+
     async def me(self) -> User:
         """Show one's own account."""
         return await self._send(requests.me())
 
-    async def _signup(self, email: str, password: str) -> AuthData:
+    async def change_password(self, current_password: str, new_password: str) -> User:
+        """Change one's password.
+
+        All other log-ins end. API keys go on working: delete those that somebody else may have.
+
+        Args:
+            current_password: The password until now.
+            new_password: 8 to 1024 characters.
+        """
+        return await self._send(requests.change_password(current_password, new_password))
+
+    async def _refresh(self, *, refresh_token: str | None = None) -> AuthData:
+        """Get a new token for a refresh token.
+
+        The refresh token is in the body, or in the cookie that log-in gave to a browser. It is good
+        once: the answer has the next one, in the same place. One that comes a second time ends the
+        log-in, since somebody else may have it.
+
+        Args:
+            refresh_token: The refresh token; absent where the cookie has it.
+        """
+        return await self._send(requests.refresh(refresh_token=refresh_token))
+
+    async def iterate_sessions(self, *, limit: int | None = None) -> AsyncIterator[Session]:
+        """List one's log-ins, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_sessions(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_sessions(self, *, limit: int | None = None) -> list[Session]:
+        """List one's log-ins, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_sessions(limit=limit)]
+
+    async def end_session(self, session_id: str) -> Deleted:
+        """End one of one's log-ins. Its tokens stop working at once.
+
+        Args:
+            session_id: Id of the log-in.
+        """
+        return await self._send(requests.end_session(session_id))
+
+    async def _signup(self, email: str, password: str, *, invitation: str | None = None) -> AuthData:
         """Make an account.
 
-        Open while Atoll listens on loopback only; else for the first account only.
+        Open while Atoll listens on loopback only; else for the first account, and by invitation.
 
         Args:
             email: Address of the account.
+            invitation: An invitation, `inv_…`, where sign-up is not open.
             password: 8 to 1024 characters.
         """
-        return await self._send(requests.signup(email, password))
+        return await self._send(requests.signup(email, password, invitation=invitation))
+
+    async def iterate_environments(self, *, limit: int | None = None) -> AsyncIterator[Environment]:
+        """List one's environments, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_environments(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_environments(self, *, limit: int | None = None) -> list[Environment]:
+        """List one's environments, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_environments(limit=limit)]
+
+    async def create_environment(
+        self,
+        name: str,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        cwd: str | None = None,
+        disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        open_files: int | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Environment:
+        """Define an environment.
+
+        What it says is checked now; that its image exists, only when a sandbox is made of it.
+
+        Args:
+            capabilities: `standard` or `none`.
+            command: Main process, or the arguments of the entry point; its output is the sandbox's log.
+            cpu: Cores, 0.01 to 256.
+            cwd: Where processes begin, absolute; the user's home when nothing says.
+            disk: Size of the writable layer in MiB.
+            entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
+                none.
+            env: Variables of every process.
+            idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
+                nothing says.
+            image: Image; the server's default when nothing says.
+            labels: For filters; at most 32.
+            memory: Memory in MiB.
+            name: Name for people, 1 to 63 characters; not unique.
+            network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
+            on_expiry: What the end of the life time does: `delete` or `stop`.
+            open_files: Open files of one process, 1,024 to 65,536.
+            pids: Processes and threads at once.
+            ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
+            read_only_root: Whether the root is read-only.
+            runtime: `native`.
+            ttl_seconds: Life time in seconds.
+            user: User of execs and of the main process; `agent` when nothing says.
+        """
+        return await self._send(
+            requests.create_environment(
+                name,
+                capabilities=capabilities,
+                command=command,
+                cpu=cpu,
+                cwd=cwd,
+                disk=disk,
+                entrypoint=entrypoint,
+                env=env,
+                idle_ttl_seconds=idle_ttl_seconds,
+                image=image,
+                labels=labels,
+                memory=memory,
+                network=network,
+                on_expiry=on_expiry,
+                open_files=open_files,
+                pids=pids,
+                ports=ports,
+                read_only_root=read_only_root,
+                runtime=runtime,
+                ttl_seconds=ttl_seconds,
+                user=user,
+            )
+        )
+
+    async def get_environment(self, environment_id: str) -> Environment:
+        """Show an environment with its newest version.
+
+        Args:
+            environment_id: Id of the environment.
+        """
+        return await self._send(requests.get_environment(environment_id))
+
+    async def update_environment(
+        self,
+        environment_id: str,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        cwd: str | None = None,
+        disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        name: str | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        open_files: int | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Environment:
+        """Make the next version of an environment.
+
+        The body is the whole of it. Sandboxes that exist stay as they are.
+
+        Args:
+            environment_id: Id of the environment.
+            capabilities: `standard` or `none`.
+            command: Main process, or the arguments of the entry point; its output is the sandbox's log.
+            cpu: Cores, 0.01 to 256.
+            cwd: Where processes begin, absolute; the user's home when nothing says.
+            disk: Size of the writable layer in MiB.
+            entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
+                none.
+            env: Variables of every process.
+            idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
+                nothing says.
+            image: Image; the server's default when nothing says.
+            labels: For filters; at most 32.
+            memory: Memory in MiB.
+            name: Name of the environment from now on; the same when absent.
+            network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
+            on_expiry: What the end of the life time does: `delete` or `stop`.
+            open_files: Open files of one process, 1,024 to 65,536.
+            pids: Processes and threads at once.
+            ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
+            read_only_root: Whether the root is read-only.
+            runtime: `native`.
+            ttl_seconds: Life time in seconds.
+            user: User of execs and of the main process; `agent` when nothing says.
+        """
+        return await self._send(
+            requests.update_environment(
+                environment_id,
+                capabilities=capabilities,
+                command=command,
+                cpu=cpu,
+                cwd=cwd,
+                disk=disk,
+                entrypoint=entrypoint,
+                env=env,
+                idle_ttl_seconds=idle_ttl_seconds,
+                image=image,
+                labels=labels,
+                memory=memory,
+                name=name,
+                network=network,
+                on_expiry=on_expiry,
+                open_files=open_files,
+                pids=pids,
+                ports=ports,
+                read_only_root=read_only_root,
+                runtime=runtime,
+                ttl_seconds=ttl_seconds,
+                user=user,
+            )
+        )
+
+    async def delete_environment(self, environment_id: str) -> Deleted:
+        """Delete an environment with all its versions.
+
+        Refused while a sandbox exists that was made of it.
+
+        Args:
+            environment_id: Id of the environment.
+        """
+        return await self._send(requests.delete_environment(environment_id))
+
+    async def list_secrets(self, environment_id: str) -> list[Secret]:
+        """List the names of an environment's secrets, all in one page.
+
+        Args:
+            environment_id: Id of the environment.
+        """
+        return await self._send(requests.list_secrets(environment_id))
+
+    async def set_secret(self, environment_id: str, key: str, value: str) -> Secret:
+        """Set a secret of an environment.
+
+        Processes of its sandboxes that start from now on find it in the variable of that name. Its
+        value is kept sealed, and shown to nobody.
+
+        Args:
+            environment_id: Id of the environment.
+            key: Name of the variable in which processes find it.
+            value: Its value, at most 32 KiB; nobody is shown it again.
+        """
+        return await self._send(requests.set_secret(environment_id, key, value))
+
+    async def delete_secret(self, environment_id: str, key: str) -> Deleted:
+        """Delete a secret of an environment.
+
+        Processes that run keep it.
+
+        Args:
+            environment_id: Id of the environment.
+            key: Name of the secret.
+        """
+        return await self._send(requests.delete_secret(environment_id, key))
+
+    async def iterate_environment_versions(
+        self, environment_id: str, *, limit: int | None = None
+    ) -> AsyncIterator[EnvironmentVersion]:
+        """List the versions of an environment, newest first, page by page.
+
+        Args:
+            environment_id: Id of the environment.
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_environment_versions(environment_id, limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_environment_versions(
+        self, environment_id: str, *, limit: int | None = None
+    ) -> list[EnvironmentVersion]:
+        """List the versions of an environment, newest first: all pages.
+
+        Args:
+            environment_id: Id of the environment.
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_environment_versions(environment_id, limit=limit)]
+
+    async def diff_environment_versions(
+        self, environment_id: str, *, from_: int | None = None, to: int | None = None
+    ) -> EnvironmentDiff:
+        """Show what two versions of an environment differ in.
+
+        Args:
+            environment_id: Id of the environment.
+            from_: The first; the one before the other when absent.
+            to: The second; the newest when absent.
+        """
+        return await self._send(requests.diff_environment_versions(environment_id, from_=from_, to=to))
+
+    async def get_environment_version(self, environment_id: str, version: int) -> EnvironmentVersion:
+        """Show one version of an environment.
+
+        Args:
+            environment_id: Id of the environment.
+            version: Number of the version, from 1.
+        """
+        return await self._send(requests.get_environment_version(environment_id, version))
 
     async def get_health(self) -> Health:
         """Show how Atoll is."""
@@ -154,18 +775,26 @@ class AsyncOperations:
         return await self._send(requests.delete_image(name))
 
     async def iterate_sandboxes(
-        self, *, state: str | None = None, label: Sequence[str] | None = None, limit: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        label: Sequence[str] | None = None,
+        environment: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[Sandbox]:
         """List one's sandboxes, newest first, page by page.
 
         Args:
             state: Only in this state.
             label: Only with this label, `key=value`; may be given several times.
+            environment: Only those that were made of this environment, in any version.
             limit: Items of a page, 1 to 1000.
         """
         cursor: str | None = None
         while True:
-            page = await self._send(requests.list_sandboxes(state=state, label=label, limit=limit, cursor=cursor))
+            page = await self._send(
+                requests.list_sandboxes(state=state, label=label, environment=environment, limit=limit, cursor=cursor)
+            )
             for item in page.items:
                 yield item
             cursor = page.next_cursor
@@ -173,16 +802,25 @@ class AsyncOperations:
                 return
 
     async def list_sandboxes(
-        self, *, state: str | None = None, label: Sequence[str] | None = None, limit: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        label: Sequence[str] | None = None,
+        environment: str | None = None,
+        limit: int | None = None,
     ) -> list[Sandbox]:
         """List one's sandboxes, newest first: all pages.
 
         Args:
             state: Only in this state.
             label: Only with this label, `key=value`; may be given several times.
+            environment: Only those that were made of this environment, in any version.
             limit: Items of a page, 1 to 1000.
         """
-        return [item async for item in self.iterate_sandboxes(state=state, label=label, limit=limit)]
+        return [
+            item
+            async for item in self.iterate_sandboxes(state=state, label=label, environment=environment, limit=limit)
+        ]
 
     async def create_sandbox(
         self,
@@ -190,8 +828,12 @@ class AsyncOperations:
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
+        cwd: str | None = None,
         disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        environment_id: str | None = None,
+        environment_version: int | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -199,6 +841,7 @@ class AsyncOperations:
         name: str | None = None,
         network: str | None = None,
         on_expiry: str | None = None,
+        open_files: int | None = None,
         pids: int | None = None,
         ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
         read_only_root: bool | None = None,
@@ -208,37 +851,48 @@ class AsyncOperations:
     ) -> Sandbox:
         """Make a sandbox, or `count` of them.
 
-        Answers when it runs. With `count` the answer is a list, and all of them run or none is
-        kept.
+        With `environmentId` it is what that environment says, but for what the body says. Answers
+        when it runs. With `count` the answer is a list, and all of them run or none is kept.
 
         Args:
             capabilities: `standard` or `none`.
-            command: Main process; its output is the sandbox's log.
+            command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
+            cwd: Where processes begin, absolute; the user's home when nothing says.
             disk: Size of the writable layer in MiB.
+            entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
+                none.
             env: Variables of every process.
+            environment_id: Environment to make it of; the other fields are laid over what that says, variables
+                and labels one by one.
+            environment_version: Version of the environment; its newest when absent.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
-                absent.
-            image: Image; the server's default when absent.
+                nothing says.
+            image: Image; the server's default when nothing says.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
             network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
             on_expiry: What the end of the life time does: `delete` or `stop`.
+            open_files: Open files of one process, 1,024 to 65,536.
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
             runtime: `native`.
             ttl_seconds: Life time in seconds.
-            user: User of execs and of the main process; `agent` when absent.
+            user: User of execs and of the main process; `agent` when nothing says.
         """
         made = await self._send(
             requests.create_sandbox(
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
+                cwd=cwd,
                 disk=disk,
+                entrypoint=entrypoint,
                 env=env,
+                environment_id=environment_id,
+                environment_version=environment_version,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -246,6 +900,7 @@ class AsyncOperations:
                 name=name,
                 network=network,
                 on_expiry=on_expiry,
+                open_files=open_files,
                 pids=pids,
                 ports=ports,
                 read_only_root=read_only_root,
@@ -265,8 +920,12 @@ class AsyncOperations:
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
+        cwd: str | None = None,
         disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        environment_id: str | None = None,
+        environment_version: int | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -274,6 +933,7 @@ class AsyncOperations:
         name: str | None = None,
         network: str | None = None,
         on_expiry: str | None = None,
+        open_files: int | None = None,
         pids: int | None = None,
         ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
         read_only_root: bool | None = None,
@@ -283,38 +943,49 @@ class AsyncOperations:
     ) -> list[Sandbox]:
         """Make a sandbox, or `count` of them: several at once.
 
-        Answers when it runs. With `count` the answer is a list, and all of them run or none is
-        kept.
+        With `environmentId` it is what that environment says, but for what the body says. Answers
+        when it runs. With `count` the answer is a list, and all of them run or none is kept.
 
         Args:
             count: How many to make, 1 to 100; then the answer is a list.
             capabilities: `standard` or `none`.
-            command: Main process; its output is the sandbox's log.
+            command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
+            cwd: Where processes begin, absolute; the user's home when nothing says.
             disk: Size of the writable layer in MiB.
+            entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
+                none.
             env: Variables of every process.
+            environment_id: Environment to make it of; the other fields are laid over what that says, variables
+                and labels one by one.
+            environment_version: Version of the environment; its newest when absent.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
-                absent.
-            image: Image; the server's default when absent.
+                nothing says.
+            image: Image; the server's default when nothing says.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
             network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
             on_expiry: What the end of the life time does: `delete` or `stop`.
+            open_files: Open files of one process, 1,024 to 65,536.
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
             runtime: `native`.
             ttl_seconds: Life time in seconds.
-            user: User of execs and of the main process; `agent` when absent.
+            user: User of execs and of the main process; `agent` when nothing says.
         """
         made = await self._send(
             requests.create_sandbox(
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
+                cwd=cwd,
                 disk=disk,
+                entrypoint=entrypoint,
                 env=env,
+                environment_id=environment_id,
+                environment_version=environment_version,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -322,6 +993,7 @@ class AsyncOperations:
                 name=name,
                 network=network,
                 on_expiry=on_expiry,
+                open_files=open_files,
                 pids=pids,
                 ports=ports,
                 read_only_root=read_only_root,
@@ -334,6 +1006,26 @@ class AsyncOperations:
         if not isinstance(made, list):
             raise ProtocolError("a list was asked for, and one came")
         return made
+
+    async def delete_sandboxes(self, label: Sequence[str]) -> BulkResult:
+        """Delete all of one's sandboxes with a label.
+
+        Without a label it is refused. One that fails does not keep the others from it.
+
+        Args:
+            label: Those with this label, `key=value`; given several times, those with all of them.
+        """
+        return await self._send(requests.delete_sandboxes(label))
+
+    async def stop_sandboxes(self, label: Sequence[str]) -> BulkResult:
+        """Stop all of one's sandboxes with a label.
+
+        Without a label it is refused. One that fails does not keep the others from it.
+
+        Args:
+            label: Those with this label, `key=value`; given several times, those with all of them.
+        """
+        return await self._send(requests.stop_sandboxes(label))
 
     async def get_sandbox(self, sandbox_id: str) -> Sandbox:
         """Show a sandbox.
@@ -470,12 +1162,15 @@ class AsyncOperations:
         command: str | Sequence[str],
         *,
         async_: bool | None = None,
+        cols: int | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         open_stdin: bool | None = None,
+        rows: int | None = None,
         stdin: str | None = None,
         stdin_encoding: Encoding | None = None,
         timeout_seconds: int | None = None,
+        tty: bool | None = None,
         user: str | None = None,
     ) -> Exec:
         """Run a command.
@@ -487,13 +1182,17 @@ class AsyncOperations:
         Args:
             sandbox_id: Id of the sandbox.
             async_: Answer at once with the id, instead of waiting for the end.
+            cols: Columns of the terminal, 1 to 1000.
             command: What to run.
             cwd: Where; absolute. The user's home when absent.
             env: Variables added to the sandbox's.
             open_stdin: Keeps standard input open for `POST …/execs/:exec_id/stdin`.
+            rows: Rows of the terminal, 1 to 1000.
             stdin: Standard input, at most 1 MiB; then its end, unless `openStdin`.
             stdin_encoding: How `stdin` is written.
             timeout_seconds: Killed with its process group after so many seconds, 1 to 86,400.
+            tty: Runs it in a terminal: all output is `stdout`, and the end of standard input is
+                typed as Ctrl-D. `TERM` is `xterm-256color` unless `env` says otherwise.
             user: As whom; the sandbox's user when absent.
         """
         return await self._send(
@@ -501,12 +1200,15 @@ class AsyncOperations:
                 sandbox_id,
                 command,
                 async_=async_,
+                cols=cols,
                 cwd=cwd,
                 env=env,
                 open_stdin=open_stdin,
+                rows=rows,
                 stdin=stdin,
                 stdin_encoding=stdin_encoding,
                 timeout_seconds=timeout_seconds,
+                tty=tty,
                 user=user,
             )
         )
@@ -544,6 +1246,17 @@ class AsyncOperations:
             exec_id: Id of the exec.
         """
         return await self._send(requests.get_exec(sandbox_id, exec_id))
+
+    async def resize_exec(self, sandbox_id: str, exec_id: str, cols: int, rows: int) -> Accepted:
+        """Change the size of the terminal that an exec runs in (`tty`): its programs get SIGWINCH.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            exec_id: Id of the exec.
+            cols: Columns, 1 to 1000.
+            rows: Rows, 1 to 1000.
+        """
+        return await self._send(requests.resize_exec(sandbox_id, exec_id, cols, rows))
 
     async def signal_exec(self, sandbox_id: str, exec_id: str, signal: str) -> Accepted:
         """Send a signal to the process group of an exec.
@@ -694,6 +1407,21 @@ class AsyncOperations:
         """
         return await self._send(requests.get_sandbox_metrics(sandbox_id, pids=pids))
 
+    async def get_metrics_history(
+        self, sandbox_id: str, *, resolution: str | None = None, since: str | None = None
+    ) -> MetricsHistory:
+        """Show what a sandbox used over time.
+
+        In memory: it begins with the server's start, and a sandbox that is deleted takes it along.
+        Of more than 1,000 sandboxes those that came first have one.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            resolution: `10s`, for the last hour, or `1m`, for the last day.
+            since: Only from this moment on, RFC 3339.
+        """
+        return await self._send(requests.get_metrics_history(sandbox_id, resolution=resolution, since=since))
+
     async def pause_sandbox(self, sandbox_id: str) -> Sandbox:
         """Pause a sandbox: nothing of it runs until it is resumed; its memory, files and connections
         stay.
@@ -702,6 +1430,91 @@ class AsyncOperations:
             sandbox_id: Id of the sandbox.
         """
         return await self._send(requests.pause_sandbox(sandbox_id))
+
+    async def replicate_sandbox(
+        self,
+        sandbox_id: str,
+        *,
+        capabilities: str | None = None,
+        command: str | Sequence[str] | None = None,
+        cpu: float | None = None,
+        cwd: str | None = None,
+        disk: int | None = None,
+        entrypoint: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ttl_seconds: int | None = None,
+        image: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        memory: int | None = None,
+        name: str | None = None,
+        network: str | None = None,
+        on_expiry: str | None = None,
+        open_files: int | None = None,
+        pids: int | None = None,
+        ports: Sequence[PublishPort | Mapping[str, Any]] | None = None,
+        read_only_root: bool | None = None,
+        runtime: str | None = None,
+        ttl_seconds: int | None = None,
+        user: str | None = None,
+    ) -> Sandbox:
+        """Make another sandbox like this one.
+
+        It is what this one is, but for what the body says; variables and labels are laid over this
+        one's. It begins with the files of the image and a life time of its own. Answers when it
+        runs.
+
+        Args:
+            sandbox_id: Id of the sandbox.
+            capabilities: `standard` or `none`.
+            command: Main process, or the arguments of the entry point; its output is the sandbox's log.
+            cpu: Cores, 0.01 to 256.
+            cwd: Where processes begin, absolute; the user's home when nothing says.
+            disk: Size of the writable layer in MiB.
+            entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
+                none.
+            env: Variables of every process.
+            idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
+                nothing says.
+            image: Image; the server's default when nothing says.
+            labels: For filters; at most 32.
+            memory: Memory in MiB.
+            name: Name for people, 1 to 63 characters; none when absent.
+            network: `none`, or `all`: the Internet, but no private, host or metadata addresses.
+            on_expiry: What the end of the life time does: `delete` or `stop`.
+            open_files: Open files of one process, 1,024 to 65,536.
+            pids: Processes and threads at once.
+            ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
+            read_only_root: Whether the root is read-only.
+            runtime: `native`.
+            ttl_seconds: Life time in seconds.
+            user: User of execs and of the main process; `agent` when nothing says.
+        """
+        return await self._send(
+            requests.replicate_sandbox(
+                sandbox_id,
+                capabilities=capabilities,
+                command=command,
+                cpu=cpu,
+                cwd=cwd,
+                disk=disk,
+                entrypoint=entrypoint,
+                env=env,
+                idle_ttl_seconds=idle_ttl_seconds,
+                image=image,
+                labels=labels,
+                memory=memory,
+                name=name,
+                network=network,
+                on_expiry=on_expiry,
+                open_files=open_files,
+                pids=pids,
+                ports=ports,
+                read_only_root=read_only_root,
+                runtime=runtime,
+                ttl_seconds=ttl_seconds,
+                user=user,
+            )
+        )
 
     async def restart_sandbox(self, sandbox_id: str) -> Sandbox:
         """Stop a sandbox and start it again. Answers when it runs.
@@ -789,3 +1602,10 @@ class AsyncOperations:
             name: Name of the terminal.
         """
         return await self._send(requests.close_terminal(sandbox_id, name))
+
+    async def get_usage(self) -> Usage:
+        """Show what one may have, and what is used of it.
+
+        At 80 percent there is a warning here and an event `quota.warning`; at 100 percent requests
+        are refused with `quota_exceeded`."""
+        return await self._send(requests.get_usage())
