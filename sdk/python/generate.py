@@ -529,6 +529,12 @@ def used(names: list[str], text: str) -> str:
     return ", ".join(sorted(name for name in names if re.search(rf"\b{name}\b", text)))
 
 
+def model_names(schemas: Schemas, bodies: set[str]) -> list[str]:
+    """What answers hold is a model, whether or not a request takes the same."""
+    held = {ref for name, schema in schemas.schemas.items() if name not in bodies for ref in references(schema)}
+    return [name for name in schemas.schemas if name not in NOT_MODELS | (bodies - held) | {"ErrorCode"}]
+
+
 def generate() -> dict[Path, str]:
     document = json.loads(DOCUMENT.read_text())
     schemas = Schemas(document["components"]["schemas"])
@@ -541,7 +547,7 @@ def generate() -> dict[Path, str]:
             operations.append(read_operation(schemas, path, method, operation))
             bodies.update(references(operation.get("requestBody", {})))
     BODIES.update(bodies)
-    names = [name for name in schemas.schemas if name not in NOT_MODELS | bodies | {"ErrorCode"}]
+    names = model_names(schemas, bodies)
     objects = [name for name in names if schemas.is_object(name)]
     enums = [name for name in names if schemas.schemas[name].get("enum")]
 

@@ -1402,6 +1402,37 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaBody:
+    """What a user is given in place of the settings. Body of `PUT /admin/quotas/:user`; what is absent
+    or null is as the settings say."""
+
+    cpu: float | None = None
+    """Cores of those that are up."""
+    egress: int | None = None
+    """MiB that they send in a month."""
+    execs_per_hour: int | None = None
+    """Commands that are started in an hour."""
+    memory: int | None = None
+    """MiB of memory of those that are up."""
+    sandboxes: int | None = None
+    """Sandboxes in any state."""
+    storage: int | None = None
+    """MiB of disk of all, by what they may take."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> QuotaBody:
+        """From an answer."""
+        return cls(
+            cpu=data.get("cpu"),
+            egress=data.get("egress"),
+            execs_per_hour=data.get("execsPerHour"),
+            memory=data.get("memory"),
+            sandboxes=data.get("sandboxes"),
+            storage=data.get("storage"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaUse:
     """One quota, and how much of it is used."""
 
