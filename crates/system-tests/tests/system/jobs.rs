@@ -206,8 +206,9 @@ async fn a_job_that_runs_shows_its_process() {
     let sandbox = atoll.create().await;
     let running = start(&sandbox, &job("exec -a shown-job sleep 1000", "never")).await;
     let shown = job_is(&sandbox, &running, "its process", |job| job.pid.is_some()).await;
-    let name = sandbox.sh(&format!("tr '\\0' ' ' < /proc/{}/cmdline", shown.pid.unwrap())).await;
-    assert_eq!(name.stdout.as_deref(), Some("shown-job 1000 "));
+    let name = format!("tr '\\0' ' ' < /proc/{}/cmdline", shown.pid.unwrap());
+    // Its shell becomes it in a moment.
+    until("its name", SOON, async || (sandbox.ok(&name).await == "shown-job 1000 ").then_some(())).await;
     let list = atoll.client.job_list(&sandbox.id, None).await.unwrap();
     assert_eq!(list.items[0].pid, shown.pid);
     // It is known to the next serve too.
