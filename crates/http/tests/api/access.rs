@@ -62,6 +62,7 @@ fn scope_of(method: &Method, path: &str) -> String {
     let kind = match path.trim_start_matches("/ws").split('/').nth(1).unwrap() {
         "admin" => return "admin".to_owned(),
         "api-keys" => "keys",
+        "environments" if path.contains("/secrets") => "secrets",
         "auth" | "usage" | "audit" | "events" => "account",
         kind => kind,
     };
@@ -411,7 +412,10 @@ async fn plain_code(client: &Client, route: &Route, path: &str) -> String {
     let path = if route.method == Method::GET { path.replace("?name=theirs", "") } else { path.to_owned() };
     let request = client.request(route.method.clone(), &path);
     let request = route.body.iter().fold(request, |request, body| request.json(body));
-    let response = request.send().await.unwrap();
+    // Whoever is refused hears so at once; one that is let in may wait for a clock that stands still here.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(2), request.send()).await;
+    let Ok(response) = answer else { return String::new() };
+    let response = response.unwrap();
     assert!(response.status().as_u16() < 500, "{} {}: {response:?}", route.method, route.path);
     // A stream without end.
     if route.path == "/events" && response.status().is_success() {
@@ -463,11 +467,15 @@ async fn a_key_needs_the_scope_of_the_route_and_no_other() {
     let server = Server::start().await;
     let admin = server.user("admin").await;
     let things = Things::of_admin(&admin, &server, "account").await;
+    let mut keys = Vec::new();
+    // All of them first: one of the routes ends the log-in that makes them.
     for wanted in Scope::ALL {
-        let only = key(&admin, Scopes::NONE.with(wanted)).await;
         // Whatever has it in it is left out too.
         let others = Scope::ALL.into_iter().filter(|scope| !Scopes::NONE.with(*scope).has(wanted));
         let without = key(&admin, others.collect()).await;
+        keys.push((wanted, key(&admin, Scopes::NONE.with(wanted)).await, without));
+    }
+    for (wanted, only, without) in keys {
         let routes = table().into_iter().filter(|route| route.others != Others::Public);
         for route in routes.filter(|route| route.scope() == wanted.as_str()) {
             let (name, path) = (format!("{} {}", route.method, route.path), things.path(&route));
