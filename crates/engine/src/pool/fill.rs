@@ -34,10 +34,16 @@ impl Engine {
 
     /// At an orderly stop: nobody would get what is ready, and the machine may not start Atoll again.
     async fn clear_pools(&self) -> Result<(), EngineError> {
-        for id in self.inner.pools.close() {
-            self.discard(&id).await?;
+        self.discard_all(self.inner.pools.close()).await
+    }
+
+    /// Each is tried whatever became of the others: one that stays held is seen by nobody else. Answers with the last failure.
+    async fn discard_all(&self, ids: Vec<SandboxId>) -> Result<(), EngineError> {
+        let mut done = Ok(());
+        for id in ids {
+            done = self.discard(&id).await.and(done);
         }
-        Ok(())
+        done
     }
 
     /// One pass: takes away what is too much or too old, then makes one after the other what is missing, so that sandboxes that
@@ -47,9 +53,7 @@ impl Engine {
         let wanted = self.wanted_pools().await?;
         let mut surplus = pools.define(wanted);
         surplus.extend(pools.take_surplus(self.inner.ports.clock.boot_time()));
-        for id in surplus {
-            self.discard(&id).await?;
-        }
+        self.discard_all(surplus).await?;
         while !token.is_cancelled() {
             let (now, id) = (self.inner.ports.clock.boot_time(), SandboxId::random());
             let Some(shape) = pools.next(now, &id) else { break };
