@@ -46,12 +46,12 @@ impl Standing {
     }
 }
 
-pub(super) struct Limiter<K: Clone + Eq + Hash> {
+pub(super) struct Limiter<K: Clone + Eq + Hash, C: Clock = MonotonicClock> {
     rate: Rate,
-    limiter: RateLimiter<K, Table<K>, MonotonicClock, StateInformationMiddleware>,
+    limiter: RateLimiter<K, Table<K>, C, StateInformationMiddleware>,
 }
 
-impl<K: Clone + Eq + Hash> std::fmt::Debug for Limiter<K> {
+impl<K: Clone + Eq + Hash, C: Clock> std::fmt::Debug for Limiter<K, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Limiter").field("rate", &self.rate).finish_non_exhaustive()
     }
@@ -59,11 +59,17 @@ impl<K: Clone + Eq + Hash> std::fmt::Debug for Limiter<K> {
 
 impl<K: Clone + Eq + Hash> Limiter<K> {
     pub(super) fn new(rate: Rate) -> Self {
+        Self::timed(rate, MonotonicClock)
+    }
+}
+
+impl<K: Clone + Eq + Hash, C: Clock> Limiter<K, C> {
+    fn timed(rate: Rate, clock: C) -> Self {
         let every = rate.between();
         // A rate has time between two requests: the other arm is never taken.
         let quota = Quota::with_period(every).unwrap_or_else(|| Quota::per_second(rate.burst()));
         let quota = quota.allow_burst(rate.burst());
-        Self { rate, limiter: RateLimiter::new(quota, Table::default(), MonotonicClock) }
+        Self { rate, limiter: RateLimiter::new(quota, Table::default(), clock) }
     }
 
     /// Counts a request, allowed or not.
@@ -84,6 +90,8 @@ impl<K: Clone + Eq + Hash> Limiter<K> {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
+
+    use governor::clock::FakeRelativeClock;
 
     use super::*;
 
@@ -107,13 +115,14 @@ mod tests {
 
     #[test]
     fn a_bucket_fills_evenly() {
-        let limiter = Limiter::<u8>::new(rate(1_000, 1, 2).unwrap());
-        let begun = std::time::Instant::now();
-        let mut allowed = 0;
-        while begun.elapsed() < Duration::from_millis(50) {
-            allowed += u32::from(limiter.count(&1).is_ok());
+        let clock = FakeRelativeClock::default();
+        let limiter = Limiter::<u8, _>::timed(rate(1_000, 1, 2).unwrap(), clock.clone());
+        let allowed = || (0..5).filter(|_| limiter.count(&1).is_ok()).count();
+        assert_eq!(allowed(), 2, "the burst");
+        for (microseconds, expected) in [(999, 0), (1, 1), (1_500, 1), (500, 1), (60_000_000, 2)] {
+            clock.advance(Duration::from_micros(microseconds));
+            assert_eq!(allowed(), expected, "after {microseconds} µs more");
         }
-        assert!((20..=110).contains(&allowed), "{allowed} in 50 ms at 1,000 a second");
     }
 
     #[test]
