@@ -1,14 +1,19 @@
 //! `GET` and `POST /sandboxes/{id}/archive`
 
+use std::collections::BTreeMap;
+
 use atoll_api_types::UnpackedArchive;
 use atoll_types::FilePath;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::IntoResponses;
+use utoipa::openapi::RefOr;
 
 use super::at::{path_of_query, user};
-use super::content::{Incoming, Outgoing};
+use super::content::{Incoming, Outgoing, documented};
 use super::read::harmless;
 use crate::Api;
 use crate::access::Authenticated;
@@ -28,6 +33,25 @@ pub(crate) struct ArchiveQuery {
     user: Option<String>,
 }
 
+/// Media type of an archive.
+const TAR: &str = "application/x-tar";
+
+/// An archive on its way out.
+#[derive(Debug)]
+pub(crate) struct Tar(Outgoing);
+
+impl IntoResponse for Tar {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl IntoResponses for Tar {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        documented(TAR)
+    }
+}
+
 /// Take what is in a directory, or one file, as a tar.
 ///
 /// Streamed as it is made. It stays on one file system, follows no links, and leaves sockets and devices out. Something that
@@ -39,14 +63,14 @@ pub(crate) async fn get_archive(
     Path(sandbox): Path<SandboxPath>,
     Query(query): Query<ArchiveQuery>,
     RawQuery(raw): RawQuery,
-) -> Result<Outgoing, ApiFailure> {
+) -> Result<Tar, ApiFailure> {
     let path = path_of_query(raw.as_deref())?.unwrap_or_else(FilePath::home);
     let files = api.engine().files(&caller, &sandbox.id, user(query.user)?, path, true)?;
     let mut outgoing = Outgoing::new(files.pack().await?);
     let headers = outgoing.response().headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(TAR));
     harmless(headers);
-    Ok(outgoing)
+    Ok(Tar(outgoing))
 }
 
 /// Unpack a tar into a directory, which is made where it is missing.

@@ -90,16 +90,14 @@ impl IntoResponse for Outgoing {
 
 impl IntoResponses for Outgoing {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let bytes = || {
-            let schema =
-                ObjectBuilder::new().schema_type(Type::String).content_media_type("application/octet-stream");
-            ContentBuilder::new().schema(Some(schema.build())).build()
-        };
-        let response =
-            |text: &str, media: &str| ResponseBuilder::new().description(text).content(media, bytes());
-        ResponsesBuilder::new()
-            .response("200", response("The bytes.", "application/octet-stream"))
-            .build()
-            .into()
+        documented("application/octet-stream")
     }
+}
+
+/// The answer with bytes of this media type.
+pub(super) fn documented(media: &str) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let schema = ObjectBuilder::new().schema_type(Type::String).content_media_type(media);
+    let bytes = ContentBuilder::new().schema(Some(schema.build())).build();
+    let response = ResponseBuilder::new().description("The bytes.").content(media, bytes);
+    ResponsesBuilder::new().response("200", response).build().into()
 }
