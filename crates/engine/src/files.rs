@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use atoll_ports::{
     ContentIn, ContentOut, FileAt, FileChange, FileEntry, FileEvents, FileMatches, FilePage, FilePart,
-    FileRead, FileSearch, Files, Unpacked,
+    FileRead, FileSearch, Files, FilesError, SandboxRecord, Unpacked,
 };
 use atoll_types::{FileMode, FilePath, GuestUser, SandboxId};
 
@@ -14,8 +14,9 @@ use crate::{Caller, Engine, EngineError};
 /// codes, or `too_many_file_operations`, `user_not_found`, `agent_unreachable`.
 #[derive(Debug)]
 pub struct SandboxFiles {
-    files: Arc<dyn Files>,
-    sandbox: SandboxId,
+    engine: Engine,
+    caller: Caller,
+    record: Arc<SandboxRecord>,
     at: FileAt,
 }
 
@@ -37,17 +38,25 @@ impl Engine {
         self.touch(sandbox);
         let user = user.unwrap_or_else(|| record.spec.user.clone());
         let at = FileAt { user, path, or_root };
-        Ok(SandboxFiles { files: Arc::clone(&self.inner.ports.files), sandbox: sandbox.clone(), at })
+        Ok(SandboxFiles { engine: self.clone(), caller: caller.clone(), record, at })
     }
 }
 
 impl SandboxFiles {
+    fn told<T>(&self, asked: Result<T, FilesError>) -> Result<T, EngineError> {
+        asked.map_err(|error| self.engine.told(&self.caller, &self.record, error.into()))
+    }
+
+    fn files(&self) -> &dyn Files {
+        &*self.engine.inner.ports.files
+    }
+
     /// What is there; a link is told as such.
     ///
     /// # Errors
     /// As all of these.
     pub async fn stat(&self) -> Result<FileEntry, EngineError> {
-        Ok(self.files.stat(&self.sandbox, &self.at).await?)
+        self.told(self.files().stat(&self.record.id, &self.at).await)
     }
 
     /// Entries of a directory, by name, after a name.
@@ -55,7 +64,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn list(&self, after: &[u8], limit: u32) -> Result<FilePage, EngineError> {
-        Ok(self.files.list(&self.sandbox, &self.at, after, limit).await?)
+        self.told(self.files().list(&self.record.id, &self.at, after, limit).await)
     }
 
     /// A part of a regular file.
@@ -63,7 +72,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these, and `range_not_satisfiable`.
     pub async fn read(&self, part: FilePart) -> Result<FileRead, EngineError> {
-        Ok(self.files.read(&self.sandbox, &self.at, part).await?)
+        self.told(self.files().read(&self.record.id, &self.at, part).await)
     }
 
     /// Makes or replaces a file, whole or not at all.
@@ -71,7 +80,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn write(&self, mode: Option<FileMode>, content: ContentIn) -> Result<FileEntry, EngineError> {
-        Ok(self.files.write(&self.sandbox, &self.at, mode, content).await?)
+        self.told(self.files().write(&self.record.id, &self.at, mode, content).await)
     }
 
     /// Removes a file or a directory.
@@ -79,7 +88,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn remove(&self, recursive: bool) -> Result<(), EngineError> {
-        Ok(self.files.remove(&self.sandbox, &self.at, recursive).await?)
+        self.told(self.files().remove(&self.record.id, &self.at, recursive).await)
     }
 
     /// Moves a file, then changes its rights.
@@ -87,7 +96,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn change(&self, change: &FileChange) -> Result<FileEntry, EngineError> {
-        Ok(self.files.change(&self.sandbox, &self.at, change).await?)
+        self.told(self.files().change(&self.record.id, &self.at, change).await)
     }
 
     /// A tar of it.
@@ -95,7 +104,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn pack(&self) -> Result<ContentOut, EngineError> {
-        Ok(self.files.pack(&self.sandbox, &self.at).await?)
+        self.told(self.files().pack(&self.record.id, &self.at).await)
     }
 
     /// A tar into it.
@@ -103,7 +112,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these, and `invalid_archive`.
     pub async fn unpack(&self, archive: ContentIn) -> Result<Unpacked, EngineError> {
-        Ok(self.files.unpack(&self.sandbox, &self.at, archive).await?)
+        self.told(self.files().unpack(&self.record.id, &self.at, archive).await)
     }
 
     /// Looks for a text below it.
@@ -111,7 +120,7 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn search(&self, search: &FileSearch) -> Result<FileMatches, EngineError> {
-        Ok(self.files.search(&self.sandbox, &self.at, search).await?)
+        self.told(self.files().search(&self.record.id, &self.at, search).await)
     }
 
     /// Tells what happens to it.
@@ -119,6 +128,6 @@ impl SandboxFiles {
     /// # Errors
     /// As all of these.
     pub async fn watch(&self, recursive: bool) -> Result<FileEvents, EngineError> {
-        Ok(self.files.watch(&self.sandbox, &self.at, recursive).await?)
+        self.told(self.files().watch(&self.record.id, &self.at, recursive).await)
     }
 }

@@ -1,6 +1,8 @@
 //! Standard input and signals.
 
-use atoll_ports::{AgentError, StdinPiece};
+use std::sync::Arc;
+
+use atoll_ports::{AgentError, SandboxRecord, StdinPiece};
 use atoll_types::{ErrorCode, ExecId, SandboxId, Signal, Status, TerminalSize};
 
 use crate::records::shown;
@@ -20,9 +22,10 @@ impl Engine {
         exec: &ExecId,
         piece: StdinPiece,
     ) -> Result<(), EngineError> {
-        self.running(caller, sandbox, exec).await?;
+        let record = self.running(caller, sandbox, exec).await?;
         self.inner.activity.touch(sandbox, self.inner.ports.clock.boot_time());
-        Ok(self.inner.ports.agents.stdin(sandbox, exec, piece).await?)
+        let sent = self.inner.ports.agents.stdin(sandbox, exec, piece).await;
+        sent.map_err(|error| self.told(caller, &record, error.into()))
     }
 
     /// Sends a signal to the process group of an exec.
@@ -36,8 +39,9 @@ impl Engine {
         exec: &ExecId,
         signal: Signal,
     ) -> Result<(), EngineError> {
-        self.running(caller, sandbox, exec).await?;
-        Ok(self.inner.ports.agents.signal(sandbox, exec, signal).await?)
+        let record = self.running(caller, sandbox, exec).await?;
+        let sent = self.inner.ports.agents.signal(sandbox, exec, signal).await;
+        sent.map_err(|error| self.told(caller, &record, error.into()))
     }
 
     /// Changes the size of the terminal that an exec runs in, and tells its programs.
@@ -51,20 +55,25 @@ impl Engine {
         exec: &ExecId,
         size: TerminalSize,
     ) -> Result<(), EngineError> {
-        self.running(caller, sandbox, exec).await?;
+        let record = self.running(caller, sandbox, exec).await?;
         match self.inner.ports.agents.exec_resize(sandbox, exec, size).await {
             Err(AgentError::StdinClosed) => {
                 let text = "the exec was started without a terminal (`tty`), or ends just now";
                 Err(EngineError::new(ErrorCode::ExecHasNoTty, text))
             }
-            other => Ok(other?),
+            other => other.map_err(|error| self.told(caller, &record, error.into())),
         }
     }
 
-    async fn running(&self, caller: &Caller, sandbox: &SandboxId, exec: &ExecId) -> Result<(), EngineError> {
-        let is_paused = shown(&*self.owned(caller, sandbox)?) == Status::Paused;
+    async fn running(
+        &self,
+        caller: &Caller,
+        sandbox: &SandboxId,
+        exec: &ExecId,
+    ) -> Result<Arc<SandboxRecord>, EngineError> {
+        let owned = self.owned(caller, sandbox)?;
         if self.inner.execs.get(sandbox, exec).is_some() {
-            return if is_paused { Err(paused()) } else { Ok(()) };
+            return if shown(&owned) == Status::Paused { Err(paused()) } else { Ok(owned) };
         }
         let record = self.exec_record(sandbox, exec).await?;
         if record.outcome.is_none() {

@@ -3,6 +3,7 @@
 mod bulk;
 mod create;
 mod lifecycle;
+mod lost;
 mod pause;
 mod read;
 

@@ -19,9 +19,10 @@ impl Engine {
         terminal: &TerminalKey,
         data: Bytes,
     ) -> Result<(), EngineError> {
-        self.running_sandbox(caller, sandbox)?;
+        let record = self.running_sandbox(caller, sandbox)?;
         self.touch(sandbox);
-        self.inner.ports.terminals.input(sandbox, terminal, data).await.map_err(failed)
+        let asked = self.inner.ports.terminals.input(sandbox, terminal, data).await;
+        asked.map_err(|error| self.told(caller, &record, failed(error)))
     }
 
     /// Changes the size of a terminal.
@@ -35,8 +36,9 @@ impl Engine {
         terminal: &TerminalKey,
         size: TerminalSize,
     ) -> Result<(), EngineError> {
-        self.running_sandbox(caller, sandbox)?;
-        self.inner.ports.terminals.resize(sandbox, terminal, size).await.map_err(failed)
+        let record = self.running_sandbox(caller, sandbox)?;
+        let asked = self.inner.ports.terminals.resize(sandbox, terminal, size).await;
+        asked.map_err(|error| self.told(caller, &record, failed(error)))
     }
 
     /// The terminals of a sandbox, by name.
@@ -48,8 +50,9 @@ impl Engine {
         caller: &Caller,
         sandbox: &SandboxId,
     ) -> Result<Vec<HeldTerminal>, EngineError> {
-        self.running_sandbox(caller, sandbox)?;
-        self.inner.ports.terminals.list(sandbox).await.map_err(failed)
+        let record = self.running_sandbox(caller, sandbox)?;
+        let asked = self.inner.ports.terminals.list(sandbox).await;
+        asked.map_err(|error| self.told(caller, &record, failed(error)))
     }
 
     /// Hangs the terminal of this name up.
@@ -62,8 +65,9 @@ impl Engine {
         sandbox: &SandboxId,
         terminal: &TerminalName,
     ) -> Result<(), EngineError> {
-        self.running_sandbox(caller, sandbox)?;
-        self.inner.ports.terminals.close(sandbox, &TerminalKey::any(terminal.clone())).await.map_err(failed)
+        let record = self.running_sandbox(caller, sandbox)?;
+        let asked = self.inner.ports.terminals.close(sandbox, &TerminalKey::any(terminal.clone())).await;
+        asked.map_err(|error| self.told(caller, &record, failed(error)))
     }
 
     pub(crate) fn touch(&self, sandbox: &SandboxId) {

@@ -72,11 +72,16 @@ impl Engine {
     ) -> Result<TerminalView, EngineError> {
         let record = self.running_sandbox(caller, sandbox)?;
         self.touch(sandbox);
+        self.show(&record, new).await.map_err(|error| self.told(caller, &record, error))
+    }
+
+    async fn show(&self, record: &SandboxRecord, new: NewTerminal) -> Result<TerminalView, EngineError> {
+        let sandbox = &record.id;
         let (name, size, resume) = (new.name.clone(), new.size, new.resume);
         let (key, made) = match resume {
             Some(resume) => (TerminalKey { name, generation: resume.generation }, false),
             None => {
-                let opened = self.open(&record, new).await?;
+                let opened = self.open(record, new).await?;
                 self.audit_terminal(&opened.0.name).await?;
                 opened
             }

@@ -12,6 +12,7 @@ mod faults;
 mod images;
 mod jobs;
 mod jobs_faults;
+mod lost;
 mod metrics;
 mod ownership;
 mod pause;
