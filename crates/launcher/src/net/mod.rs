@@ -43,7 +43,7 @@ mod watch;
 pub(crate) use addresses::DNS;
 pub(crate) use dial::dial;
 pub(crate) use dns::{hand_over, heard};
-pub(crate) use namespace::enter;
+pub(crate) use namespace::{enter, open_low_ports};
 pub(crate) use prepare::{NONE_FREE, Note, Prepared, channel, prepare, prepare_many};
 pub(crate) use router::Router;
 pub(crate) use watch::Watch;

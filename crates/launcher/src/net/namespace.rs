@@ -100,6 +100,12 @@ pub(super) fn unpin(name: &str) -> Result<()> {
     }
 }
 
+/// Lets every user of the namespace that this process is in listen on every port. The right to the low ones would be one over the
+/// namespace, which belongs to the host's root and not to the guest's; here there is nobody to keep them from.
+pub(crate) fn open_low_ports() -> Result<()> {
+    set("ipv4/ip_unprivileged_port_start", "0")
+}
+
 /// Sets a setting of the network of the namespace that this process is in; one that the kernel does not have is fine.
 pub(super) fn set(setting: &str, value: &str) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;

@@ -92,6 +92,8 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
         }
     }
 
+    net::open_low_ports().at(Step::EnterNetwork)?;
+
     // The root, and nothing of the host in sight any more: from here on every path is the sandbox's.
     let root = mounts::mount_root(&layers, guest_root)?;
     let usr = mounts::mount_usr(&layers, guest_root)?;

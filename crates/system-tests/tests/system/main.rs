@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 mod delete;
+mod demo;
 mod disk;
 mod escape;
 mod faults;
