@@ -1,11 +1,13 @@
 //! Writing a file: all of it, or nothing.
 
 use std::io::Write;
+use std::os::fd::IntoRawFd;
 
 use atoll_agent_protocol::hand_over::Use;
 use atoll_agent_protocol::v1::{FileErrorKind as Kind, FileReply, FileWriteCall};
 use rustix::fs::{
-    Access, AtFlags, FileType, Gid, Mode, RawMode, Stat, Uid, accessat, fchmod, fchown, fstat, statat,
+    Access, AtFlags, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid, accessat, fchmod, fchown, fstat,
+    openat, statat,
 };
 use rustix::io::Errno;
 
@@ -38,6 +40,7 @@ pub(super) fn write(wire: &mut Wire, path: &[u8], call: FileWriteCall) -> Result
     }
     fchmod(&temporary.file, Mode::from_raw_mode(RawMode::from(mode)))?;
     let entry = entry::of(&fstat(&temporary.file)?, path);
+    leave_open(&place);
     temporary.publish()?;
     wire.reply(&FileReply { entry: Some(entry), ..FileReply::default() })
 }
@@ -57,6 +60,15 @@ fn replaceable(place: &Place) -> Result<Option<Stat>, Stop> {
     }
     accessat(&place.parent, place.name.as_slice(), Access::WRITE_OK, AtFlags::EACCESS)?;
     Ok(Some(stat))
+}
+
+/// Holds what is replaced until this process ends, so that whoever waits for the answer need not wait until the kernel has
+/// given back a large file.
+fn leave_open(place: &Place) {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if let Ok(replaced) = openat(&place.parent, place.name.as_slice(), flags, Mode::empty()) {
+        let _left_open = replaced.into_raw_fd();
+    }
 }
 
 fn keep_owner(temporary: &Temporary<'_>, before: &Stat) -> Result<(), Stop> {
