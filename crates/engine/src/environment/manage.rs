@@ -33,6 +33,7 @@ impl Engine {
             created_at: now,
             updated_at: now,
         };
+        AuditScope::about(environment.id.as_str());
         let (engine, new) = (self.clone(), environment.clone());
         let work = async move { engine.inner.ports.store.environment_insert(&new).await };
         self.inner.operations.run_detached("create environment", AuditScope::carry(work)).await??;

@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::actions::action;
 use crate::Api;
-use crate::access::{Authenticated, Peer};
+use crate::access::{Authenticated, client_address};
 use crate::answer::{ApiFailure, TraceId};
 
 /// Characters of a name in the path that are noted.
@@ -24,7 +24,7 @@ pub(crate) async fn audited(State(api): State<Api>, request: Request, next: Next
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
-    let about = about(&mut parts, action).await;
+    let about = about(&api, &mut parts, action).await;
     let request = Request::from_parts(parts, body);
     let caller = request.extensions().get::<Authenticated>().map(|known| known.0.clone());
     let scope = api.engine().audit_scope(caller.as_ref(), about);
@@ -37,7 +37,7 @@ pub(crate) async fn audited(State(api): State<Api>, request: Request, next: Next
 }
 
 /// What the request itself says.
-async fn about(parts: &mut axum::http::request::Parts, action: String) -> AuditRequest {
+async fn about(api: &Api, parts: &mut axum::http::request::Parts, action: String) -> AuditRequest {
     let params = RawPathParams::from_request_parts(parts, &()).await;
     let params: Vec<(String, String)> = params.map_or_else(
         |_| Vec::new(),
@@ -52,7 +52,7 @@ async fn about(parts: &mut axum::http::request::Parts, action: String) -> AuditR
         target,
         detail,
         trace_id: parts.extensions.get::<TraceId>().map(ToString::to_string).unwrap_or_default(),
-        address: parts.extensions.get::<Peer>().map(|peer| peer.0.to_canonical()),
+        address: Some(client_address(api, &parts.headers, &parts.extensions)),
     }
 }
 
