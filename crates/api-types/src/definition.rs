@@ -39,6 +39,9 @@ macro_rules! defined {
             /// Open files of one process, 1,024 to 65,536.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub open_files: Option<u64>,
+            /// What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub bandwidth: Option<u32>,
             /// `none`, or `all`: the Internet, but no private, host or metadata addresses.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub network: Option<String>,
@@ -97,6 +100,7 @@ macro_rules! body {
                     disk: self.disk,
                     pids: self.pids,
                     open_files: self.open_files,
+                    bandwidth: self.bandwidth,
                     network: self.network,
                     env: self.env,
                     entrypoint: self.entrypoint,

@@ -70,6 +70,9 @@ pub struct Sandbox {
     /// Open files of one process.
     #[serde(default)]
     pub open_files: u64,
+    /// What its network carries each way, in megabits a second; 0: as much as it can.
+    #[serde(default)]
+    pub bandwidth: u32,
     /// What it reaches: `none` or `all`.
     pub network: String,
     /// Variables of every process.

@@ -109,6 +109,7 @@ steps! {
     LoadRules = "load the rules of sandboxes' networks",
     WatchRules = "watch the rules of sandboxes' networks",
     PrepareNetwork = "prepare a network for a sandbox",
+    LimitNetwork = "limit what a sandbox's network carries (the kernel needs sch_tbf)",
     BindDns = "bind the address at which sandboxes ask for names",
     Dial = "connect to a port of the sandbox",
     // The end.

@@ -53,6 +53,9 @@ pub struct SandboxTemplate {
     /// Open files of one process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u64>,
+    /// What its network carries each way, in megabits a second; 0: as much as it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbit: Option<u32>,
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
@@ -112,6 +115,7 @@ impl SandboxTemplate {
             pids: self.pids.or(base.pids),
             disk_bytes: self.disk_bytes.or(base.disk_bytes),
             open_files: self.open_files.or(base.open_files),
+            bandwidth_mbit: self.bandwidth_mbit.or(base.bandwidth_mbit),
             network: self.network.or(base.network),
             env: self.env.over(base.env)?,
             entrypoint: self.entrypoint.or(base.entrypoint),
@@ -139,6 +143,7 @@ impl SandboxTemplate {
             pids: Some(spec.limits.pids),
             disk_bytes: Some(spec.limits.disk_bytes),
             open_files: Some(spec.limits.open_files),
+            bandwidth_mbit: Some(spec.limits.bandwidth_mbit),
             network: Some(spec.network),
             env: spec.env.clone(),
             entrypoint: (!spec.entrypoint.is_empty()).then(|| spec.entrypoint.clone()),
@@ -165,6 +170,7 @@ impl SandboxTemplate {
             pids: self.pids.unwrap_or(usual.pids),
             disk_bytes: self.disk_bytes.unwrap_or(usual.disk_bytes),
             open_files: self.open_files.unwrap_or(usual.open_files),
+            bandwidth_mbit: self.bandwidth_mbit.unwrap_or(usual.bandwidth_mbit),
         }
     }
 }

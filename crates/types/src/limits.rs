@@ -24,6 +24,8 @@ pub mod bounds {
     pub const OPEN_FILES_MIN: u64 = 1_024;
     /// Open files of a process, hard limit: what build tools and servers ask for at most.
     pub const OPEN_FILES: u64 = 65_536;
+    /// Fastest bound of a network, in megabits a second: no link of these machines carries more.
+    pub const BANDWIDTH_MBIT_MAX: u32 = 100_000;
     /// Longest name of a sandbox, in characters: fits a table column and a label value.
     pub const NAME_CHARS_MAX: usize = 63;
     /// Most labels of one resource.
@@ -95,6 +97,9 @@ pub struct Limits {
     pub disk_bytes: u64,
     /// Open files of one process.
     pub open_files: u64,
+    /// What its network carries each way, in megabits (10⁶ bits) a second; 0: as much as it can.
+    #[serde(default)]
+    pub bandwidth_mbit: u32,
 }
 
 impl Default for Limits {
@@ -106,6 +111,7 @@ impl Default for Limits {
             pids: 512,
             disk_bytes: 2 << 30,
             open_files: bounds::OPEN_FILES,
+            bandwidth_mbit: 0,
         }
     }
 }

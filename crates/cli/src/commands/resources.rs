@@ -30,6 +30,9 @@ pub(crate) struct Resources {
     /// Open files of one process.
     #[arg(long, value_name = "COUNT")]
     open_files: Option<u64>,
+    /// What its network carries each way, in megabits a second; 0: as much as it can.
+    #[arg(long, value_name = "MBIT")]
+    bandwidth: Option<u32>,
     /// What it reaches: `none`, or `all` of the Internet but private addresses.
     #[arg(long)]
     network: Option<String>,
@@ -67,6 +70,7 @@ impl Resources {
             disk: self.disk,
             pids: self.pids,
             open_files: self.open_files,
+            bandwidth: self.bandwidth,
             network: self.network,
             capabilities: self.capabilities,
             read_only_root: self.read_only.then_some(true),

@@ -75,6 +75,7 @@ fn definition(template: SandboxTemplate) -> api::Definition {
         disk: template.disk_bytes.map(|bytes| bytes >> 20),
         pids: template.pids,
         open_files: template.open_files,
+        bandwidth: template.bandwidth_mbit,
         network: template.network.map(|network| words::network(network).to_owned()),
         env: template.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         entrypoint: template.entrypoint,

@@ -67,6 +67,7 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
         pids: p.within("pids", asked.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX)),
         disk_bytes: mib(p, "disk", asked.disk, bounds::DISK_MIB_MIN, bounds::DISK_MIB_MAX),
         open_files: p.within("openFiles", asked.open_files, &(bounds::OPEN_FILES_MIN..=bounds::OPEN_FILES)),
+        bandwidth_mbit: p.within("bandwidth", asked.bandwidth, &(0..=bounds::BANDWIDTH_MBIT_MAX)),
         network: p.word("network", asked.network.as_deref(), NETWORKS),
         env: p.check("env", EnvVars::new(asked.env)).unwrap_or_default(),
         entrypoint: asked.entrypoint.and_then(|argv| entrypoint(p, argv)),

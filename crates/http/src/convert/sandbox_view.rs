@@ -25,6 +25,7 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         disk_bytes: spec.limits.disk_bytes,
         pids: spec.limits.pids,
         open_files: spec.limits.open_files,
+        bandwidth: spec.limits.bandwidth_mbit,
         network: words::network(spec.network).to_owned(),
         env: spec.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         entrypoint: spec.entrypoint,

@@ -38,6 +38,7 @@ mod netlink;
 mod prepare;
 mod router;
 mod rules;
+mod shape;
 mod watch;
 
 pub(crate) use addresses::DNS;

@@ -15,10 +15,10 @@ use super::netlink::Netlink;
 use crate::report::{At, Step, StepError, log};
 
 /// Numbers of links in the router that are not sandboxes': its own loopback and uplink, and room.
-const FIRST_NUMBER: u32 = 64;
+pub(super) const FIRST_NUMBER: u32 = 64;
 
 /// Number of a sandbox's link in its own namespace.
-const OWN_NUMBER: u32 = 2;
+pub(super) const OWN_NUMBER: u32 = 2;
 
 /// A network namespace that a sandbox can enter.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Networks of sandboxes: the router, and namespaces that are made ahead of use.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -96,8 +97,16 @@ impl Server {
         Ok(())
     }
 
-    /// A network for a sandbox that is about to start.
-    pub(super) fn take_network(&mut self) -> Result<Prepared, StepError> {
+    /// A network for a sandbox that is about to start, which carries so many megabits a second; 0: as many as it can.
+    pub(super) fn take_network(&mut self, bandwidth_mbit: u32) -> Result<Prepared, StepError> {
+        let prepared = self.take_prepared()?;
+        if let (Some(router), Some(mbit)) = (&self.networks.router, NonZeroU32::new(bandwidth_mbit)) {
+            prepared.limit(router, mbit)?;
+        }
+        Ok(prepared)
+    }
+
+    fn take_prepared(&mut self) -> Result<Prepared, StepError> {
         self.take_notes();
         if self.networks.router.is_none() {
             let installation = &self.tools.house.installation;

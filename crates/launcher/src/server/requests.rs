@@ -93,6 +93,8 @@ pub(super) fn check(request: &StartSandbox) -> Result<(), Failure> {
         "the limit of processes"
     } else if !(16..=bounds::OPEN_FILES).contains(&limits.open_files) {
         "the limit of open files"
+    } else if limits.bandwidth_mbit > bounds::BANDWIDTH_MBIT_MAX {
+        "the limit of the network"
     } else {
         return Ok(());
     };
@@ -124,13 +126,14 @@ mod tests {
 
     #[test]
     fn each_bound_holds() {
-        let wrong: [fn(&mut StartSandbox); 6] = [
+        let wrong: [fn(&mut StartSandbox); 7] = [
             |r| r.uid_slot = 4_000,
             |r| r.limits.memory_bytes = u64::MAX,
             |r| r.limits.disk_bytes = 1,
             |r| r.limits.cpu_millis = 0,
             |r| r.limits.pids = u32::MAX,
             |r| r.limits.open_files = u64::MAX,
+            |r| r.limits.bandwidth_mbit = u32::MAX,
         ];
         for change in wrong {
             let mut request = request();

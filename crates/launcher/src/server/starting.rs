@@ -46,7 +46,7 @@ impl Server {
         }
         let network = match request.network {
             Network::None => None,
-            Network::All => match self.take_network() {
+            Network::All => match self.take_network(request.limits.bandwidth_mbit) {
                 Ok(network) => Some(network),
                 Err(error) => return self.answer_all(&waiters, &Err(error.into())),
             },

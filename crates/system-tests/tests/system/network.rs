@@ -419,6 +419,34 @@ os.rename("/tmp/new", "/tmp/many")
 time.sleep(600)
 '"#;
 
+/// Carries so many bytes each way and prints how long either took, in seconds.
+const CARRY: &str = "head -c 1000000 /dev/zero > /tmp/some; curl --silent -o /dev/null -w '%{time_total} ' http://203.0.113.80/1000000; \
+    curl --silent -o /dev/null -w %{time_total} --data-binary @/tmp/some http://203.0.113.80/";
+
+#[tokio::test]
+async fn a_network_carries_no_more_than_it_may_each_way() {
+    let _internet = Internet::new().await;
+    let atoll = Atoll::start().await;
+    let slow = CreateSandbox { bandwidth: Some(4), ..with_network() };
+    let slow = atoll.create_with(&slow).await;
+    assert_eq!(slow.get().await.bandwidth, 4);
+    let took =
+        |shown: &str| -> Vec<f64> { shown.split(' ').map(|seconds| seconds.parse().unwrap()).collect() };
+    let times = took(&slow.ok(CARRY).await);
+    // A megabyte is 8 megabits, and a bucket of 64 KiB is full at the start: 1.87 s. More where the machine is busy.
+    assert!(times.iter().all(|seconds| *seconds >= 1.8), "{times:?}");
+    // It stays so after a start.
+    atoll.client.sandbox_stop(&slow.id).await.unwrap();
+    atoll.client.sandbox_start(&slow.id).await.unwrap();
+    let times = took(&slow.ok(CARRY).await);
+    assert!(times.iter().all(|seconds| *seconds >= 1.8), "{times:?}");
+    // Without a bound the same takes milliseconds; one try of several is enough where the machine is busy.
+    let free = atoll.create_with(&with_network()).await;
+    let quick = async || took(&free.ok(CARRY).await).iter().all(|seconds| *seconds < 1.0).then_some(());
+    until("a megabyte in less than a second", BACK, quick).await;
+    atoll.finish().await;
+}
+
 #[tokio::test]
 async fn one_sandbox_has_so_many_connections_and_the_others_have_theirs() {
     let _internet = Internet::new().await;

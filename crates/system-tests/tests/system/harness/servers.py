@@ -8,8 +8,15 @@ LONG = b"\x04long\x04test\x00"
 
 
 class Page(http.server.BaseHTTPRequestHandler):
+    # /N is N bytes; what is posted is read.
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def do_GET(self):
         body = ("%s was asked by %s\n" % (self.connection.getsockname()[0], self.client_address[0])).encode()
+        if self.path != "/":
+            body = bytes(int(self.path[1:]))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
