@@ -42,7 +42,7 @@ mod usage;
 pub use access::{Access, Protection, TokenError, TokenKeys};
 pub use api::{Api, ApiSettings};
 pub use limit::{Rate, RateLimits};
-pub use observability::{Observability, RequestLog, describe_metrics};
+pub use observability::{Observability, RequestLog, RequestSpan, SpanSink, describe_metrics};
 pub use openapi::openapi;
 pub use router::router;
 pub use serve::serve;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use atoll_types::{SandboxId, Timestamp};
+use atoll_types::{SandboxId, Timestamp, UserId};
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::access::{Authenticated, Peer};
-use crate::answer::TraceId;
+use crate::answer::Trace;
 
 const REQUESTS: &str = "http_requests_total";
 const REQUEST_SECONDS: &str = "http_request_duration_seconds";
@@ -44,16 +44,49 @@ pub fn describe_metrics() {
 /// Gives the metrics as Prometheus reads them.
 type Page = dyn Fn() -> String + Send + Sync;
 
+/// A request as whoever collects traces is told of it: never a path, a query, a header or a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSpan {
+    /// Shown as `x-trace-id`.
+    pub trace: u128,
+    /// The span of the caller, where he named one.
+    pub parent: Option<u64>,
+    /// The method, `OTHER` where nobody has heard of it.
+    pub method: &'static str,
+    /// The pattern of the route, where there is one.
+    pub route: Option<String>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Who asked, where he is known.
+    pub user: Option<UserId>,
+    /// The sandbox that the path names.
+    pub sandbox: Option<SandboxId>,
+    /// When the head of the request was there.
+    pub begun: SystemTime,
+    /// Until the head of the answer.
+    pub took: Duration,
+}
+
+/// Takes spans. It is called for each request before it is answered, so it never waits.
+pub trait SpanSink: Send + Sync + std::fmt::Debug {
+    /// Takes one, or loses it.
+    fn add(&self, span: RequestSpan);
+}
+
 /// What monitors are told, and where requests are noted. By default neither.
 #[derive(Clone, Default)]
 pub struct Observability {
     page: Option<Arc<Page>>,
     log: Option<RequestLog>,
+    spans: Option<Arc<dyn SpanSink>>,
 }
 
 impl std::fmt::Debug for Observability {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Observability").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("Observability")
+            .field("log", &self.log)
+            .field("spans", &self.spans)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +94,14 @@ impl Observability {
     /// With a page of metrics, and a log.
     #[must_use]
     pub fn new(page: Arc<Page>, log: Option<RequestLog>) -> Self {
-        Self { page: Some(page), log }
+        Self { page: Some(page), log, spans: None }
+    }
+
+    /// With a span for each request whose trace is recorded.
+    #[must_use]
+    pub fn traced(mut self, spans: Arc<dyn SpanSink>) -> Self {
+        self.spans = Some(spans);
+        self
     }
 
     pub(crate) fn page(&self) -> String {
@@ -78,9 +118,12 @@ impl Observability {
         ];
         counter!(REQUESTS, &labels).increment(1);
         histogram!(REQUEST_SECONDS, &labels).record(took.as_secs_f64());
+        let user = response.extensions().get::<Authenticated>().map(|known| &known.0.user);
         if let Some(log) = &self.log {
-            let user = response.extensions().get::<Authenticated>().map(|known| known.0.user.as_str());
-            log.add(&Line::of(asked, status.as_u16(), user, took));
+            log.add(&Line::of(asked, status.as_u16(), user.map(UserId::as_str), took));
+        }
+        if let Some(spans) = self.spans.as_ref().filter(|_| asked.trace.is_sampled) {
+            spans.add(asked.span(status.as_u16(), user.cloned(), took));
         }
     }
 }
@@ -102,7 +145,7 @@ fn method_label(method: &Method) -> &'static str {
 /// What is known of a request before it is answered.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    trace: TraceId,
+    pub(crate) trace: Trace,
     method: Method,
     route: Option<MatchedPath>,
     sandbox: Option<SandboxId>,
@@ -110,7 +153,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn of(request: &Request, trace: TraceId) -> Self {
+    pub(crate) fn of(request: &Request, trace: Trace) -> Self {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let sandbox = route.as_ref().and_then(|route| sandbox_of(route.as_str(), request.uri().path()));
         let peer = request.extensions().get::<Peer>().copied();
@@ -119,6 +162,20 @@ impl Asked {
 
     fn route(&self) -> &str {
         self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str)
+    }
+
+    fn span(&self, status: u16, user: Option<UserId>, took: Duration) -> RequestSpan {
+        RequestSpan {
+            trace: self.trace.id.number(),
+            parent: self.trace.parent,
+            method: method_label(&self.method),
+            route: self.route.as_ref().map(|route| route.as_str().to_owned()),
+            status,
+            user,
+            sandbox: self.sandbox.clone(),
+            begun: SystemTime::now().checked_sub(took).unwrap_or(UNIX_EPOCH),
+            took,
+        }
     }
 }
 
@@ -156,7 +213,7 @@ impl<'a> Line<'a> {
             timestamp: now().to_rfc3339(),
             level: if status >= 500 { "ERROR" } else { "INFO" },
             message: "request",
-            trace_id: asked.trace.as_str(),
+            trace_id: asked.trace.id.as_str(),
             method: method_label(&asked.method),
             path: asked.route(),
             sandbox_id: asked.sandbox.as_ref().map(SandboxId::as_str),
@@ -204,9 +261,9 @@ mod tests {
     fn a_line_holds_nothing_of_the_query_or_the_headers() {
         let request = Request::builder().uri("/x?token=secret").header("authorization", "Bearer secret");
         let asked =
-            Asked::of(&request.body(Body::empty()).unwrap(), TraceId::of(&axum::http::HeaderMap::new()));
+            Asked::of(&request.body(Body::empty()).unwrap(), Trace::of(&axum::http::HeaderMap::new()));
         let (log, mut lines) = RequestLog::new();
-        Observability { page: None, log: Some(log) }.note(
+        Observability { log: Some(log), ..Observability::default() }.note(
             &asked,
             &Response::new(Body::empty()),
             Duration::from_micros(1_500),
@@ -220,10 +277,40 @@ mod tests {
         );
     }
 
+    #[derive(Debug, Default)]
+    struct Taken(parking_lot::Mutex<Vec<RequestSpan>>);
+
+    impl SpanSink for Taken {
+        fn add(&self, span: RequestSpan) {
+            self.0.lock().push(span);
+        }
+    }
+
+    #[test]
+    fn a_span_holds_nothing_of_the_query_and_is_left_out_where_the_caller_says_so() {
+        let taken = Arc::new(Taken::default());
+        let observed = Observability::default().traced(Arc::<Taken>::clone(&taken));
+        for flags in ["01", "00"] {
+            let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+            let request =
+                Request::builder().method("BREW").uri("/x?token=secret").header("traceparent", parent);
+            let request = request.body(Body::empty()).unwrap();
+            let asked = Asked::of(&request, Trace::of(request.headers()));
+            observed.note(&asked, &Response::new(Body::empty()), Duration::from_micros(1_500));
+        }
+        let spans = taken.0.lock();
+        assert_eq!(spans.len(), 1);
+        assert_eq!(
+            (spans[0].trace, spans[0].parent, spans[0].method, spans[0].status),
+            (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, Some(0x00f0_67aa_0ba9_02b7), "OTHER", 200)
+        );
+        assert!(!format!("{:?}", spans[0]).contains("secret"));
+    }
+
     #[test]
     fn nobody_waits_for_a_log_that_is_not_written() {
         let (log, mut lines) = RequestLog::new();
-        let asked = Asked::of(&Request::new(Body::empty()), TraceId::of(&axum::http::HeaderMap::new()));
+        let asked = Asked::of(&Request::new(Body::empty()), Trace::of(&axum::http::HeaderMap::new()));
         for _ in 0..2 * LINES_WAITING_MAX {
             log.add(&Line::of(&asked, 200, None, Duration::ZERO));
         }

@@ -8,4 +8,4 @@ mod trace;
 pub(crate) use failure::ApiFailure;
 pub(crate) use observe::observe;
 pub(crate) use success::{Accepted, Answer, Bare, Created, Ok, Page, WithCookie, data};
-pub(crate) use trace::TraceId;
+pub(crate) use trace::{Trace, TraceId};

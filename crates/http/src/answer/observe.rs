@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
 use super::trace::TRACE_HEADER;
-use super::{ApiFailure, TraceId};
+use super::{ApiFailure, Trace};
 use crate::Api;
 use crate::access::Authenticated;
 use crate::bounds::READY_TIMEOUT;
@@ -18,9 +18,9 @@ use crate::observability::Asked;
 
 /// Gives every request its trace id and every answer the same, renders failures, and notes the request.
 pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let trace = TraceId::of(request.headers());
+    let asked = Asked::of(&request, Trace::of(request.headers()));
+    let trace = asked.trace.id;
     let begun = Instant::now();
-    let asked = Asked::of(&request, trace);
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(trace);
     let answer = async {

@@ -131,7 +131,7 @@ mod tests {
     fn refusal<T: DeserializeOwned>(text: &str) -> String {
         let failure = parse::<T>(text.as_bytes()).err().unwrap();
         assert_eq!(failure.code(), ErrorCode::InvalidRequest);
-        failure.body(&crate::answer::TraceId::of(&HeaderMap::new())).error.message
+        failure.body(&crate::answer::Trace::of(&HeaderMap::new()).id).error.message
     }
 
     #[rstest]

@@ -102,7 +102,7 @@ mod tests {
     #[case("name=a&%00%1b=b", "query.\\u{0}\\u{1b}: is not known here")]
     fn the_field_is_named(#[case] query: &str, #[case] expected: &str) {
         let failure = parse::<Sample>(query).unwrap_err();
-        let message = failure.body(&crate::answer::TraceId::of(&HeaderMap::new())).error.message;
+        let message = failure.body(&crate::answer::Trace::of(&HeaderMap::new()).id).error.message;
         assert!(message.starts_with(expected), "{message}");
     }
 

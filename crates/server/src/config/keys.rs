@@ -273,6 +273,13 @@ pub const KEYS: &[Key] = &[
         help: "Whether the metrics count execs by sandbox and command, up to 1,000 of them.",
         is_switch: true,
     },
+    key(
+        "otlpEndpoint",
+        &["ATOLL_OTLP_ENDPOINT"],
+        "otlp-endpoint",
+        "off",
+        "Collector of OpenTelemetry that is sent a span for each request, over HTTP; such as http://127.0.0.1:4318.",
+    ),
 ];
 
 /// Variables that begin like ours and are no settings of the server: of the command line's client, of the programs among

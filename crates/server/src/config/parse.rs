@@ -36,6 +36,9 @@ const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or n
 /// What a list of sites looks like.
 const ORIGINS: &str = "sites such as https://app.example.com, without a path, or none";
 
+/// What the address of a collector looks like.
+const COLLECTOR: &str = "an address without a name or password, such as http://127.0.0.1:4318, or off";
+
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -115,6 +118,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub request_log: bool,
     pub per_sandbox_metrics: bool,
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Gathered {
@@ -174,6 +178,7 @@ impl Gathered {
             request_log: self.required("requestLog", "file or off", request_log)?,
             per_sandbox_metrics: self
                 .required("perSandboxMetrics", "true or false", |text| text.parse().ok())?,
+            otlp_endpoint: self.required("otlpEndpoint", COLLECTOR, otlp_endpoint)?,
         };
         self.refuse_open_to_all(&config)?;
         Ok(config)
@@ -323,6 +328,15 @@ fn request_log(text: &str) -> Option<bool> {
         "off" => Some(false),
         _ => None,
     }
+}
+
+/// The address that traces are sent to: below the given one, as the specification of OTLP has it.
+fn otlp_endpoint(text: &str) -> Option<Option<String>> {
+    if text == "off" {
+        return Some(None);
+    }
+    let address = public_url(text).filter(|address| !address.contains(['@', '?', '#']))?;
+    Some(Some(if address.ends_with("/v1/traces") { address } else { format!("{address}/v1/traces") }))
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -100,6 +100,8 @@ fn variables_come_before_the_file_and_flags_before_both() {
 #[case("port: 1\nport: 2", "FILE is not valid YAML: duplicate entry")]
 #[case("- port", "FILE must be lines of the form key: value")]
 #[case("{", "FILE is not valid YAML")]
+#[case("otlpEndpoint: localhost:4318", "FILE: otlpEndpoint must be an address without")]
+#[case("otlpEndpoint: http://name:word@host", "FILE: otlpEndpoint must be an address without")]
 #[case("1: 2", "FILE must be lines of the form key: value")]
 fn the_file_and_the_key_are_named(#[case] yaml: &str, #[case] expected: &str) {
     let message = refused(yaml, &[], &[]);
@@ -139,6 +141,15 @@ fn secrets_are_never_shown() {
     let wrong = refused("", &[("SECRETS_MASTER_KEY", secret)], &[]);
     assert!(wrong.contains("32 bytes in base64") && !wrong.contains(secret), "{wrong}");
     assert!(KEYS.iter().filter(|key| key.is_secret()).all(|key| key.flag.is_none()));
+}
+
+#[test]
+fn the_collector_is_sent_traces_below_its_address() {
+    let endpoint =
+        |text: &str| Setup::new("", &[("ATOLL_OTLP_ENDPOINT", text)], &[]).load().unwrap().otlp_endpoint;
+    assert_eq!(Setup::new("", &[], &[]).load().unwrap().otlp_endpoint, None);
+    assert_eq!(endpoint("http://127.0.0.1:4318/").as_deref(), Some("http://127.0.0.1:4318/v1/traces"));
+    assert_eq!(endpoint("https://a.example/x/v1/traces").as_deref(), Some("https://a.example/x/v1/traces"));
 }
 
 #[test]

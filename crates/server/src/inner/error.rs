@@ -8,6 +8,8 @@ use atoll_http::TokenError;
 use atoll_store::OpenError;
 use atoll_tasks::ShuttingDown;
 
+use super::spans::SpansError;
+
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InnerError {
@@ -57,6 +59,8 @@ pub(crate) enum InnerError {
 pub(crate) enum SettingsError {
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error(transparent)]
+    Spans(#[from] SpansError),
     #[error(
         "auth: none needs to know whose sandboxes they are: set adminEmail to the address of an account that exists"
     )]

@@ -12,6 +12,7 @@ mod metrics;
 mod request_log;
 mod run;
 mod signals;
+mod spans;
 mod wiring;
 
 pub(crate) use error::InnerError;

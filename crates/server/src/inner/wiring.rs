@@ -20,6 +20,7 @@ use super::InnerError;
 use super::error::SettingsError;
 use super::folder::Folder;
 use super::request_log::RequestFiles;
+use super::spans::spans;
 use super::{account, identity, master_keys, metrics};
 use crate::config::{AuthMode, Config};
 use crate::report;
@@ -104,7 +105,11 @@ pub(super) fn observability(
     let group = tasks.group("observability");
     metrics::keep(&group, &handle)?;
     let log = if config.request_log { request_log(folder, &group)? } else { None };
-    Ok(Observability::new(Arc::new(move || handle.render()), log))
+    let observability = Observability::new(Arc::new(move || handle.render()), log);
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok(observability) };
+    let (queue, sender) = spans(endpoint, &identity::node(folder)?).map_err(SettingsError::from)?;
+    group.spawn("spans", Kind::WORK, |token| sender.run(token))?;
+    Ok(observability.traced(Arc::new(queue)))
 }
 
 /// The log of requests. A full disk, on which there is no room to begin one, must not keep serve from starting.

@@ -1,6 +1,6 @@
 //! What an operator sees: metrics, and the log of requests.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -51,6 +51,40 @@ async fn the_metrics_are_as_prometheus_wants_them() {
     }
     let bucket = "http_request_duration_seconds_bucket{method=\"POST\",path=\"/sandboxes\",status=\"201\",le=\"+Inf\"} 1";
     assert!(page.contains(bucket), "{page}");
+    atoll.finish().await;
+}
+
+/// What a collector is sent first, head and body, on a port of its own.
+fn collector() -> (String, std::thread::JoinHandle<Vec<u8>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let taken = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut all = Vec::new();
+        let mut part = [0; 4096];
+        // What was sent ends with the connection, since serve is stopped.
+        while let Ok(bytes @ 1..) = stream.read(&mut part) {
+            all.extend_from_slice(&part[..bytes]);
+        }
+        all
+    });
+    (endpoint, taken)
+}
+
+#[tokio::test]
+async fn a_stop_sends_the_spans_of_the_last_requests() {
+    let (endpoint, taken) = collector();
+    let mut atoll = Atoll::start_with(&["--otlp-endpoint", &endpoint]).await;
+    let parent = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    get(&atoll, &[parent], "/sandboxes/abc?token=very-private");
+    atoll.stop().await;
+    let sent = taken.join().unwrap();
+    let has = |bytes: &[u8]| sent.windows(bytes.len()).any(|window| window == bytes);
+    let text = String::from_utf8_lossy(&sent);
+    assert!(has(b"POST /v1/traces HTTP/1.1") && has(b"GET /sandboxes/{id}"), "{text}");
+    assert!(has(&0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes()), "{text}");
+    assert!(!has(b"very-private") && !has(atoll.token().as_bytes()), "{text}");
+    atoll.start_again().await;
     atoll.finish().await;
 }
 
