@@ -13,6 +13,7 @@ use atoll_types::{
     UserId,
 };
 
+use crate::secret::UsedSecrets;
 use crate::{Caller, Engine, EngineError};
 
 /// Characters of a command that are noted: enough to see what was meant; the whole is in the exec's record for a day.
@@ -110,6 +111,35 @@ impl Engine {
         Ok(())
     }
 
+    /// Notes that a process is given secrets, by their names: for whoever asked for it, or as Atoll's own act for their owner.
+    pub(crate) async fn audit_secrets(
+        &self,
+        scope: Option<&AuditScope>,
+        sandbox: &SandboxRecord,
+        used: &UsedSecrets,
+        process: (&str, &str),
+    ) -> Result<(), EngineError> {
+        if used.names.is_empty() {
+            return Ok(());
+        }
+        let (action, target) = ("secret.use", used.environment.to_string());
+        let detail = BTreeMap::from([
+            ("sandbox".to_owned(), sandbox.id.to_string()),
+            ("secrets".to_owned(), cut(used.names.join(" ").chars())),
+            (process.0.to_owned(), process.1.to_owned()),
+        ]);
+        let entry = match scope {
+            Some(scope) => scope.beside(action, target, detail),
+            None => AuditEntry {
+                target: Some(target),
+                outcome: AuditOutcome::Done,
+                detail,
+                ..self.audit_entry(AuditActor::System, Some(sandbox.owner.clone()), action.to_owned())
+            },
+        };
+        self.audit_add(vec![entry]).await
+    }
+
     /// Does something that nobody asked for just now, and notes it for the owner of the sandbox.
     pub(crate) async fn audited_act<T>(
         &self,
@@ -203,16 +233,18 @@ impl Engine {
 
 /// A command as it is noted.
 fn shown(command: &Command) -> String {
-    let text = match command {
-        Command::Shell(line) => line.chars().take(COMMAND_CHARS_MAX + 1).collect::<String>(),
+    match command {
+        Command::Shell(line) => cut(line.chars()),
         Command::Argv(argv) => {
             let words = argv.iter().enumerate();
-            words
-                .flat_map(|(n, word)| (n > 0).then_some(' ').into_iter().chain(word.chars()))
-                .take(COMMAND_CHARS_MAX + 1)
-                .collect()
+            cut(words.flat_map(|(n, word)| (n > 0).then_some(' ').into_iter().chain(word.chars())))
         }
-    };
+    }
+}
+
+/// As much of a text as is noted.
+fn cut(text: impl Iterator<Item = char>) -> String {
+    let text: String = text.take(COMMAND_CHARS_MAX + 1).collect();
     match text.char_indices().nth(COMMAND_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

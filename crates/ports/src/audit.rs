@@ -8,6 +8,7 @@
 //! use-case passes it along, and one that forgets to carry it has its entry all the same, in a transaction of its own, before
 //! it is answered.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -215,6 +216,19 @@ impl AuditScope {
         })
     }
 
+    /// An entry of its own about something that the request did besides.
+    #[must_use]
+    pub fn beside(&self, action: &str, target: String, detail: BTreeMap<String, String>) -> AuditEntry {
+        let entry = self.state(|state| state.next());
+        AuditEntry {
+            action: action.to_owned(),
+            target: Some(target),
+            outcome: AuditOutcome::Done,
+            detail,
+            ..entry
+        }
+    }
+
     /// Whether a write has taken an entry.
     #[must_use]
     pub fn is_noted(&self) -> bool {
@@ -261,7 +275,7 @@ mod tests {
             code: None,
             trace_id: None,
             address: None,
-            detail: std::collections::BTreeMap::new(),
+            detail: BTreeMap::new(),
         })
     }
 

@@ -129,8 +129,7 @@ impl Engine {
         mut start: StartExec,
         token: &CancellationToken,
     ) -> (Outcome, bool) {
-        let own = &live.record.spec.env;
-        let given = unless_over(live, token, self.add_secrets(live.sandbox(), own, &mut start.env)).await;
+        let given = unless_over(live, token, self.give_secrets(live, &mut start.env)).await;
         match given {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return (Outcome::Refused(error), false),
@@ -153,6 +152,18 @@ impl Engine {
             Ok(Err(error)) => (Outcome::Refused(error.into()), false),
             Err(outcome) => (outcome, false),
         }
+    }
+
+    /// Adds the secrets of its environment, and notes which, before anything is begun.
+    async fn give_secrets(
+        &self,
+        live: &LiveExec,
+        env: &mut Vec<(String, String)>,
+    ) -> Result<(), EngineError> {
+        let asked = live.take_asked();
+        let Some(sandbox) = self.inner.records.get(live.sandbox()) else { return Ok(()) };
+        let Some(used) = self.add_secrets(&sandbox, &live.record.spec.env, env).await? else { return Ok(()) };
+        self.audit_secrets(asked.as_ref(), &sandbox, &used, ("exec", live.id().as_str())).await
     }
 
     async fn start_on_agent(&self, live: &LiveExec, start: StartExec) -> Result<EventStream, AgentError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use atoll_ports::ExecRecord;
+use atoll_ports::{AuditScope, ExecRecord};
 use atoll_types::{BootTime, ErrorCode, ExecId, ExecKind, SandboxId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -45,6 +45,8 @@ pub(crate) struct LiveExec {
     lost_because: Mutex<Option<String>>,
     progress: watch::Sender<Progress>,
     capture: Mutex<Option<Capture>>,
+    /// The request that it belongs to, until it is started.
+    asked: Mutex<Option<AuditScope>>,
     /// It may have been started before, and logged: by a serve that died.
     begun_before: bool,
 }
@@ -58,6 +60,7 @@ impl LiveExec {
             lost_because: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
             capture: Mutex::new(capture.then(Capture::default)),
+            asked: Mutex::new(AuditScope::current()),
             begun_before: false,
         }
     }
@@ -65,6 +68,11 @@ impl LiveExec {
     /// One that may have been started before under this id, by a serve that died.
     pub(crate) fn perhaps_begun(self) -> Self {
         Self { begun_before: true, ..self }
+    }
+
+    /// The request that asked for it, once.
+    pub(crate) fn take_asked(&self) -> Option<AuditScope> {
+        self.asked.lock().take()
     }
 
     /// Whether its log may hold a part of what its agent has. So it may of a main process, which a start that is taken up

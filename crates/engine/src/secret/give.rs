@@ -1,42 +1,50 @@
 //! What a process that starts is given.
 
 use atoll_ports::{SandboxRecord, SealError, SecretRecord};
-use atoll_types::{EnvVars, ErrorCode, SandboxId};
+use atoll_types::{EnvVars, EnvironmentId, ErrorCode};
 
 use super::context;
 use crate::{Engine, EngineError};
 
+/// What a process is given, by name.
+#[derive(Debug)]
+pub(crate) struct UsedSecrets {
+    pub(crate) environment: EnvironmentId,
+    pub(crate) names: Vec<String>,
+}
+
 impl Engine {
     /// Lays the secrets of a sandbox's environment over the variables that a process starts with, but for those that the request for the
-    /// process names itself.
+    /// process names itself. Answers which; none where the sandbox has no environment.
     ///
     /// # Errors
     /// `secret_unreadable`; `unavailable` when the records cannot be read.
     pub(crate) async fn add_secrets(
         &self,
-        sandbox: &SandboxId,
+        sandbox: &SandboxRecord,
         own: &EnvVars,
         env: &mut Vec<(String, String)>,
-    ) -> Result<(), EngineError> {
-        let Some(record) = self.inner.records.get(sandbox) else { return Ok(()) };
-        for (name, value) in self.secrets_of(&record).await? {
+    ) -> Result<Option<UsedSecrets>, EngineError> {
+        let Some(environment) = &sandbox.spec.environment else { return Ok(None) };
+        let mut used = UsedSecrets { environment: environment.id.clone(), names: Vec::new() };
+        for (name, value) in self.secrets_of(&used.environment).await? {
             if own.contains(&name) {
                 continue;
             }
             env.retain(|(other, _)| *other != name);
+            used.names.push(name.clone());
             env.push((name, value));
         }
-        Ok(())
+        Ok(Some(used))
     }
 
-    /// The secrets of its environment, as variables.
-    async fn secrets_of(&self, sandbox: &SandboxRecord) -> Result<Vec<(String, String)>, EngineError> {
-        let Some(environment) = &sandbox.spec.environment else { return Ok(Vec::new()) };
-        let sealed = self.inner.ports.store.secret_list(&environment.id).await?;
+    /// The secrets of an environment, as variables.
+    async fn secrets_of(&self, environment: &EnvironmentId) -> Result<Vec<(String, String)>, EngineError> {
+        let sealed = self.inner.ports.store.secret_list(environment).await?;
         sealed.iter().map(|secret| self.opened(secret)).collect()
     }
 
-    fn opened(&self, secret: &SecretRecord) -> Result<(String, String), EngineError> {
+    pub(crate) fn opened(&self, secret: &SecretRecord) -> Result<(String, String), EngineError> {
         let context = context(&secret.environment, &secret.name);
         let opened = self.inner.ports.seal.open(&context, &secret.sealed);
         let text = opened.and_then(|bytes| String::from_utf8(bytes).map_err(|_| SealError::Broken));

@@ -12,6 +12,7 @@ use atoll_types::{EnvironmentId, ErrorCode, SecretName};
 
 use crate::EngineError;
 
+pub(crate) use give::UsedSecrets;
 pub use rotate::Rotated;
 
 /// Most secrets of an environment: each start of a process opens them all.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_lifecycle::{Decision, Request, decide};
-use atoll_ports::{OpenTerminal, SandboxRecord, TerminalAttached, TerminalKey, TerminalStream};
+use atoll_ports::{AuditScope, OpenTerminal, SandboxRecord, TerminalAttached, TerminalKey, TerminalStream};
 use atoll_types::{EnvVars, GuestPath, GuestUser, SandboxId, TerminalKind, TerminalName, TerminalSize};
 
 use super::failed;
@@ -114,7 +114,7 @@ impl Engine {
         new: NewTerminal,
     ) -> Result<(TerminalKey, bool), EngineError> {
         let mut env = environment(record, std::iter::once(("TERM", new.kind.as_str())));
-        self.add_secrets(&record.id, &EnvVars::default(), &mut env).await?;
+        let secrets = self.add_secrets(record, &EnvVars::default(), &mut env).await?;
         let open = OpenTerminal {
             name: new.name,
             argv: Vec::new(),
@@ -126,6 +126,11 @@ impl Engine {
         };
         let (key, made) = self.inner.ports.terminals.open(&record.id, open).await.map_err(failed)?;
         if made {
+            if let Some(used) = secrets {
+                let scope = AuditScope::current();
+                let process = ("terminal", key.name.as_str());
+                self.audit_secrets(scope.as_ref(), record, &used, process).await?;
+            }
             tracing::info!(sandbox.id = %record.id, terminal = %key.name, "a terminal was made");
         }
         Ok((key, made))

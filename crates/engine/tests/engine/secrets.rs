@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use atoll_engine::{Base, NewSandbox};
-use atoll_ports::{EnvironmentRecord, Role, Seal as _, SecretStore as _};
+use atoll_engine::{AuditRequest, Base, NewSandbox};
+use atoll_ports::{AuditFilter, AuditStore as _, EnvironmentRecord, Role, Seal as _, SecretStore as _};
 use atoll_seal::{Keyring, MasterKey};
 use atoll_testkit::{Fault, StoreFault, samples};
 use atoll_types::{ErrorCode, SandboxTemplate, SecretValue};
@@ -55,6 +55,45 @@ fn a_process_is_given_what_is_set_when_it_starts_also_by_a_later_serve() {
     assert!(
         !format!("{stored:?}").contains("two") && !stored[0].sealed.windows(3).any(|part| part == b"two")
     );
+}
+
+#[test]
+fn what_a_process_is_given_is_noted_by_name_and_for_whoever_asked() {
+    let world = World::new();
+    let serve = world.serve();
+    let environment = environment(&world, &serve);
+    for name in ["FIRST", "OTHER"] {
+        set(&world, &serve, &environment, name, "very-private");
+    }
+    let request = || AuditRequest { trace_id: "the-trace".to_owned(), ..AuditRequest::default() };
+    let scope = serve.engine.audit_scope(Some(&world.caller), request());
+    let main = samples::exec_spec("serve").command.into();
+    let new = NewSandbox { command: main, ..of(&world, &serve, &environment) };
+    let made = serve.run(scope.run(serve.engine.sandbox_create(&world.caller, new))).unwrap();
+    let scope = serve.engine.audit_scope(Some(&world.caller), request());
+    let own = atoll_types::EnvVars::new([("OTHER".to_owned(), "mine".to_owned())].into()).unwrap();
+    let mut command = exec("true");
+    command.spec.env = own;
+    serve.run(scope.run(serve.engine.exec_run(&world.caller, &made.record.id, command))).unwrap();
+
+    let filter = AuditFilter { action: Some("secret.use".to_owned()), ..AuditFilter::default() };
+    let noted = block(world.store.audit_list(&filter, None, 10)).unwrap().items;
+    let entries: Vec<_> = noted.iter().map(|record| &record.entry).collect();
+    let names: Vec<_> = entries.iter().map(|entry| entry.detail["secrets"].as_str()).collect();
+    assert_eq!(
+        names,
+        ["FIRST", "FIRST OTHER"],
+        "newest first; what the request names itself is not the secret"
+    );
+    for entry in entries {
+        assert_eq!(entry.target.as_deref(), Some(environment.id.as_str()));
+        assert_eq!(
+            (entry.user.as_ref(), entry.trace_id.as_deref()),
+            (Some(&world.caller.user), Some("the-trace"))
+        );
+        assert_eq!(entry.detail["sandbox"], made.record.id.as_str());
+        assert!(!format!("{entry:?}").contains("very-private"));
+    }
 }
 
 #[test]

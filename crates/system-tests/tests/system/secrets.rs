@@ -39,6 +39,8 @@ async fn a_secret_lies_open_nowhere_and_survives_its_master_key_s_rotation_and_n
     let shell = inside.ok("tr '\\0' '\\n' < /proc/1/environ | grep -c API_KEY || true").await;
     assert_eq!(shell, "0\n", "the agent has none");
     assert!(is_in_output_only(&atoll));
+    let used = said(&atoll.cli(&["audit", "--action", "secret.use"]));
+    assert!(used.contains("API_KEY") && used.contains("exec="), "{used}");
     assert!(!atoll.log().contains(VALUE));
 
     let rotated = said(&atoll.cli(&["admin", "rotate-key"]));
