@@ -103,3 +103,29 @@ pub struct AdminRuntime {
     /// What an operator should know.
     pub notes: Vec<String>,
 }
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorFinding {
+    /// What it is: `runtime`, `storage`, `record`, `files`, `image`, `exec_log` or `master_key`.
+    pub kind: String,
+    /// Its name or id.
+    pub name: String,
+    /// What is wrong, for people.
+    pub problem: String,
+}
+
+/// What the server can see that is wrong.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorReport {
+    /// Whether nothing is wrong.
+    pub healthy: bool,
+    /// Sandboxes that are up, paused ones and those that are kept ready among them.
+    pub sandboxes_alive: usize,
+    /// What is wrong, 1,000 at most.
+    pub findings: Vec<DoctorFinding>,
+    /// What was not looked at.
+    pub notes: Vec<String>,
+}

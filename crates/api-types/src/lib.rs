@@ -22,7 +22,10 @@ mod terminal;
 mod unique;
 mod usage;
 
-pub use admin::{AdminRuntime, AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Invitation};
+pub use admin::{
+    AdminRuntime, AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, DoctorFinding, DoctorReport,
+    Invitation,
+};
 pub use audit::{AuditCheck, AuditEntry, Event};
 pub use auth::{
     ApiKey, AuthData, ChangePassword, CreateApiKey, CreatedApiKey, Credentials, RefreshBody, Session, SignUp,

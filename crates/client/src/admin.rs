@@ -1,6 +1,8 @@
 //! What an admin does with accounts and invitations.
 
-use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Deleted, Invitation};
+use atoll_api_types::{
+    AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Deleted, DoctorReport, Invitation,
+};
 use atoll_types::{InvitationId, UserId};
 use reqwest::Method;
 
@@ -8,6 +10,14 @@ use crate::transport::REQUEST_TIMEOUT;
 use crate::{Client, ClientError, Page};
 
 impl Client {
+    /// `GET /admin/doctor`.
+    ///
+    /// # Errors
+    /// When the caller is no admin.
+    pub async fn admin_doctor(&self) -> Result<DoctorReport, ClientError> {
+        self.get_data(self.url(&["admin", "doctor"])).await
+    }
+
     /// `GET /admin/users`.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod account;
 mod activity;
 mod audit;
 mod counters;
+mod doctor;
 mod drivers;
 mod engine;
 mod environment;
@@ -36,6 +37,7 @@ mod views;
 
 pub use audit::AuditRequest;
 pub use counters::describe_metrics;
+pub use doctor::{DoctorFinding, DoctorView};
 pub use engine::{Engine, Ports};
 pub use environment::Base;
 pub use error::{EngineError, FieldProblem};

@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Whether the host has booted since the sandbox came up. By the boot's id: clocks jump.
-    fn host_restarted(&self, record: &SandboxRecord) -> bool {
+    pub(crate) fn host_restarted(&self, record: &SandboxRecord) -> bool {
         record.boot_id.as_ref().is_some_and(|boot| *boot != self.inner.ports.clock.boot_id())
     }
 
@@ -246,7 +246,7 @@ impl Engine {
     }
 }
 
-const fn found_of(found: &FoundSandbox) -> Found {
+pub(crate) const fn found_of(found: &FoundSandbox) -> Found {
     match (found.running, found.paused) {
         (false, _) => Found::Files,
         (true, false) => Found::Running,

@@ -2,10 +2,10 @@
 
 use atoll_api_types::{
     Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult, CreatedApiKey,
-    CreatedInvitation, CreatedSandboxes, Deleted, Environment, EnvironmentDiff, EnvironmentVersion, Event,
-    Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health, Image, Invitation, Job,
-    LogLine, Logs, Metrics, MetricsHistory, Probe, RotatedMasterKey, Sandbox, Secret, Session, Terminal,
-    TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport, Environment, EnvironmentDiff,
+    EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health,
+    Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe, RotatedMasterKey, Sandbox, Secret,
+    Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -85,6 +85,7 @@ fn register_responses(components: &mut Components) {
         CreatedInvitation,
         CreatedSandboxes,
         Deleted,
+        DoctorReport,
         Event,
         Environment,
         EnvironmentDiff,

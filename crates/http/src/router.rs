@@ -110,6 +110,7 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(usage::show::get_usage))
         .routes(routes!(usage::quotas::get_user_quota, usage::quotas::set_user_quota))
         .routes(routes!(sandboxes::history::get_metrics_history))
+        .routes(routes!(admin::doctor::get_doctor))
 }
 
 /// The two tables, and the document of both.

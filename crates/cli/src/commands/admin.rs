@@ -44,6 +44,8 @@ enum Action {
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = units::duration)]
         expires: Duration,
     },
+    /// Ask the server what it sees that is wrong; `atoll doctor` sees more, as root on its machine.
+    Doctor,
     /// List open invitations, and take them back.
     Invitation {
         #[command(subcommand)]
@@ -113,6 +115,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Audit { action } => return admin_audit::run(action, call).await,
         Action::Quota { action } => return admin_quota::run(action, call).await,
+        Action::Doctor => return doctor(call).await,
         Action::RotateKey => {
             let rotated = call.client.master_key_rotate().await?;
             call.printer.data(&rotated, || {
@@ -146,6 +149,21 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends with 0 only when nothing is wrong.
+async fn doctor(call: &Call) -> anyhow::Result<ExitCode> {
+    let report = call.client.admin_doctor().await?;
+    call.printer.data(&report, || {
+        let findings = report.findings.iter();
+        let lines = findings.map(|f| format!("{}  {}  {}", f.kind, f.name, f.problem));
+        let well = report.healthy.then(|| format!("well: {} sandboxes are up", report.sandboxes_alive));
+        lines.chain(well).collect::<Vec<_>>().join("\n")
+    })?;
+    for note in &report.notes {
+        call.printer.note(&format!("not looked at: {note}"));
+    }
+    Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn user(action: UserAction, call: &Call) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod delete;
+mod doctor;
 mod execs;
 mod execs_faults;
 mod faults;

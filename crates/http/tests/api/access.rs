@@ -95,6 +95,7 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/admin/invitations", None, Admin),
         route(delete.clone(), "/admin/invitations/{id}", None, Admin),
         route(get.clone(), "/admin/runtimes", None, Admin),
+        route(get.clone(), "/admin/doctor", None, Admin),
         route(post.clone(), "/api-keys", Some(json!({"name": "k"})), Own),
         route(get.clone(), "/api-keys", None, Own),
         route(delete.clone(), "/api-keys/{id}", None, Absent).private(),
