@@ -16,6 +16,8 @@ pub(crate) struct Accounts {
     pub(super) adding: Mutex<()>,
     /// The same for keys, so that their number has a bound.
     pub(super) making_keys: Mutex<()>,
+    /// Grows with every change of an account: whoever serves somebody for long looks again whether he still may.
+    pub(super) changed: tokio::sync::watch::Sender<u64>,
     attempts: Attempts,
 }
 

@@ -19,7 +19,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuil
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::Api;
-use crate::access::Authenticated;
+use crate::access::{Authenticated, allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::extract::Query;
 use stream::Listener;
@@ -62,7 +62,8 @@ pub(crate) async fn listen_to_events(
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
     let feed = api.engine().events(&caller, after.as_deref())?;
     let stopping = api.settings().stopping.clone();
-    Ok(Listening(Listener::new(feed, stopping, permit, trace).into_body()))
+    let listener = Listener::new(feed, stopping, permit, trace);
+    Ok(Listening(listener.into_body(allowed(api, caller))))
 }
 
 /// A stream of events.

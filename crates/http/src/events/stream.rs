@@ -7,6 +7,7 @@ use atoll_engine::EventFeed;
 use atoll_tasks::CancellationToken;
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::{ApiFailure, TraceId};
@@ -42,10 +43,16 @@ impl Listener {
         Self { feed, stopping, trace, next: Next::Greeting, _permit: permit }
     }
 
-    pub(super) fn into_body(self) -> Body {
-        Body::from_stream(futures_util::stream::unfold(self, |mut this| async move {
-            let piece = this.piece().await?;
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(piece)), this))
+    /// What he is sent, until he may not listen any more.
+    pub(super) fn into_body(self, over: impl Future<Output = ApiFailure> + Send + 'static) -> Body {
+        let over = Box::pin(over.fuse());
+        Body::from_stream(futures_util::stream::unfold((self, over), |(mut this, mut over)| async move {
+            let piece = tokio::select! {
+                biased;
+                refused = &mut over => this.failed(&refused),
+                piece = this.piece() => piece,
+            };
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(piece?)), (this, over)))
         }))
     }
 
@@ -85,11 +92,14 @@ impl Listener {
                 Some(format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.kind))
             }
             Ok(None) => None,
-            Err(error) => {
-                self.next = Next::Nothing;
-                let body = ApiFailure::from(error).body(&self.trace);
-                Some(format!("event: error\ndata: {}\n\n", serde_json::to_string(&body).ok()?))
-            }
+            Err(error) => self.failed(&error.into()),
         }
+    }
+
+    /// The last piece.
+    fn failed(&mut self, failure: &ApiFailure) -> Option<String> {
+        self.next = Next::Nothing;
+        let body = failure.body(&self.trace);
+        Some(format!("event: error\ndata: {}\n\n", serde_json::to_string(&body).ok()?))
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::StreamExt;
 
 use crate::Api;
+use crate::access::while_allowed;
 use crate::answer::TraceId;
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::convert::{event_view, lost_event};
@@ -61,7 +62,8 @@ enum More {
 impl Follow {
     /// Sends events until the exit, the client or Atoll ends it.
     pub(super) async fn run(self, mut socket: WebSocket) {
-        let (code, reason) = match self.pump(&mut socket).await {
+        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let (code, reason) = match ended {
             Ok(End::Done(reason)) => (CLOSE_DONE, reason),
             Ok(End::Stopping) => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again with after_seq"),
             Ok(End::Gone) | Err(Cut::Gone) => return,

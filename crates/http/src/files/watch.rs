@@ -23,7 +23,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::at::{path_of_query, user};
 use super::view;
 use crate::Api;
-use crate::access::{Authenticated, token_protocol};
+use crate::access::{Authenticated, token_protocol, while_allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::extract::{Path, Query, SandboxPath};
@@ -106,7 +106,8 @@ enum Next {
 
 impl Watch {
     async fn run(self, mut socket: WebSocket) {
-        let (code, reason) = match self.pump(&mut socket).await {
+        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let (code, reason) = match ended {
             Ok(end) => end,
             Err(Cut::Gone) => return,
             Err(Cut::Failed(failure)) => {

@@ -22,7 +22,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::logs::{line_view, log_query};
 use crate::Api;
-use crate::access::{Authenticated, token_protocol};
+use crate::access::{Authenticated, token_protocol, while_allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{LOG_LINES_MAX, STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::extract::{Path, Query, SandboxPath};
@@ -113,7 +113,8 @@ enum Next {
 
 impl Follow {
     async fn run(self, mut socket: WebSocket) {
-        let (code, reason) = match self.pump(&mut socket).await {
+        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let (code, reason) = match ended {
             Ok(End::Done) => (CLOSE_DONE, "ended"),
             Ok(End::Stopping) => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again with after_seq"),
             Ok(End::Gone) | Err(Cut::Gone) => return,

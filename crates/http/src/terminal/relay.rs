@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::framing::{Framing, Said};
 use crate::Api;
+use crate::access::while_allowed;
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, CLOSE_TIMEOUT};
@@ -66,7 +67,8 @@ impl Relay {
     /// Until the program, the client or Atoll ends it.
     pub(super) async fn run(self, socket: WebSocket) {
         let (mut sink, mut stream) = socket.split();
-        let end = match self.relay(&mut sink, &mut stream).await {
+        let relayed = while_allowed(&self.api, &self.caller, self.relay(&mut sink, &mut stream)).await;
+        let end = match relayed {
             Ok(end) | Err(end) => end,
         };
         let (code, reason) = match end {

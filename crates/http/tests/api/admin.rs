@@ -6,6 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::kit::{Answer, Client, Options, Server};
+use crate::streams::connect;
+
+/// Guard against what never happens.
+const SOON: Duration = Duration::from_secs(20);
 
 async fn patch(client: &Client, id: &str, body: Value) -> Answer {
     client.send(client.request(Method::PATCH, &format!("/admin/users/{id}")).json(&body)).await
@@ -45,6 +49,15 @@ async fn accounts_are_listed_in_pages() {
     assert!(!shown.body.to_string().contains("argon2"));
     admin.get("/admin/users/0000000000000000").await.is(404, "account_not_found");
     assert_eq!(admin.get("/admin/runtimes").await.data()[0]["name"], "native");
+    let report = admin.get("/admin/doctor").await;
+    assert_eq!((&report.data()["healthy"], &report.data()["findings"]), (&json!(true), &json!([])));
+    server.runtime.set_available(false);
+    let report = admin.get("/admin/doctor").await;
+    assert_eq!(
+        (&report.data()["healthy"], &report.data()["findings"][0]["kind"]),
+        (&json!(false), &json!("runtime"))
+    );
+    server.runtime.set_available(true);
 }
 
 #[tokio::test]
@@ -69,6 +82,49 @@ async fn a_disabled_account_is_out_at_once_and_everywhere() {
     assert_eq!(key.get("/auth/me").await.status, 200);
     user.get("/auth/me").await.is(401, "unauthorized");
     assert_eq!(server.anonymous().post("/auth/login", sign_up("a", None)).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_disabled_account_looks_at_ends_and_nobody_else_s() {
+    let server = Server::start().await;
+    let (admin, user) = (server.user("admin").await, server.user("a").await);
+    let sandbox = user.sandbox().await;
+    let exec = user.sleeper(&sandbox).await;
+    let paths = [
+        format!("/sandboxes/{sandbox}/stream?exec_id={exec}"),
+        format!("/ws/sandboxes/{sandbox}/terminal"),
+        format!("/sandboxes/{sandbox}/watch?path=/"),
+    ];
+    let token = user.token.as_deref();
+    let mut streams = Vec::new();
+    for path in &paths {
+        streams.push(connect(&server, path, token).await);
+    }
+    let mut listener = user.request(Method::GET, "/events").send().await.unwrap();
+    let mut others = admin.request(Method::GET, "/events").send().await.unwrap();
+    let (greeting, _) = (listener.chunk().await.unwrap(), others.chunk().await.unwrap());
+    assert!(greeting.unwrap().starts_with(b"retry:"));
+
+    // Whatever else is changed of an account ends nothing.
+    let id = id(&user).await;
+    patch(&admin, &id, json!({"disabled": false})).await.data();
+    patch(&admin, &id, json!({"role": "admin"})).await.data();
+    patch(&admin, &id, json!({"disabled": true})).await.data();
+    for (stream, path) in streams.iter_mut().zip(&paths) {
+        let ended = tokio::time::timeout(SOON, stream.ended()).await.expect("it ends");
+        assert_eq!(ended, Some(4401), "{path}");
+    }
+    let mut text = String::new();
+    while let Some(more) = tokio::time::timeout(SOON, listener.chunk()).await.expect("it ends").unwrap() {
+        text.push_str(str::from_utf8(&more).unwrap());
+    }
+    assert!(text.contains("event: error") && text.contains("unauthorized"), "{text}");
+    let made = admin.sandbox().await;
+    let mut text = String::new();
+    while !text.contains(&made) {
+        let more = tokio::time::timeout(SOON, others.chunk()).await.expect("the other listens on");
+        text.push_str(str::from_utf8(&more.unwrap().expect("an event")).unwrap());
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,17 @@ impl Stream {
         }
     }
 
+    /// The code that closes it, whatever comes before.
+    pub(crate) async fn ended(&mut self) -> Option<u16> {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
     /// Everything until it is closed, and the code that closed it.
     pub(crate) async fn rest(&mut self) -> (Vec<Value>, Option<u16>) {
         let mut messages = Vec::new();
