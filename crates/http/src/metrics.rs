@@ -8,7 +8,7 @@ use atoll_ports::Role;
 use atoll_types::ErrorCode;
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder, ResponsesBuilder};
 use utoipa::{IntoResponses, PartialSchema};
@@ -22,7 +22,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Show what monitors want to know, as Prometheus reads it.
 ///
-/// For programs on the server's own machine, and for whoever has a token or a key; of an admin, where execs are counted by sandbox.
+/// For programs on the server's own machine, and for whoever has a token, or a key with the scope `metrics:read`; of an admin, where execs are counted by sandbox.
 #[utoipa::path(get, path = "/metrics", tag = "health")]
 pub(crate) async fn get_metrics(
     State(api): State<Api>,
@@ -32,7 +32,8 @@ pub(crate) async fn get_metrics(
 ) -> Result<MetricsPage, ApiFailure> {
     let is_here = peer.is_some_and(|Extension(peer)| peer.is_here(&headers));
     if !is_here {
-        let (caller, _) = caller(&api, &headers, &uri).await?;
+        let (caller, grant) = caller(&api, &headers, &uri).await?;
+        grant.check(&Method::GET, "/metrics")?;
         if api.engine().counts_by_sandbox() && caller.role != Role::Admin {
             let text = "execs are counted by sandbox here, so that only an admin may see the metrics";
             return Err(ApiFailure::new(ErrorCode::Forbidden, text));

@@ -31,6 +31,8 @@ pub enum Scope {
     AccountWrite,
     /// What the role admin may, where the key's owner has it.
     Admin,
+    /// Read `/metrics`, and nothing else: for monitors.
+    MetricsRead,
 }
 
 /// Text that names no right.
@@ -40,7 +42,7 @@ pub struct ScopeError(pub String);
 
 impl Scope {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SandboxesRead,
         Self::SandboxesWrite,
         Self::ImagesRead,
@@ -54,6 +56,7 @@ impl Scope {
         Self::AccountRead,
         Self::AccountWrite,
         Self::Admin,
+        Self::MetricsRead,
     ];
 
     /// The scope as the API writes it.
@@ -73,6 +76,7 @@ impl Scope {
             Self::AccountRead => "account:read",
             Self::AccountWrite => "account:write",
             Self::Admin => "admin",
+            Self::MetricsRead => "metrics:read",
         }
     }
 
@@ -85,13 +89,15 @@ impl Scope {
             Self::SecretsWrite => Some(Self::SecretsRead),
             Self::KeysWrite => Some(Self::KeysRead),
             Self::AccountWrite => Some(Self::AccountRead),
+            // As it was before there was a scope for it alone.
+            Self::AccountRead => Some(Self::MetricsRead),
             Self::SandboxesRead
             | Self::ImagesRead
             | Self::EnvironmentsRead
             | Self::SecretsRead
             | Self::KeysRead
-            | Self::AccountRead
-            | Self::Admin => None,
+            | Self::Admin
+            | Self::MetricsRead => None,
         }
     }
 
@@ -133,7 +139,8 @@ impl Scopes {
     /// With one more, and what that has in it.
     #[must_use]
     pub fn with(self, scope: Scope) -> Self {
-        Self(self.0 | scope.bit() | scope.includes().map_or(0, Scope::bit))
+        let more = Self(self.0 | scope.bit());
+        scope.includes().map_or(more, |within| more.with(within))
     }
 
     /// Whether this may be done.

@@ -22,7 +22,7 @@ impl Grant {
     pub(super) const WHOLE: Self = Self { scopes: Scopes::ALL, session: None };
 
     /// Refuses a key that has not the scope of this route.
-    pub(super) fn check(&self, method: &Method, route: &str) -> Result<(), ApiFailure> {
+    pub(crate) fn check(&self, method: &Method, route: &str) -> Result<(), ApiFailure> {
         let may = needed(method, route).map_or(self.scopes == Scopes::ALL, |scope| self.scopes.has(scope));
         if may {
             return Ok(());

@@ -14,7 +14,7 @@ const KINDS: &[(&str, Scope, Scope)] = &[
     ("usage", Scope::AccountRead, Scope::AccountWrite),
     ("audit", Scope::AccountRead, Scope::AccountWrite),
     ("events", Scope::AccountRead, Scope::AccountWrite),
-    ("metrics", Scope::AccountRead, Scope::AccountWrite),
+    ("metrics", Scope::MetricsRead, Scope::MetricsRead),
     ("admin", Scope::Admin, Scope::Admin),
 ];
 
@@ -51,6 +51,7 @@ mod tests {
     #[case("POST", "/environments/{id}/secrets", Some(Scope::SecretsWrite))]
     #[case("PUT", "/environments/{id}", Some(Scope::EnvironmentsWrite))]
     #[case("GET", "/admin/users", Some(Scope::Admin))]
+    #[case("GET", "/metrics", Some(Scope::MetricsRead))]
     #[case("GET", "/sandboxesx", None)]
     #[case("GET", "/", None)]
     fn a_route_needs_the_scope_of_its_kind(

@@ -86,4 +86,12 @@ async fn who_comes_from_elsewhere_needs_a_token() {
     };
     server.anonymous().send(proxied(&server.anonymous())).await.is(401, "unauthorized");
     assert_eq!(proxied(&user).send().await.unwrap().status(), 200);
+    for (scope, status) in [("metrics:read", 200), ("account:read", 200), ("sandboxes:write", 403)] {
+        let made = user.post("/api-keys", serde_json::json!({"name": "monitor", "scopes": [scope]})).await;
+        let key = user.with_token(made.data()["key"].as_str().unwrap());
+        assert_eq!(proxied(&key).send().await.unwrap().status(), status, "{scope}");
+        if scope == "metrics:read" {
+            key.get("/auth/me").await.is(403, "missing_scope");
+        }
+    }
 }
