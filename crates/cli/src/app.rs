@@ -79,7 +79,7 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Shell(args) => commands::shell::run(*args, &call).await,
         Command::Logs(args) => commands::logs::run(args, &call).await,
         Command::Start(args) => commands::change::run(args, commands::change::Change::Start, &call).await,
-        Command::Stop(args) => commands::change::run(args, commands::change::Change::Stop, &call).await,
+        Command::Stop(args) => commands::change::stop(args, &call).await,
         Command::Restart(args) => commands::change::run(args, commands::change::Change::Restart, &call).await,
         Command::Keepalive(args) => {
             commands::change::run(args, commands::change::Change::Keepalive, &call).await

@@ -86,7 +86,7 @@ pub(crate) enum Command {
     /// Start stopped sandboxes.
     Start(commands::change::Args),
     /// Stop sandboxes; their files stay.
-    Stop(commands::change::Args),
+    Stop(commands::change::StopArgs),
     /// Stop and start sandboxes.
     Restart(commands::change::Args),
     /// Let the idle time of sandboxes begin anew.

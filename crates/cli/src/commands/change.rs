@@ -8,13 +8,23 @@ use atoll_types::SandboxId;
 
 use super::Call;
 use crate::failure::Report;
-use crate::sandbox_ref;
+use crate::{pairs, sandbox_ref};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Ids or names of the sandboxes.
     #[arg(required = true, value_name = "SANDBOX")]
     sandboxes: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StopArgs {
+    /// Ids or names of the sandboxes.
+    #[arg(required_unless_present = "labels", conflicts_with = "labels", value_name = "SANDBOX")]
+    sandboxes: Vec<String>,
+    /// Every sandbox with this label; may be given several times.
+    #[arg(long = "label", short = 'l', value_name = "KEY=VALUE", value_parser = pairs::label)]
+    labels: Vec<(String, String)>,
 }
 
 /// What becomes of them.
@@ -39,6 +49,20 @@ impl Change {
             Self::Resume => client.sandbox_resume(id).await,
         }
     }
+}
+
+/// `atoll stop`
+pub(crate) async fn stop(args: StopArgs, call: &Call) -> anyhow::Result<ExitCode> {
+    if args.labels.is_empty() {
+        return run(Args { sandboxes: args.sandboxes }, Change::Stop, call).await;
+    }
+    let stopped = call.client.sandbox_stop_labelled(&args.labels).await?;
+    for failed in &stopped.failed {
+        let error = anyhow::anyhow!("{}", failed.message).context(failed.id.clone());
+        call.printer.error(&Report::new(&error, Some(&failed.id)));
+    }
+    call.printer.data(&stopped, || stopped.ids.join("\n"))?;
+    Ok(if stopped.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One that fails does not keep the others from it.
