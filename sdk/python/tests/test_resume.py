@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import uuid
+
 import pytest
 
 from atoll_sdk import AsyncSandboxClient, SandboxClient, errors
+from atoll_sdk._models import Event
 
 from .conftest import Live
 from .cutting_proxy import CuttingProxy
@@ -60,6 +64,73 @@ def test_a_terminal_is_shown_through_cuts(live: Live) -> None:
         assert terminal.exit_code == 9
         seen = [line for line in shown.decode().split("\r\n") if line.startswith("line ")]
         assert seen == [f"line {n}" for n in range(1, COUNT * 5 + 1)]
+
+
+def changes(client: SandboxClient, name: str, count: int) -> list[tuple[str, str]]:
+    """Makes and removes environments; answers what that is told as."""
+    told = []
+    for n in range(count):
+        environment = client.create_environment(name=f"{name}-{n}")
+        client.delete_environment(environment.id)
+        told += [("environment.create", environment.id), ("environment.delete", environment.id)]
+    return told
+
+
+def position(client: SandboxClient, name: str) -> str:
+    """Where the stream of events stands, by the first event that a new listener is told."""
+    seen: list[Event] = []
+    listener = threading.Thread(target=lambda: seen.append(next(client.listen_to_events())), daemon=True)
+    listener.start()
+    for n in range(1000):
+        changes(client, f"{name}-{n}", 1)
+        listener.join(0.05)
+        if seen:
+            break
+    listener.join(10)
+    return seen[0].id
+
+
+def of_environments(event: Event) -> tuple[str, str]:
+    return (event.type, event.data.get("target", ""))
+
+
+def test_events_are_told_through_cuts(live: Live) -> None:
+    with SandboxClient(live.url, live.key) as client:
+        after = position(client, f"begin-{uuid.uuid4().hex[:8]}")
+        told = changes(client, f"cut-{uuid.uuid4().hex[:8]}", COUNT)
+        with CuttingProxy(live.url, CUTS) as proxy, SandboxClient(proxy.url, live.key) as cut:
+            seen = []
+            for event in cut.listen_to_events(after=after):
+                if event.data.get("target") in {target for _, target in told}:
+                    seen.append(of_environments(event))
+                if len(seen) == len(told):
+                    break
+            assert proxy.connections > len(CUTS)
+        assert seen == told
+
+
+@pytest.mark.anyio
+async def test_events_are_told_through_cuts_asynchronously(live: Live) -> None:
+    with SandboxClient(live.url, live.key) as client:
+        after = position(client, f"begin-{uuid.uuid4().hex[:8]}")
+        told = changes(client, f"cut-{uuid.uuid4().hex[:8]}", COUNT)
+    targets = {target for _, target in told}
+    seen = []
+    with CuttingProxy(live.url, CUTS) as proxy:
+        async with AsyncSandboxClient(proxy.url, live.key) as cut:
+            async for event in cut.listen_to_events(after=after):
+                if event.data.get("target") in targets:
+                    seen.append(of_environments(event))
+                if len(seen) == len(told):
+                    break
+        assert proxy.connections > len(CUTS)
+    assert seen == told
+
+
+def test_events_that_are_gone_are_not_waited_for(live: Live) -> None:
+    with SandboxClient(live.url, live.key) as client, pytest.raises(errors.EventsExpired) as caught:
+        next(client.listen_to_events(after="0-1"))
+    assert caught.value.status == 410
 
 
 def test_what_is_not_there_is_not_waited_for(live: Live) -> None:

@@ -2,7 +2,7 @@ import { ApiError } from "./errors.js";
 import { REQUESTS, type Retries } from "./retry.js";
 import { SandboxHandle } from "./sandbox.js";
 import type { components, operations } from "./schema.js";
-import { execEvents, fileEvents, logLines } from "./streams.js";
+import { events, execEvents, fileEvents, logLines } from "./streams.js";
 import { Terminal, type TerminalOptions } from "./terminal.js";
 import { type Bytes, enveloped, place, Transport } from "./transport.js";
 
@@ -67,6 +67,23 @@ export class SandboxClient {
   /** The caller. */
   async me(): Promise<Schemas["User"]> {
     return take(await this.#api.GET("/auth/me"));
+  }
+
+  /** Ends the log-in of this client's token. */
+  async logOut(): Promise<Schemas["Deleted"]> {
+    return take(await this.#api.POST("/auth/logout"));
+  }
+
+  async changePassword(currentPassword: string, newPassword: string): Promise<Schemas["User"]> {
+    return take(await this.#api.POST("/auth/password", { body: { currentPassword, newPassword } }));
+  }
+
+  listSessions(): Promise<Schemas["Session"][]> {
+    return all((cursor) => this.#api.GET("/auth/sessions", { params: { query: { cursor } } }));
+  }
+
+  async endSession(id: string): Promise<Schemas["Deleted"]> {
+    return take(await this.#api.DELETE("/auth/sessions/{id}", at(id)));
   }
 
   /** Makes an API key; its `key` is shown this one time. */
@@ -267,6 +284,12 @@ export class SandboxClient {
     return take(await this.#api.POST("/sandboxes/{id}/execs/{exec_id}/signal", { ...ofExec(id, execId), body }));
   }
 
+  /** Another size of the window of an exec that was started with `tty`. */
+  async resizeExec(id: string, execId: string, cols: number, rows: number): Promise<Schemas["Accepted"]> {
+    const body = { cols, rows };
+    return take(await this.#api.POST("/sandboxes/{id}/execs/{exec_id}/resize", { ...ofExec(id, execId), body }));
+  }
+
   // --- background jobs ---
 
   async startJob(
@@ -392,6 +415,92 @@ export class SandboxClient {
     return enveloped(
       await (await this.#transport.raw("POST", `/sandboxes/${place(id)}/archive`, query, content, type)).json(),
     );
+  }
+
+  // --- what happens, what is used, what was done ---
+
+  /**
+   * What happens to what the caller may see, from now on, or behind the event `after`. A connection that is lost is made again, and
+   * the stream goes on where it was. `events_expired` says that what came meanwhile is gone: look at what there is, and listen anew.
+   */
+  listenToEvents(options: { after?: string } = {}): AsyncGenerator<Schemas["Event"], void> {
+    return events(this.#transport, options.after);
+  }
+
+  /** What the caller may use, and what he uses of it. */
+  async getUsage(): Promise<Schemas["Usage"]> {
+    return take(await this.#api.GET("/usage"));
+  }
+
+  /** What a sandbox used over time. */
+  async getMetricsHistory(id: string, query: QueryOf<"get_metrics_history"> = {}): Promise<Schemas["MetricsHistory"]> {
+    return take(await this.#api.GET("/sandboxes/{id}/metrics/history", at(id, query)));
+  }
+
+  /** Who did what, newest first; `limit` is the length of a page, and all pages are followed. */
+  listAudit(query: QueryOf<"list_audit"> = {}): Promise<Schemas["AuditEntry"][]> {
+    return all((cursor) => this.#api.GET("/audit", { params: { query: { ...query, cursor } } }));
+  }
+
+  // --- for admins ---
+
+  /** Whether anybody tampered with the audit log. */
+  async verifyAudit(query: QueryOf<"verify_audit"> = {}): Promise<Schemas["AuditCheck"]> {
+    return take(await this.#api.GET("/admin/audit/verify", { params: { query } }));
+  }
+
+  /** What the server itself sees that is wrong. */
+  async getDoctor(): Promise<Schemas["DoctorReport"]> {
+    return take(await this.#api.GET("/admin/doctor"));
+  }
+
+  listUsers(): Promise<Schemas["AdminUser"][]> {
+    return all((cursor) => this.#api.GET("/admin/users", { params: { query: { cursor } } }));
+  }
+
+  async getUser(id: string): Promise<Schemas["AdminUser"]> {
+    return take(await this.#api.GET("/admin/users/{id}", at(id)));
+  }
+
+  /** Another role or password, or whether the account is disabled. */
+  async changeUser(id: string, body: Schemas["ChangeUser"]): Promise<Schemas["AdminUser"]> {
+    return take(await this.#api.PATCH("/admin/users/{id}", { ...at(id), body }));
+  }
+
+  /** Removes an account; with `sandboxes: "delete"` also one that has sandboxes. */
+  async deleteUser(id: string, query: QueryOf<"delete_user"> = {}): Promise<Schemas["Deleted"]> {
+    return take(await this.#api.DELETE("/admin/users/{id}", at(id, query)));
+  }
+
+  /** Makes an invitation; its `token` is shown this one time. */
+  async createInvitation(body: Schemas["CreateInvitation"] = {}): Promise<Schemas["CreatedInvitation"]> {
+    return take(await this.#api.POST("/admin/invitations", { body }));
+  }
+
+  listInvitations(): Promise<Schemas["Invitation"][]> {
+    return all((cursor) => this.#api.GET("/admin/invitations", { params: { query: { cursor } } }));
+  }
+
+  async deleteInvitation(id: string): Promise<Schemas["Deleted"]> {
+    return take(await this.#api.DELETE("/admin/invitations/{id}", at(id)));
+  }
+
+  async listRuntimes(): Promise<Schemas["AdminRuntime"][]> {
+    return take(await this.#api.GET("/admin/runtimes"));
+  }
+
+  async getUserQuota(userId: string): Promise<Schemas["UserQuota"]> {
+    return take(await this.#api.GET("/admin/quotas/{id}", at(userId)));
+  }
+
+  /** What a user may use; what is absent is as for everybody. */
+  async setUserQuota(userId: string, body: Schemas["QuotaBody"]): Promise<Schemas["UserQuota"]> {
+    return take(await this.#api.PUT("/admin/quotas/{id}", { ...at(userId), body }));
+  }
+
+  /** Makes another master key, and seals all secrets anew. */
+  async rotateMasterKey(): Promise<Schemas["RotatedMasterKey"]> {
+    return take(await this.#api.POST("/admin/master-key/rotate"));
   }
 
   // --- images, health ---

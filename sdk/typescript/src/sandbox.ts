@@ -26,6 +26,7 @@ export class SandboxHandle implements AsyncDisposable {
   readonly getLogs: Bound<"getLogs"> = (...rest) => this.client.getLogs(this.id, ...rest);
   readonly followLogs: Bound<"followLogs"> = (...rest) => this.client.followLogs(this.id, ...rest);
   readonly getMetrics: Bound<"getMetrics"> = (...rest) => this.client.getMetrics(this.id, ...rest);
+  readonly getMetricsHistory: Bound<"getMetricsHistory"> = (...rest) => this.client.getMetricsHistory(this.id, ...rest);
   readonly exec: Bound<"exec"> = (...rest) => this.client.exec(this.id, ...rest);
   readonly execStream: Bound<"execStream"> = (...rest) => this.client.execStream(this.id, ...rest);
   readonly streamExec: Bound<"streamExec"> = (...rest) => this.client.streamExec(this.id, ...rest);
@@ -33,6 +34,7 @@ export class SandboxHandle implements AsyncDisposable {
   readonly getExec: Bound<"getExec"> = (...rest) => this.client.getExec(this.id, ...rest);
   readonly writeExecStdin: Bound<"writeExecStdin"> = (...rest) => this.client.writeExecStdin(this.id, ...rest);
   readonly signalExec: Bound<"signalExec"> = (...rest) => this.client.signalExec(this.id, ...rest);
+  readonly resizeExec: Bound<"resizeExec"> = (...rest) => this.client.resizeExec(this.id, ...rest);
   readonly startJob: Bound<"startJob"> = (...rest) => this.client.startJob(this.id, ...rest);
   readonly listJobs: Bound<"listJobs"> = () => this.client.listJobs(this.id);
   readonly getJob: Bound<"getJob"> = (...rest) => this.client.getJob(this.id, ...rest);

@@ -25,6 +25,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look for what is wrong: the records, against what the runtimes say is there.
+         * @description Nothing is changed; what is found is mended once a minute by itself, or needs the operator. `atoll doctor`, as root on the server's
+         *     machine, sees more: processes, mounts, control groups and networks that nobody owns.
+         */
+        get: operations["get_doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/invitations": {
         parameters: {
             query?: never;
@@ -633,7 +654,7 @@ export interface paths {
         };
         /**
          * Show what monitors want to know, as Prometheus reads it.
-         * @description For programs on the server's own machine, and for whoever has a token or a key; of an admin, where execs are counted by sandbox.
+         * @description For programs on the server's own machine, and for whoever has a token, or a key with the scope `metrics:read`; of an admin, where execs are counted by sandbox.
          */
         get: operations["get_metrics"];
         put?: never;
@@ -1770,6 +1791,26 @@ export interface components {
             deleted: boolean;
             /** @description What. */
             id: string;
+        };
+        /** @description Something that is not as it should be. */
+        DoctorFinding: {
+            /** @description What it is: `runtime`, `storage`, `record`, `files`, `image`, `exec_log` or `master_key`. */
+            kind: string;
+            /** @description Its name or id. */
+            name: string;
+            /** @description What is wrong, for people. */
+            problem: string;
+        };
+        /** @description What the server can see that is wrong. */
+        DoctorReport: {
+            /** @description What is wrong, 1,000 at most. */
+            findings: components["schemas"]["DoctorFinding"][];
+            /** @description Whether nothing is wrong. */
+            healthy: boolean;
+            /** @description What was not looked at. */
+            notes: string[];
+            /** @description Sandboxes that are up, paused ones and those that are kept ready among them. */
+            sandboxesAlive: number;
         };
         /**
          * @description How bytes are written in JSON.
@@ -3197,6 +3238,59 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["AuditCheck"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    get_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["DoctorReport"];
                         /** @description Always true. */
                         success: boolean;
                     };

@@ -11,6 +11,13 @@ type Query = Record<string, string | number | boolean | undefined>;
 const CLOSE_DONE = 1000;
 export const CLOSE_FAILURE = 4000;
 
+/** Statuses of what a stream of events ends with. */
+const EVENT_FAILURES = new Map([
+  ["events_expired", 410],
+  ["unauthorized", 401],
+  ["unavailable", 503],
+]);
+
 /** Opens a WebSocket, again while what is in the way passes. `probe` tells by a request what a WebSocket cannot: why it was refused. */
 export async function connected(open: () => Promise<Socket>, probe: () => Promise<unknown>): Promise<Socket> {
   for (let attempt = 1; ; attempt += 1) {
@@ -118,6 +125,33 @@ export async function* logLines(
     }
     [last, seen, toSkip] = [seq, seq === last ? seen + 1 : 1, 0];
     yield line;
+  }
+}
+
+/** What happens: none twice, and none left out, as long as the server holds it. */
+export async function* events(transport: Transport, after: string | undefined): AsyncGenerator<Schemas["Event"], void> {
+  let last = after;
+  for (let attempt = 1; ; attempt += 1) {
+    let lost: Error = new ConnectionFailed("the stream of events was ended by the server");
+    try {
+      for await (const fields of transport.serverSent("/events", last ? { "last-event-id": last } : {})) {
+        attempt = 0;
+        // Before it is given out: whoever stops in between has had it.
+        last = fields.get("id") ?? last;
+        const data = fields.get("data");
+        if (data === undefined) continue;
+        const told = JSON.parse(data);
+        if (fields.get("event") === "error") throw ApiError.of(EVENT_FAILURES.get(told.error?.code) ?? 500, told);
+        yield told as Schemas["Event"];
+      }
+    } catch (error) {
+      const passes = error instanceof ConnectionFailed || (error instanceof ApiError && isPassing(error.status));
+      if (!passes) throw error;
+      lost = error;
+    }
+    const wait = waitMs(STREAMS, Math.max(attempt, 1));
+    if (wait === undefined) throw lost;
+    await sleep(wait);
   }
 }
 

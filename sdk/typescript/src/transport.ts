@@ -1,5 +1,5 @@
 import createClient, { type Client } from "openapi-fetch";
-import { ApiError, ConnectionFailed, ProtocolError } from "./errors.js";
+import { ApiError, AtollError, ConnectionFailed, ProtocolError } from "./errors.js";
 import { isWorthTrying, type Retries, sleep, waitMs } from "./retry.js";
 import type { paths } from "./schema.js";
 import { Socket } from "./socket.js";
@@ -8,6 +8,11 @@ import { Socket } from "./socket.js";
 const CREATES = /^\/(api-keys|environments|sandboxes|sandboxes\/[^/]+\/(background|replicate))$/;
 /** Errors of a connection that never came about: nothing was asked. */
 const NEVER_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+
+/** A stream of events says every 15 seconds that it lives. */
+const SILENCE_MS = 45_000;
+/** Of one event; they have some hundred. */
+const EVENT_CHARS_MAX = 1 << 20;
 
 /** What may be sent as a body of bytes. */
 export type Bytes = string | Uint8Array | Blob | ReadableStream<Uint8Array>;
@@ -80,6 +85,35 @@ export class Transport {
     return answer;
   }
 
+  /** Server-sent events, as they come: the fields of each. A comment has none. */
+  async *serverSent(path: string, headers: Record<string, string>): AsyncGenerator<Map<string, string>, void> {
+    const abort = new AbortController();
+    const silent = () =>
+      setTimeout(() => abort.abort(new ConnectionFailed("the stream of events is silent")), SILENCE_MS);
+    let timer = silent();
+    try {
+      const sent = { ...this.#authorization(), accept: "text/event-stream", ...headers };
+      const answer = await fetch(this.baseUrl + path, { headers: sent, signal: abort.signal });
+      if (!answer.ok) throw ApiError.of(answer.status, await json(answer));
+      const decoder = new TextDecoder();
+      const reader = answer.body?.getReader();
+      let rest = "";
+      for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+        clearTimeout(timer);
+        timer = silent();
+        const blocks = (rest + decoder.decode(part.value, { stream: true })).split("\n\n");
+        rest = blocks.pop() ?? "";
+        if (rest.length > EVENT_CHARS_MAX) throw new ProtocolError("an event has no end: is the base URL right?");
+        for (const block of blocks) yield fields(block);
+      }
+    } catch (cause) {
+      throw cause instanceof AtollError ? cause : unreachable(this.baseUrl, cause);
+    } finally {
+      clearTimeout(timer);
+      abort.abort();
+    }
+  }
+
   #authorization(): Record<string, string> {
     return this.#key ? { authorization: `Bearer ${this.#key}` } : {};
   }
@@ -97,6 +131,11 @@ function unreachable(baseUrl: string, cause: unknown): ConnectionFailed {
 
 function causeCode(error: unknown): string {
   return (error as { cause?: { code?: string } } | undefined)?.cause?.code ?? "";
+}
+
+function fields(block: string): Map<string, string> {
+  const lines = block.split("\n").map((line) => /^([^:]+): ?(.*)$/.exec(line));
+  return new Map(lines.flatMap((line) => (line ? [[line[1] ?? "", line[2] ?? ""]] : [])));
 }
 
 async function json(answer: Response): Promise<unknown> {

@@ -161,6 +161,37 @@ describe("in a sandbox", () => {
   });
 });
 
+test("what is used, what was done, and what admins do", async () => {
+  await using sandbox = await client.sandbox({ image: "host" });
+  expect((await client.getUsage()).sandboxes.used).toBeGreaterThan(0);
+  expect((await sandbox.getMetricsHistory({ resolution: "1m" })).intervalSeconds).toBe(60);
+  const made = await client.listAudit({ action: "sandbox.create", target: sandbox.id });
+  expect(made.map((entry) => entry.target)).toEqual([sandbox.id]);
+
+  // A key may this only where it says so.
+  expect(await code(client.listUsers())).toBe("missing_scope");
+  const admin = new SandboxClient({ baseUrl: server.url });
+  await admin.login(server.email, server.password);
+  expect((await admin.verifyAudit()).intact).toBe(true);
+  expect((await admin.listRuntimes()).map((runtime) => runtime.name)).toContain("native");
+  expect((await admin.getDoctor()).findings).toEqual([]);
+  const email = `ts-${Date.now()}@example.com`;
+  const invitation = await admin.createInvitation({ email });
+  expect((await admin.listInvitations()).map((one) => one.id)).toContain(invitation.id);
+  expect((await admin.deleteInvitation(invitation.id)).deleted).toBe(true);
+  const other = new SandboxClient({ baseUrl: server.url });
+  await other.signup(email, "a password of a test");
+  const { id } = await other.me();
+  expect((await admin.setUserQuota(id, { sandboxes: 1 })).userId).toBe(id);
+  expect((await other.getUsage()).sandboxes.quota).toBe(1);
+  expect((await admin.getUserQuota(id)).own).toMatchObject({ sandboxes: 1 });
+  expect((await other.listSessions()).length).toBe(1);
+  expect((await admin.changeUser(id, { disabled: true })).disabled).toBe(true);
+  expect(await code(other.me())).toBe("unauthorized");
+  expect((await admin.deleteUser(id)).deleted).toBe(true);
+  expect((await admin.logOut()).deleted).toBe(true);
+});
+
 test("refusals say what is wrong", async () => {
   const error = (await client.createSandbox({ cpu: -1 }).catch((error: unknown) => error)) as ApiError;
   expect(error).toMatchObject({ code: "invalid_request", status: 400, details: [{ field: "cpu" }] });

@@ -20,7 +20,7 @@ class CuttingProxy implements AsyncDisposable {
   cuts = 0;
   #server: Server;
 
-  private constructor(cuts: number[]) {
+  private constructor(cuts: number[], what: string) {
     const target = new URL(server.url);
     this.#server = createServer((from) => {
       const to = connect(Number(target.port), target.hostname);
@@ -31,7 +31,7 @@ class CuttingProxy implements AsyncDisposable {
       let left = Number.POSITIVE_INFINITY;
       from.on("data", (data) => {
         // What asks why a stream was refused is not cut.
-        if (data.includes("websocket")) left = cuts[this.cuts] ?? left;
+        if (data.includes(what)) left = cuts[this.cuts] ?? left;
         to.write(data);
       });
       to.on("data", (data) => {
@@ -46,8 +46,8 @@ class CuttingProxy implements AsyncDisposable {
     });
   }
 
-  static async start(cuts: number[]): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(cuts);
+  static async start(cuts: number[], what = "websocket"): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(cuts, what);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }
@@ -83,6 +83,39 @@ test("a log is followed through cuts", async () => {
   expect(proxy.cuts).toBe(CUTS.length);
   const expected = Array.from({ length: COUNT }, (_, at) => ["a", "b", "c"].map((letter) => `${letter} ${at + 1}`));
   expect(lines.map((line) => line.line)).toEqual(expected.flat());
+});
+
+test("events are told through cuts", async () => {
+  const made = async (name: string): Promise<string[]> => {
+    const { id } = await client.createEnvironment({ name: `${name}-${crypto.randomUUID().slice(0, 8)}` });
+    await client.deleteEnvironment(id);
+    return [`environment.create ${id}`, `environment.delete ${id}`];
+  };
+  // Where the stream stands, by the first event that a new listener is told.
+  let first: string | undefined;
+  const listening = client.listenToEvents();
+  const told = listening.next().then(({ value }) => {
+    first = value?.id;
+  });
+  while (!first) {
+    await made("begin");
+    await Promise.race([told, new Promise((resolve) => setTimeout(resolve, 50))]);
+  }
+  await listening.return();
+  const expected: string[] = [];
+  for (let n = 0; n < COUNT; n += 1) expected.push(...(await made("cut")));
+
+  await using proxy = await CuttingProxy.start(CUTS, "/events");
+  const seen: string[] = [];
+  for await (const event of proxy.client.listenToEvents({ after: first })) {
+    const line = `${event.type} ${event.data.target}`;
+    if (expected.includes(line)) seen.push(line);
+    if (seen.length === expected.length) break;
+  }
+  expect(proxy.cuts).toBe(CUTS.length);
+  expect(seen).toEqual(expected);
+  const gone = client.listenToEvents({ after: "0-1" }).next();
+  await expect(gone).rejects.toMatchObject({ code: "events_expired", status: 410 });
 });
 
 test("a terminal is shown through cuts", async () => {

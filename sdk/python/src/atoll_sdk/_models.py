@@ -453,6 +453,51 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
+class DoctorFinding:
+    """Something that is not as it should be."""
+
+    kind: str
+    """What it is: `runtime`, `storage`, `record`, `files`, `image`, `exec_log` or `master_key`."""
+    name: str
+    """Its name or id."""
+    problem: str
+    """What is wrong, for people."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DoctorFinding:
+        """From an answer."""
+        return cls(
+            kind=data["kind"],
+            name=data["name"],
+            problem=data["problem"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """What the server can see that is wrong."""
+
+    findings: list[DoctorFinding]
+    """What is wrong, 1,000 at most."""
+    healthy: bool
+    """Whether nothing is wrong."""
+    notes: list[str]
+    """What was not looked at."""
+    sandboxes_alive: int
+    """Sandboxes that are up, paused ones and those that are kept ready among them."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DoctorReport:
+        """From an answer."""
+        return cls(
+            findings=[DoctorFinding.from_json(item) for item in data["findings"]],
+            healthy=data["healthy"],
+            notes=list(data["notes"]),
+            sandboxes_alive=data["sandboxesAlive"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """An environment with its newest version."""
 

@@ -19,6 +19,7 @@ from ._models import (
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
+    DoctorReport,
     Encoding,
     Environment,
     EnvironmentDiff,
@@ -54,6 +55,15 @@ def verify_audit(*, seq: int | None = None, hash: str | None = None) -> Request[
         "/admin/audit/verify",
         lambda answer: enveloped(answer, AuditCheck.from_json),
         query={"seq": seq, "hash": hash},
+    )
+
+
+def get_doctor() -> Request[DoctorReport]:
+    """`GET /admin/doctor`"""
+    return Request(
+        "GET",
+        "/admin/doctor",
+        lambda answer: enveloped(answer, DoctorReport.from_json),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from .._models import ExecEvent, FileEvent, LogLine
+from .._models import Event, ExecEvent, FileEvent, LogLine
 from .._request import place
 from .._retry import LONGEST_WAIT_SECONDS, Retries
 from ..errors import ApiError, ConnectionFailed, failure
@@ -21,6 +21,8 @@ ATTEMPTS = Retries(attempts=12, longest_wait_seconds=LONGEST_WAIT_SECONDS)
 # Close codes: all was sent; and a failure, plus its HTTP status.
 CLOSE_DONE = 1000
 CLOSE_FAILURE = 4000
+# Statuses of what a stream of events ends with.
+EVENT_FAILURES = {"events_expired": 410, "unauthorized": 401, "unavailable": 503}
 # Failures that pass.
 PASSING = {429, 502, 503, 504}
 
@@ -109,6 +111,41 @@ async def log_lines(
             continue
         last, seen, to_skip = seq, (seen + 1 if seq == last else 1), 0
         yield line
+
+
+async def events(transport: AsyncTransport, after: str | None) -> AsyncIterator[Event]:
+    """What happens: none twice, and none left out, as long as the server holds it."""
+    last, attempt = after, 0
+    while True:
+        lost: ApiError | ConnectionFailed = ConnectionFailed("the stream of events was ended by the server")
+        try:
+            async for fields in transport.server_sent("/events", {"last-event-id": last} if last else {}):
+                attempt = 0
+                # Before it is given out: whoever stops in between has had it.
+                last = fields.get("id", last)
+                if "data" not in fields:
+                    continue
+                told = json.loads(fields["data"])
+                if fields.get("event") == "error":
+                    raise _refused(told)
+                yield Event.from_json(told)
+        except ConnectionFailed as cause:
+            lost = cause
+        except ApiError as refused:
+            if refused.status not in PASSING:
+                raise
+            lost = refused
+        attempt += 1
+        wait = ATTEMPTS.wait_seconds(attempt, None)
+        if wait is None:
+            raise lost
+        await asyncio.sleep(wait)
+
+
+def _refused(told: dict[str, Any]) -> ApiError:
+    """The failure that ends a stream of events, with the status that its code has as an answer."""
+    code = str((told.get("error") or {}).get("code"))
+    return failure(EVENT_FAILURES.get(code, 500), told)
 
 
 async def file_events(

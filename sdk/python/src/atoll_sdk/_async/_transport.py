@@ -25,6 +25,8 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 # The largest message that Atoll sends over a WebSocket, with room to spare.
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+# A stream of events says every 15 seconds that it lives.
+SILENCE_SECONDS = 45.0
 # What is read of an answer that says what went wrong.
 FAILURE_BYTES_MAX = 1024 * 1024
 
@@ -119,16 +121,30 @@ class AsyncTransport:
                 headers={**self.headers(), **(headers or {})},
             ) as answer:
                 if not answer.is_success:
-                    body = b""
-                    async for part in answer.aiter_bytes():
-                        body += part
-                        if len(body) > FAILURE_BYTES_MAX:
-                            break
-                    raise failure(answer.status_code, _json_or_none(body))
+                    raise await _refused(answer)
                 async for part in answer.aiter_bytes():
                     yield part
         except httpx.TransportError as cause:
             raise ConnectionFailed(f"the download from {self._base_url} failed: {cause}") from cause
+
+    async def server_sent(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
+        """Server-sent events, as they come: the fields of each. A comment has none."""
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        sent = {**self.headers(), "accept": "text/event-stream", **headers}
+        try:
+            async with self._http.stream("GET", self._base_url + path, headers=sent, timeout=timeout) as answer:
+                if not answer.is_success:
+                    raise await _refused(answer)
+                rest = b""
+                async for part in answer.aiter_bytes():
+                    *blocks, rest = (rest + part).split(b"\n\n")
+                    if len(rest) > MESSAGE_BYTES_MAX:
+                        raise ProtocolError("an event has no end: is the base URL right?")
+                    for block in blocks:
+                        yield _fields(block)
+        except httpx.TransportError as cause:
+            lost = cause or type(cause).__name__
+            raise ConnectionFailed(f"the events of {self._base_url} were cut: {lost}") from cause
 
     async def socket(self, path: str, query: Mapping[str, Any], subprotocols: Sequence[str] = ()) -> ClientConnection:
         """Opens a WebSocket. Raises `ApiError` when it is refused, `ConnectionFailed` when nobody is there."""
@@ -147,6 +163,21 @@ class AsyncTransport:
             raise failure(refused.response.status_code, _json_or_none(bytes(refused.response.body or b""))) from None
         except (OSError, InvalidHandshake, EOFError) as cause:
             raise ConnectionFailed(f"{self._base_url} cannot be reached: {cause or type(cause).__name__}") from cause
+
+
+async def _refused(answer: httpx.Response) -> ApiError:
+    """What the body of an answer says that went wrong."""
+    body = b""
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > FAILURE_BYTES_MAX:
+            break
+    return failure(answer.status_code, _json_or_none(body))
+
+
+def _fields(block: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in block.decode(errors="replace").split("\n"))
+    return {name: value.removeprefix(" ") for name, _, value in lines if name}
 
 
 def _query(query: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

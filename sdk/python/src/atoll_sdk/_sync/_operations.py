@@ -20,6 +20,7 @@ from .._models import (
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
+    DoctorReport,
     Encoding,
     Environment,
     EnvironmentDiff,
@@ -68,6 +69,14 @@ class Operations:
             hash: The hash that it had, 64 hexadecimal digits.
         """
         return self._send(requests.verify_audit(seq=seq, hash=hash))
+
+    def get_doctor(self) -> DoctorReport:
+        """Look for what is wrong: the records, against what the runtimes say is there.
+
+        Nothing is changed; what is found is mended once a minute by itself, or needs the operator.
+        `atoll doctor`, as root on the server's machine, sees more: processes, mounts, control
+        groups and networks that nobody owns."""
+        return self._send(requests.get_doctor())
 
     def iterate_invitations(self, *, limit: int | None = None) -> Iterator[Invitation]:
         """List open invitations, newest first, page by page.

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from .. import _requests as requests
-from .._models import AuthData, ExecEvent, File, FileEvent, Image, LogLine, UnpackedArchive
+from .._models import AuthData, Event, ExecEvent, File, FileEvent, Image, LogLine, UnpackedArchive
 from .._request import Request, enveloped, place
 from .._retry import Retries
 from ..errors import SandboxNotFound
@@ -119,6 +119,16 @@ class SandboxClient(Operations):
         """
         for line in _streams.log_lines(self._transport, sandbox_id, tail, since):
             yield line
+
+    def listen_to_events(self, *, after: str | None = None) -> Iterator[Event]:
+        """What happens to what the caller may see, from now on. A connection that is lost is made again, and the stream goes
+        on where it was. `EventsExpired` says that what came meanwhile is gone: look at what there is, and listen anew.
+
+        Args:
+            after: The `id` of the last event that was seen: what came behind it comes first.
+        """
+        for event in _streams.events(self._transport, after):
+            yield event
 
     def watch_files(
         self, sandbox_id: str, path: str, *, recursive: bool = False, user: str | None = None
