@@ -105,6 +105,17 @@ impl Server {
         self.supervisor.id()
     }
 
+    /// One log-in more, on a connection of its own.
+    pub(crate) fn log_in_again(&self) -> anyhow::Result<()> {
+        let account = json!({"email": EMAIL, "password": PASSWORD});
+        Connection::open(self.address, None)?.call("POST", "/auth/login", Some(&account)).map(drop)
+    }
+
+    /// Ends it, and leaves what there is.
+    pub(crate) fn leave(mut self) -> anyhow::Result<()> {
+        crate::process::terminate(&mut self.supervisor, PATIENCE)
+    }
+
     /// Deletes what a failed measurement has left, since sandboxes outlive the server, and ends it.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         let deleted = self.client().and_then(|mut client| client.delete_all());
@@ -165,6 +176,28 @@ impl Client {
         let data = self.connection.call("POST", &format!("/sandboxes/{sandbox}/exec"), Some(&body))?;
         ensure!(data.get("exitCode") == Some(&Value::from(0)), "{command:?} failed: {data}");
         Ok(data.get("stdout").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    pub(crate) fn stop(&mut self, sandbox: &str) -> anyhow::Result<()> {
+        self.connection.call("POST", &format!("/sandboxes/{sandbox}/stop"), None).map(drop)
+    }
+
+    /// Looks at a sandbox; what is told of it is not read.
+    pub(crate) fn look(&mut self, sandbox: &str) -> anyhow::Result<()> {
+        self.connection.fetch(&format!("/sandboxes/{sandbox}")).map(drop)
+    }
+
+    /// How many sandboxes a page of the list has, and where the next one begins.
+    pub(crate) fn page(
+        &mut self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> anyhow::Result<(usize, Option<String>)> {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let body = self.connection.fetch(&format!("/sandboxes?limit={limit}{cursor}"))?;
+        let page: Value = serde_json::from_slice(&body)?;
+        let items = page.get("data").and_then(Value::as_array).context("a page without data")?;
+        Ok((items.len(), page.get("nextCursor").and_then(Value::as_str).map(str::to_owned)))
     }
 
     fn delete_all(&mut self) -> anyhow::Result<()> {

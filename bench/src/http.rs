@@ -44,6 +44,13 @@ impl Connection {
         Ok(value.get_mut("data").map(Value::take).unwrap_or(value))
     }
 
+    /// Asks, and answers with the body as it came.
+    pub(crate) fn fetch(&mut self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let (status, body) = self.exchange("GET", path, None)?;
+        ensure!(status == 200, "GET {path} was answered {status}");
+        Ok(body)
+    }
+
     fn exchange(&mut self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Vec<u8>)> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");

@@ -36,7 +36,7 @@ struct Args {
     #[arg(long, default_value_t = 50_000)]
     churn: usize,
     /// Measure only what has this word in its name: local, floor, docker, runc, bubblewrap, atoll,
-    /// typing, cp, warm, churn.
+    /// typing, cp, warm, records, churn.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Put the tables into this document, between its two marks.

@@ -94,6 +94,12 @@ impl Report {
         }
     }
 
+    pub(crate) fn value_at_least(&mut self, limit: f64, what: &str, name: &str) {
+        if let Some(found) = self.value(name) {
+            self.goal(what, found, "≥", limit, found >= limit);
+        }
+    }
+
     pub(crate) fn tail_at_most(&mut self, limit: f64, what: &str, name: &str) {
         if let Some(found) =
             self.series.iter().find(|series| series.name == name).map(|series| series.percentile_ms(99))

@@ -2,6 +2,7 @@
 
 mod churn;
 mod ours;
+mod records;
 mod transfer;
 mod typing;
 mod warm;
@@ -77,6 +78,9 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
         }
         if wanted("warm") {
             warm::measure(args, program, scratch, report)?;
+        }
+        if wanted("records") {
+            records::measure(program, scratch, report)?;
         }
         // A server of its own: what it holds in the end is compared with what it held in the beginning.
         if wanted("churn") {
@@ -172,5 +176,6 @@ fn judge(report: &mut Report) {
     report.at_most(Goal::Ratio(2.5), "create with network all: Atoll to floor", ATOLL_NETWORK, FLOOR_NETWORK);
     report.value_at_most(2.0, "claim from a warm pool, p50 in ms", WARM_P50);
     report.at_least(100.0, "claim from a warm pool: docker run to Atoll", DOCKER_CREATE, WARM_CLAIM);
+    records::judge(report);
     ours::judge(report);
 }

@@ -76,6 +76,29 @@ async fn a_paused_sandbox_says_so_and_takes_no_commands() {
 }
 
 #[tokio::test]
+async fn a_look_at_one_costs_no_query_and_a_page_of_all_one() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let id = user.sandbox().await;
+    let store = server.store.faults();
+    let calls_of = async |path: &str| {
+        store.reset_calls();
+        user.get(path).await.data();
+        store.calls()
+    };
+    let one = format!("/sandboxes/{id}");
+    // Who asks is held for a moment: then the log-in and the account are looked up by their ids.
+    assert_eq!(calls_of(&one).await, Vec::<&str>::new());
+    assert_eq!(calls_of("/sandboxes?limit=10").await, ["sandbox_list"]);
+    let key = user.post("/api-keys", json!({"name": "k"})).await;
+    let key = user.with_token(key.data()["key"].as_str().unwrap());
+    key.get(&one).await.data();
+    store.reset_calls();
+    key.get(&one).await.data();
+    assert_eq!(store.calls(), Vec::<&str>::new());
+}
+
+#[tokio::test]
 async fn metrics_have_the_documented_shape() {
     let server = Server::start().await;
     let user = server.user("a").await;
