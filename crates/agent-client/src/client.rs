@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atoll_agent_protocol::v1::{
     self, AckRequest, Acked, ActivityRequest, AttachRequest, ExecRequest, ExecResizeRequest, Held,
-    ListRequest, SignalRequest, StdinRequest, TtySize,
+    ListRequest, ProbeReply, ProbeRequest, SignalRequest, StdinRequest, TtySize,
 };
 use atoll_agent_protocol::{ACKS_MAX, EXECS_MAX, STDIN_BYTES_MAX};
-use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
-use atoll_types::{ExecId, ExecKind, SandboxId, Signal, TerminalSize};
+use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
+use atoll_types::{ExecExit, ExecId, ExecKind, SandboxId, Signal, TerminalSize};
 use tokio::time::timeout;
 use tonic::{Code, Response, Status};
 
@@ -168,6 +168,17 @@ impl AgentLink for AgentClient {
         })
     }
 
+    async fn probe(&self, sandbox: &SandboxId, start: StartExec) -> Result<ProbeEnd, AgentError> {
+        let (mut calls, lease) = self.pool.calls(sandbox).await?;
+        if !lease.can.probe {
+            return Err(older("runs no health checks"));
+        }
+        // No limit: it ends with the command, whose limit is in the request.
+        let request = ProbeRequest { command: Some(request_of(start)) };
+        let ended = calls.probe(request).await.map_err(|status| error_of(&status))?;
+        probed(ended.into_inner())
+    }
+
     async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError> {
         self.pool.calls(sandbox).await.map(drop)
     }
@@ -210,12 +221,22 @@ fn request_of(start: StartExec) -> ExecRequest {
     }
 }
 
+/// What is too long of a hostile agent's answer is cut.
+fn probed(reply: ProbeReply) -> Result<ProbeEnd, AgentError> {
+    let exit = reply.exit.ok_or_else(|| AgentError::Protocol("a health check has no end".to_owned()))?;
+    let surplus = reply.output.len().saturating_sub(ProbeEnd::OUTPUT_BYTES_MAX);
+    Ok(ProbeEnd {
+        exit: ExecExit { code: exit.code, timed_out: exit.timed_out },
+        output: reply.output.get(surplus..).unwrap_or_default().to_vec(),
+    })
+}
+
 fn held_of(held: Held) -> Result<HeldExec, AgentError> {
     let broke = |what: &str| AgentError::Protocol(format!("it holds an exec with a bad {what}"));
     let kind = match v1::ExecKind::try_from(held.kind) {
         Ok(v1::ExecKind::Exec) => ExecKind::Exec,
         Ok(v1::ExecKind::Main) => ExecKind::Main,
-        Err(_) => return Err(broke("kind")),
+        Ok(v1::ExecKind::Probe) | Err(_) => return Err(broke("kind")),
     };
     if held.first_seq == 0 || held.first_seq > held.last_seq.saturating_add(1) {
         return Err(broke("range of events"));

@@ -11,7 +11,7 @@ use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
+    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, CAPABILITY_PROBE, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
     TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
 };
 use atoll_ports::AgentError;
@@ -75,6 +75,8 @@ pub(crate) struct Abilities {
     pub(crate) exec_tty: bool,
     /// Its file helpers hand descriptors over.
     pub(crate) hand_over: bool,
+    /// It runs health checks.
+    pub(crate) probe: bool,
 }
 
 /// An open connection whose agent speaks our version.
@@ -162,7 +164,11 @@ impl Connection {
         // Within a version things are only added, so any agent of the same version will do.
         if hello.protocol_version == PROTOCOL_VERSION {
             let has = |name: &str| hello.capabilities.iter().any(|capability| capability == name);
-            Ok(Abilities { exec_tty: has(CAPABILITY_EXEC_TTY), hand_over: has(CAPABILITY_HAND_OVER) })
+            Ok(Abilities {
+                exec_tty: has(CAPABILITY_EXEC_TTY),
+                hand_over: has(CAPABILITY_HAND_OVER),
+                probe: has(CAPABILITY_PROBE),
+            })
         } else {
             let version = bounded(&hello.agent_version);
             let theirs = hello.protocol_version;

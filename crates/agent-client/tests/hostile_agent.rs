@@ -40,6 +40,8 @@ struct Liar {
     shown: Vec<TerminalEvent>,
     /// What its file helpers say, in pieces.
     file_pieces: Vec<Vec<u8>>,
+    /// How its health checks end.
+    probed: ProbeReply,
     greetings: Arc<AtomicUsize>,
 }
 
@@ -52,6 +54,7 @@ impl Default for Liar {
             held: Vec::new(),
             shown: Vec::new(),
             file_pieces: Vec::new(),
+            probed: ProbeReply::default(),
             greetings: Arc::default(),
         }
     }
@@ -81,7 +84,7 @@ impl Agent for Liar {
         Ok(Response::new(HelloReply {
             protocol_version: self.version,
             agent_version,
-            capabilities: Vec::new(),
+            capabilities: vec![atoll_agent_protocol::CAPABILITY_PROBE.to_owned()],
         }))
     }
 
@@ -143,6 +146,10 @@ impl Agent for Liar {
         let name = "../../etc".to_owned();
         let held = HeldTerminal { name, generation: 1, cols: 1, rows: 1, ..HeldTerminal::default() };
         Ok(Response::new(TerminalListReply { terminals: vec![held] }))
+    }
+
+    async fn probe(&self, _: Request<ProbeRequest>) -> Answer<ProbeReply> {
+        Ok(Response::new(self.probed.clone()))
     }
 
     async fn terminal_close(&self, _: Request<TerminalCloseRequest>) -> Answer<TerminalCloseReply> {
@@ -328,6 +335,19 @@ async fn lists_and_activity_are_checked() {
     }
     let host = Host::with(Liar { held: vec![good], ..Liar::default() });
     assert_eq!(host.client.list(&host.sandbox).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_health_check_is_checked_and_bounded() {
+    let host = Host::with(Liar::default());
+    let endless = host.client.probe(&host.sandbox, true_program()).await;
+    assert!(matches!(endless, Err(AgentError::Protocol(_))), "{endless:?}");
+    let output = [vec![b'x'; 60 << 10], b"end".to_vec()].concat().into();
+    let probed = ProbeReply { exit: Some(Exit { code: 7, timed_out: false }), output };
+    let host = Host::with(Liar { probed, ..Liar::default() });
+    let end = host.client.probe(&host.sandbox, true_program()).await.unwrap();
+    assert_eq!((end.exit.code, end.output.len()), (7, atoll_ports::ProbeEnd::OUTPUT_BYTES_MAX));
+    assert!(end.output.ends_with(b"end"));
 }
 
 #[tokio::test]

@@ -71,6 +71,12 @@ pub const CAPABILITY_FILES: &str = "files";
 /// Capability of `Hello`: file helpers hand descriptors over, see [`hand_over`].
 pub const CAPABILITY_HAND_OVER: &str = "files.hand-over";
 
+/// Capability of `Hello`: the call `Probe`.
+pub const CAPABILITY_PROBE: &str = "probe";
+
+/// Most output of a health check that is told, in bytes: why it failed is in its last lines.
+pub const PROBE_OUTPUT_BYTES_MAX: usize = 1 << 10;
+
 /// Generated messages and services.
 #[allow(unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
 pub mod v1 {

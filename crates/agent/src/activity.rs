@@ -1,7 +1,7 @@
 //! What goes on in the sandbox: for idle detection and the list of ports.
 //!
 //! Activity is a command that starts, runs, writes, is written to or ends. The main process counts only by what it
-//! writes: a sandbox whose main process merely waits is idle. What a command left in the background counts no more.
+//! writes: a sandbox whose main process merely waits is idle. A health check is none. What a command left in the background counts no more.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};

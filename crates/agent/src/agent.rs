@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use atoll_agent_protocol::v1::ExecKind;
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::{EXECS_MAX, OUTPUT_BYTES_MAX};
 use tonic::Status;
@@ -70,7 +71,9 @@ impl Agent {
     /// Adds an event to a command.
     pub(crate) fn record(&self, exec: &Exec, kind: Kind) {
         self.budget.add_events(exec.record(kind));
-        self.activity.touch();
+        if exec.kind != ExecKind::Probe {
+            self.activity.touch();
+        }
     }
 
     /// Events of a command up to `seq` are safe: drops them, and the command with its exit.

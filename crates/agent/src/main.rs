@@ -26,6 +26,7 @@ mod launch;
 mod listen;
 mod lock;
 mod memory;
+mod probe;
 mod pump;
 mod reaper;
 mod ring;

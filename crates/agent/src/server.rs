@@ -7,13 +7,13 @@ use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
 use atoll_agent_protocol::v1::{
     AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest,
     ExecResizeReply, ExecResizeRequest, FilesPiece, Held, HelloReply, HelloRequest, ListReply, ListRequest,
-    SignalReply, SignalRequest, StdinReply, StdinRequest, TerminalAttachRequest, TerminalCloseReply,
-    TerminalCloseRequest, TerminalInputReply, TerminalInputRequest, TerminalListReply, TerminalListRequest,
-    TerminalOpenReply, TerminalOpenRequest, TerminalResizeReply, TerminalResizeRequest,
+    ProbeReply, ProbeRequest, SignalReply, SignalRequest, StdinReply, StdinRequest, TerminalAttachRequest,
+    TerminalCloseReply, TerminalCloseRequest, TerminalInputReply, TerminalInputRequest, TerminalListReply,
+    TerminalListRequest, TerminalOpenReply, TerminalOpenRequest, TerminalResizeReply, TerminalResizeRequest,
 };
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_HAND_OVER, CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX,
-    MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_HAND_OVER, CAPABILITY_PROBE, CAPABILITY_TERMINAL,
+    EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
 };
 use rustix::process::Signal;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,7 +24,7 @@ use crate::exec::{Events, Exec};
 use crate::files::{self, Pieces};
 use crate::stdin::Piece;
 use crate::terminal::{self, Views};
-use crate::{start, status};
+use crate::{probe, start, status};
 
 /// What a serve of any release up to this one is told.
 const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -54,9 +54,15 @@ impl Calls for Server {
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER]
-                .map(str::to_owned)
-                .into(),
+            capabilities: [
+                CAPABILITY_TERMINAL,
+                CAPABILITY_FILES,
+                CAPABILITY_EXEC_TTY,
+                CAPABILITY_HAND_OVER,
+                CAPABILITY_PROBE,
+            ]
+            .map(str::to_owned)
+            .into(),
         }))
     }
 
@@ -115,12 +121,18 @@ impl Calls for Server {
     }
 
     async fn list(&self, _: Request<ListRequest>) -> Answer<ListReply> {
-        Ok(Response::new(ListReply { execs: self.0.list().iter().map(|exec| held(exec)).collect() }))
+        let execs = self.0.list();
+        let execs = execs.iter().filter(|exec| exec.kind != ExecKind::Probe).map(|exec| held(exec)).collect();
+        Ok(Response::new(ListReply { execs }))
+    }
+
+    async fn probe(&self, request: Request<ProbeRequest>) -> Answer<ProbeReply> {
+        probe::run(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn activity(&self, _: Request<ActivityRequest>) -> Answer<ActivityReply> {
         let running =
-            self.0.list().iter().filter(|exec| exec.kind != ExecKind::Main && exec.running()).count();
+            self.0.list().iter().filter(|exec| exec.kind == ExecKind::Exec && exec.running()).count();
         let idle = if running > 0 { Duration::ZERO } else { self.0.activity.idle() };
         Ok(Response::new(ActivityReply {
             idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),

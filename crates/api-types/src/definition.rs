@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CommandBody, PublishPort};
+use crate::{CommandBody, HealthCheck, PublishPort};
 
 /// A struct with fields of its own and those of [`Definition`]. Not by `flatten`, with which serde cannot refuse a field
 /// that it does not know.
@@ -82,6 +82,9 @@ macro_rules! defined {
             /// Ports to publish on the host while it runs; at most 16, no port inside twice.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub ports: Option<Vec<PublishPort>>,
+            /// What tells whether it works, as OCI's HEALTHCHECK.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub health_check: Option<HealthCheck>,
         }
     };
 }
@@ -114,6 +117,7 @@ macro_rules! body {
                     on_expiry: self.on_expiry,
                     idle_ttl_seconds: self.idle_ttl_seconds,
                     ports: self.ports,
+                    health_check: self.health_check,
                 }
             }
         }
@@ -143,6 +147,13 @@ defined! {
         /// How many to make, 1 to 100; then the answer is a list.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub count: Option<u32>,
+        /// `healthy`: answer only when its health check says so. One that is unhealthy, or not healthy in time, is kept, and the
+        /// answer is the error `sandbox_not_healthy`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub wait_for: Option<String>,
+        /// Seconds to wait for that, 1 to 300; 60 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub wait_seconds: Option<u32>,
     }
 }
 body!(CreateSandbox);

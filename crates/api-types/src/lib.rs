@@ -12,6 +12,7 @@ mod environment;
 mod exec;
 mod file;
 mod health;
+mod health_check;
 mod image;
 mod job;
 mod log;
@@ -39,6 +40,7 @@ pub use exec::{
 };
 pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
+pub use health_check::{HealthCheck, HealthResult};
 pub use image::Image;
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::CommandBody;
+use crate::{CommandBody, HealthCheck, HealthResult};
 
 /// A port of a sandbox to publish on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +114,16 @@ pub struct Sandbox {
     /// Which version of that.
     #[serde(default)]
     pub environment_version: Option<u32>,
+    /// `none` without a health check, and while it is not up; `starting`, `healthy` or `unhealthy`.
+    #[serde(default)]
+    #[schema(example = "healthy")]
+    pub health: String,
+    /// The last check since it came up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_result: Option<HealthResult>,
+    /// What tells its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
 }
 
 /// Answer to `POST /sandboxes`: one sandbox, or a list when `count` was given.

@@ -78,7 +78,7 @@ async fn in_sandboxes(command: Command, call: Call) -> anyhow::Result<ExitCode> 
         Command::Exec(args) => commands::exec::run(*args, &call).await,
         Command::Shell(args) => commands::shell::run(*args, &call).await,
         Command::Logs(args) => commands::logs::run(args, &call).await,
-        Command::Start(args) => commands::change::run(args, commands::change::Change::Start, &call).await,
+        Command::Start(args) => commands::change::start(args, &call).await,
         Command::Stop(args) => commands::change::stop(args, &call).await,
         Command::Restart(args) => commands::change::run(args, commands::change::Change::Restart, &call).await,
         Command::Keepalive(args) => {

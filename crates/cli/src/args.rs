@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Print what the main process of a sandbox wrote.
     Logs(commands::logs::Args),
     /// Start stopped sandboxes.
-    Start(commands::change::Args),
+    Start(commands::change::StartArgs),
     /// Stop sandboxes; their files stay.
     Stop(commands::change::StopArgs),
     /// Stop and start sandboxes.

@@ -1,7 +1,11 @@
 //! Sandboxes and their logs.
 
-use atoll_api_types::{BulkResult, CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox};
-use atoll_types::{EnvironmentId, SandboxId};
+use std::time::Duration;
+
+use atoll_api_types::{
+    BulkResult, CreateSandbox, CreatedSandboxes, Deleted, Logs, Metrics, Sandbox, Success,
+};
+use atoll_types::{EnvironmentId, SandboxId, bounds};
 use reqwest::Method;
 
 use crate::stream::log_lines;
@@ -39,13 +43,20 @@ impl LogFilter {
     }
 }
 
+/// Time for a request that may wait, for so many seconds or the server's usual, until something is healthy.
+fn request_timeout(wait: Option<Option<u32>>) -> Duration {
+    let wait = wait.map_or(0, |seconds| seconds.unwrap_or(bounds::HEALTH_WAIT_SECONDS_MAX));
+    REQUEST_TIMEOUT.saturating_add(Duration::from_secs(wait.into()))
+}
+
 impl Client {
-    /// `POST /sandboxes`. Answers when it runs, or all of them when `count` is given.
+    /// `POST /sandboxes`. Answers when it runs, or is healthy where that is to be waited for, or all of them when `count` is given.
     ///
     /// # Errors
     /// When a field is wrong, a quota is used up, or the runtime fails; then nothing is left of it.
     pub async fn sandbox_create(&self, new: &CreateSandbox) -> Result<Vec<Sandbox>, ClientError> {
-        match self.post(self.url(&["sandboxes"]), new, Some(REQUEST_TIMEOUT)).await? {
+        let wait = new.wait_for.as_ref().map(|_| new.wait_seconds);
+        match self.post(self.url(&["sandboxes"]), new, Some(request_timeout(wait))).await? {
             CreatedSandboxes::One(sandbox) => Ok(vec![*sandbox]),
             CreatedSandboxes::Many(sandboxes) => Ok(sandboxes),
         }
@@ -145,6 +156,24 @@ impl Client {
     /// When there is no such sandbox or it cannot start.
     pub async fn sandbox_start(&self, id: &SandboxId) -> Result<Sandbox, ClientError> {
         self.act(Method::POST, self.url(&["sandboxes", id.as_str(), "start"])).await
+    }
+
+    /// The same, which answers when it is healthy. Without a time it is the server's.
+    ///
+    /// # Errors
+    /// As [`Client::sandbox_start`], and when it has no health check, or does not become healthy; then it runs.
+    pub async fn sandbox_start_healthy(
+        &self,
+        id: &SandboxId,
+        wait_seconds: Option<u32>,
+    ) -> Result<Sandbox, ClientError> {
+        let mut url = self.url(&["sandboxes", id.as_str(), "start"]);
+        url.query_pairs_mut().append_pair("waitFor", "healthy");
+        if let Some(seconds) = wait_seconds {
+            url.query_pairs_mut().append_pair("waitSeconds", &seconds.to_string());
+        }
+        let request = self.request(Method::POST, url).timeout(request_timeout(Some(wait_seconds)));
+        Ok(self.send::<Success<Sandbox>>(request).await?.data)
     }
 
     /// `POST /sandboxes/:id/stop`. Its files stay.

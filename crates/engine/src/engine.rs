@@ -19,6 +19,7 @@ use crate::counters::ExecPairs;
 use crate::drivers::Drivers;
 use crate::events::EventLog;
 use crate::exec::{Acks, LiveExecs};
+use crate::health_check::HealthChecks;
 use crate::history::{self, History};
 use crate::idempotency::InFlight;
 use crate::job::Jobs;
@@ -88,6 +89,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: Jobs,
     pub(crate) activity: ActivityLog,
     pub(crate) due: DueSandboxes,
+    pub(crate) health_checks: HealthChecks,
     pub(crate) readings: Readings,
     pub(crate) keys: KeyCache,
     pub(crate) sessions: SessionCache,
@@ -133,6 +135,7 @@ impl Engine {
             jobs: Jobs::default(),
             activity: ActivityLog::default(),
             due: DueSandboxes::default(),
+            health_checks: HealthChecks::default(),
             readings: Readings::default(),
             keys: KeyCache::default(),
             sessions: SessionCache::default(),

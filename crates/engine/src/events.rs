@@ -66,6 +66,11 @@ impl EventLog {
         self.last.send_replace(seq);
     }
 
+    /// Changes with every event.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
     /// The event after a number; none where it has not come yet.
     fn after(&self, seq: u64) -> Result<Option<Arc<Event>>, EngineError> {
         let held = self.held.lock();

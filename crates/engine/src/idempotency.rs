@@ -57,6 +57,15 @@ pub enum Repeatable<R> {
     Refused(R),
 }
 
+/// Why a request has no answer to keep.
+#[derive(Debug)]
+pub struct Refusal<R> {
+    /// What it is answered with.
+    pub answer: R,
+    /// Whether it made something all the same, so that it must not be carried out again.
+    pub made: bool,
+}
+
 /// A context of its own for each owner and key.
 fn context(owner: &UserId, key: &IdempotencyKey) -> Vec<u8> {
     format!("answer\0{owner}\0{key}").into_bytes()
@@ -72,7 +81,7 @@ impl Engine {
         caller: &Caller,
         key: IdempotencyKey,
         asked: &[&[u8]],
-        work: impl Future<Output = Result<(u16, Vec<u8>), R>> + Send + 'static,
+        work: impl Future<Output = Result<(u16, Vec<u8>), Refusal<R>>> + Send + 'static,
     ) -> Result<Repeatable<R>, EngineError> {
         let mut hash = Sha256::new();
         for part in asked {
@@ -94,7 +103,7 @@ impl Engine {
     async fn carry_out_once<R>(
         &self,
         request: IdempotencyRecord,
-        work: impl Future<Output = Result<(u16, Vec<u8>), R>> + Send,
+        work: impl Future<Output = Result<(u16, Vec<u8>), Refusal<R>>> + Send,
     ) -> Result<Repeatable<R>, EngineError> {
         let Some(_place) = self.inner.in_flight.enter(&request.owner, &request.key) else {
             let text = "a request with this Idempotency-Key is being carried out: ask again in a moment";
@@ -114,9 +123,11 @@ impl Engine {
                 }
                 Ok(Repeatable::Done { status, body, again: false })
             }
-            Err(refused) => {
+            // The next one is told that it must look.
+            Err(Refusal { answer, made: true }) => Ok(Repeatable::Refused(answer)),
+            Err(Refusal { answer, made: false }) => {
                 store.idempotency_remove(&request.owner, &request.key).await?;
-                Ok(Repeatable::Refused(refused))
+                Ok(Repeatable::Refused(answer))
             }
         }
     }

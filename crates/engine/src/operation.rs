@@ -285,6 +285,7 @@ impl Engine {
         self.inner.activity.forget(id);
         self.inner.acks.forget(id);
         self.inner.jobs.retain(|sandbox| sandbox != id);
+        self.inner.health_checks.forget(id);
         self.inner.ports.agents.forget(id);
     }
 
@@ -334,6 +335,7 @@ impl Engine {
             self.count_create();
         }
         self.drive_jobs(&record.id);
+        self.check_health(&ended);
         Ok(ended)
     }
 

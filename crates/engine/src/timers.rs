@@ -25,6 +25,7 @@ impl Engine {
             if record.desired == Desired::Deleted || self.inner.due.contains(&record.id) {
                 continue;
             }
+            self.check_health(&record);
             match self.expired(&record).await {
                 Ok(true) => self.expire(&record),
                 Ok(false) if self.may_be_idle(&record) => self.act(&record, Due::Idle),

@@ -9,13 +9,13 @@ use atoll_ports::{
 };
 use atoll_types::{
     Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, GuestPath, GuestUser,
-    ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry, OutputStream, PoolSize,
-    PublishPort, Quota, RuntimeKind, SandboxName, Scopes, Status, Timestamp, UserId,
+    HealthCheck, ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry, OutputStream,
+    PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
 
-use crate::EngineError;
+use crate::{EngineError, HealthState};
 
 /// What the operator decided.
 #[derive(Debug, Clone)]
@@ -185,6 +185,8 @@ pub struct NewSandbox {
     pub source: Option<ImageSource>,
     /// The environment that it is made of.
     pub environment: Option<EnvironmentRef>,
+    /// What tells whether it works; one without a command: nothing.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// A sandbox as it is shown.
@@ -196,6 +198,8 @@ pub struct SandboxView {
     pub status: Status,
     /// When its life ends, as the clocks stand now.
     pub expires_at: Option<Timestamp>,
+    /// How it is, as its health check tells.
+    pub health: HealthState,
 }
 
 /// An exec to start.

@@ -1,7 +1,7 @@
 //! The layer that carries a create out once, however often it comes, where it has the header `Idempotency-Key`.
 
-use atoll_engine::Repeatable;
-use atoll_types::IdempotencyKey;
+use atoll_engine::{Refusal, Repeatable};
+use atoll_types::{ErrorCode, IdempotencyKey};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -76,13 +76,17 @@ async fn once(api: &Api, key: IdempotencyKey, request: Request, next: Next) -> R
 }
 
 /// Status and body of an answer that says that something was made; any other as it is.
-async fn whole(response: Response) -> Result<(u16, Vec<u8>), Box<Response>> {
+async fn whole(response: Response) -> Result<(u16, Vec<u8>), Refusal<Box<Response>>> {
     if !response.status().is_success() {
-        return Err(Box::new(response));
+        let made = ApiFailure::code_of(&response) == Some(ErrorCode::SandboxNotHealthy);
+        return Err(Refusal { answer: Box::new(response), made });
     }
     let status = response.status().as_u16();
     match response.into_body().collect().await {
         Ok(body) => Ok((status, body.to_bytes().to_vec())),
-        Err(error) => Err(Box::new(ApiFailure::internal(error).into_response())),
+        Err(error) => {
+            let answer = Box::new(ApiFailure::internal(error).into_response());
+            Err(Refusal { answer, made: false })
+        }
     }
 }

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atoll_types::{ExecEvent, ExecId, ExecKind, GuestPath, GuestUser, SandboxId, Signal, TerminalSize};
+use atoll_types::{
+    ExecEvent, ExecExit, ExecId, ExecKind, GuestPath, GuestUser, SandboxId, Signal, TerminalSize,
+};
 use bytes::Bytes;
 use tokio_stream::Stream;
 
@@ -77,6 +79,20 @@ pub struct Activity {
     pub ports: Vec<u16>,
 }
 
+/// How a command of a health check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeEnd {
+    /// Its exit.
+    pub exit: ExecExit,
+    /// The end of what it wrote to both streams, at most [`ProbeEnd::OUTPUT_BYTES_MAX`].
+    pub output: Vec<u8>,
+}
+
+impl ProbeEnd {
+    /// Most output that is told, in bytes.
+    pub const OUTPUT_BYTES_MAX: usize = 1 << 10;
+}
+
 /// Why a call to an agent failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
@@ -145,6 +161,9 @@ pub trait AgentLink: std::fmt::Debug + Send + Sync {
     async fn list(&self, sandbox: &SandboxId) -> Result<Vec<HeldExec>, AgentError>;
     /// What goes on.
     async fn activity(&self, sandbox: &SandboxId) -> Result<Activity, AgentError>;
+    /// Runs a command of a health check, which has a time limit, to its end. It is no activity, and nothing of it is held. Dropping
+    /// this stops nothing.
+    async fn probe(&self, sandbox: &SandboxId, start: StartExec) -> Result<ProbeEnd, AgentError>;
     /// Opens the way to the agent, so that the next call need not wait for that.
     async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError>;
     /// Closes what is open to an agent that is gone.

@@ -23,7 +23,7 @@ mod store;
 mod terminal;
 
 pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
-pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
+pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
 pub use clock::Clock;
 pub use environments::{EnvironmentRecord, EnvironmentStore, EnvironmentVersion};

@@ -160,6 +160,7 @@ pub fn sandbox_spec() -> SandboxSpec {
         idle_seconds: 0,
         ports: Vec::new(),
         environment: None,
+        health_check: None,
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::{InputError, text_input};
 use crate::{
-    Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, ImageName, Labels, Limits, Network,
-    OnExpiry, PublishPort, RuntimeKind, SandboxSpec, bounds,
+    Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, HealthCheck, ImageName, Labels,
+    Limits, Network, OnExpiry, PublishPort, RuntimeKind, SandboxSpec, bounds,
 };
 
 text_input!(
@@ -93,6 +93,9 @@ pub struct SandboxTemplate {
     /// Ports to publish, all of them; no port inside twice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<PublishPort>>,
+    /// What tells whether it works; one without a command: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
 }
 
 impl SandboxTemplate {
@@ -129,6 +132,7 @@ impl SandboxTemplate {
             on_expiry: self.on_expiry.or(base.on_expiry),
             idle_seconds: self.idle_seconds.or(base.idle_seconds),
             ports: self.ports.or(base.ports),
+            health_check: self.health_check.or(base.health_check),
         })
     }
 
@@ -157,6 +161,7 @@ impl SandboxTemplate {
             on_expiry: Some(spec.on_expiry),
             idle_seconds: Some(spec.idle_seconds),
             ports: Some(spec.ports.clone()),
+            health_check: spec.health_check.clone(),
         }
     }
 

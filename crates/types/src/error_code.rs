@@ -171,10 +171,13 @@ codes! {
     IdempotencyMismatch = "idempotency_mismatch", 422;
     /// A request with this `Idempotency-Key` is being carried out; `Retry-After` says when to ask again.
     IdempotencyInProgress = "idempotency_in_progress", 409;
-    /// The first request with this `Idempotency-Key` was cut off; look what it made, and take a new key.
+    /// The first request with this `Idempotency-Key` was cut off, or made what did not become healthy; look what it made, and take a new key.
     IdempotencyInterrupted = "idempotency_interrupted", 409;
     /// There is no such background job in this sandbox.
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.
     TooManyJobs = "too_many_jobs", 429;
+    /// The sandbox did not become healthy in the time that was to be waited for it, or went down; it is there. `details` has the ids
+    /// of what the request made or started.
+    SandboxNotHealthy = "sandbox_not_healthy", 409;
 }

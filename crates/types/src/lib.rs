@@ -10,6 +10,7 @@ mod environment;
 mod error_code;
 mod exec;
 mod file;
+mod health;
 mod id;
 mod idempotency;
 mod image;
@@ -32,6 +33,7 @@ pub use environment::{EnvironmentName, EnvironmentRef, SandboxTemplate};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
+pub use health::{Health, HealthCheck};
 pub use id::{
     ApiKeyId, AuditId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId,
     OperationId, SandboxId, SessionId, UserId,

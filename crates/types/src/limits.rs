@@ -79,6 +79,15 @@ pub mod bounds {
     pub const JOB_BACKOFF_CAP_MS_MIN: u32 = 1_000;
     /// Longest wait before a job starts again, in milliseconds: an hour.
     pub const JOB_BACKOFF_MS_MAX: u32 = 3_600_000;
+    /// Longest time between two runs of a health check, of one run, and of its start period, in seconds: an hour is no check any
+    /// more.
+    pub const HEALTH_SECONDS_MAX: u32 = 3_600;
+    /// Most failures in a row before a sandbox is unhealthy: more only hide that it is.
+    pub const HEALTH_RETRIES_MAX: u32 = 100;
+    /// Longest command of a health check, in bytes: its sandbox's record carries it, and every list shows it.
+    pub const HEALTH_COMMAND_BYTES_MAX: usize = 4 << 10;
+    /// Longest wait for a sandbox to be healthy, in seconds: as long as clients keep a connection that says nothing.
+    pub const HEALTH_WAIT_SECONDS_MAX: u32 = 300;
     /// Most restarts in a row that a job may be given; one that is given no number has no such bound.
     pub const JOB_RETRIES_MAX: u32 = 10_000;
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, EnvVars, EnvironmentRef, GuestPath, GuestUser, ImageName, ImageSource, Labels, Limits,
-    PublishPort, SandboxName,
+    Command, EnvVars, EnvironmentRef, GuestPath, GuestUser, HealthCheck, ImageName, ImageSource, Labels,
+    Limits, PublishPort, SandboxName,
 };
 
 /// What isolates a sandbox.
@@ -98,6 +98,9 @@ pub struct SandboxSpec {
     /// The environment that it was made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentRef>,
+    /// What tells whether it works; it has a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
 }
 
 impl SandboxSpec {

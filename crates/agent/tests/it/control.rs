@@ -200,3 +200,59 @@ async fn a_main_process_that_waits_is_idle_and_an_exec_is_not() {
     }
     assert_eq!(soon(Ran::of(events)).await.code(), 128 + 9);
 }
+
+#[tokio::test]
+async fn a_health_check_is_told_at_its_end_and_is_no_activity() {
+    let agent = Agent::plain();
+    let probe = async |line: &str| {
+        let mut start = shell(line);
+        start.timeout = Some(Duration::from_secs(20));
+        soon(agent.client.probe(&agent.sandbox, start)).await.unwrap()
+    };
+    let before = agent.client.activity(&agent.sandbox).await.unwrap().idle;
+    let end = probe("echo out; echo err >&2; exit 3").await;
+    assert_eq!(end.exit, ExecExit { code: 3, timed_out: false });
+    assert!(end.output.len() == 8 && end.output.windows(4).any(|part| part == b"err\n"));
+    // More than the agent holds of any command, of which the end is told.
+    let end = probe("head -c 3000000 /dev/zero | tr '\\0' x; echo the end").await;
+    assert_eq!((end.exit.code, end.output.len()), (0, 1_024));
+    assert!(end.output.ends_with(b"xxthe end\n"));
+    assert!(agent.client.list(&agent.sandbox).await.unwrap().is_empty(), "nothing of it is held");
+    let activity = agent.client.activity(&agent.sandbox).await.unwrap();
+    assert!(activity.idle > before && activity.execs_running == 0);
+}
+
+#[tokio::test]
+async fn a_health_check_whose_caller_is_gone_ends_at_its_limit() {
+    let agent = Agent::plain();
+    let directory = agent.directory.path().to_owned();
+    let line = format!("echo $$ > {}/pid; exec sleep 600", directory.display());
+    let mut start = shell(&line);
+    start.timeout = Some(Duration::from_secs(1));
+    let pid = || {
+        let text = std::fs::read_to_string(directory.join("pid")).unwrap_or_default();
+        text.trim().parse::<u32>().ok()
+    };
+    let waits = async |so: &dyn Fn() -> bool| {
+        soon(async {
+            while !so() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    };
+    let runs = || pid().is_some();
+    tokio::select! {
+        biased;
+        () = waits(&runs) => {}
+        // On a very slow machine: then nobody is gone before its limit.
+        _ = agent.client.probe(&agent.sandbox, start.clone()) => {}
+    }
+    waits(&|| pid().is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())).await;
+    let mut quick = shell("true");
+    quick.timeout = Some(Duration::from_secs(20));
+    assert_eq!(soon(agent.client.probe(&agent.sandbox, quick)).await.unwrap().exit.code, 0);
+    start.timeout = None;
+    let endless = soon(agent.client.probe(&agent.sandbox, start)).await;
+    assert!(matches!(endless, Err(AgentError::Refused(_))), "{endless:?}");
+}

@@ -7,6 +7,7 @@ use atoll_client::Client;
 use atoll_types::SandboxId;
 
 use super::Call;
+use super::resources::Wait;
 use crate::failure::Report;
 use crate::{pairs, sandbox_ref};
 
@@ -27,10 +28,29 @@ pub(crate) struct StopArgs {
     labels: Vec<(String, String)>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    which: Args,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Starts them, and waits for them where that is wanted.
+pub(crate) async fn start(args: StartArgs, call: &Call) -> anyhow::Result<ExitCode> {
+    let change = match args.wait.wait {
+        true => Change::StartHealthy(args.wait.seconds()),
+        false => Change::Start,
+    };
+    run(args.which, change, call).await
+}
+
 /// What becomes of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
     Start,
+    /// And waited for until it is healthy, for so many seconds.
+    StartHealthy(Option<u32>),
     Stop,
     Restart,
     Keepalive,
@@ -42,6 +62,7 @@ impl Change {
     async fn apply(self, client: &Client, id: &SandboxId) -> Result<Sandbox, atoll_client::ClientError> {
         match self {
             Self::Start => client.sandbox_start(id).await,
+            Self::StartHealthy(seconds) => client.sandbox_start_healthy(id, seconds).await,
             Self::Stop => client.sandbox_stop(id).await,
             Self::Restart => client.sandbox_restart(id).await,
             Self::Keepalive => client.sandbox_keepalive(id).await,

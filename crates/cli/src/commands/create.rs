@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::resources::{MainProcess, Resources};
+use super::resources::{MainProcess, Resources, Wait};
 use super::{Call, env};
 use crate::pairs;
 
@@ -18,10 +18,12 @@ pub(crate) struct Args {
     /// How many to make; all or none.
     #[arg(long)]
     count: Option<u32>,
+    #[command(flatten)]
+    wait: Wait,
 }
 
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
-    let mut new = args.process.add_to(args.resources.into_body());
+    let mut new = args.wait.add_to(args.process.add_to(args.resources.into_body()));
     new.count = args.count;
     if let Some((environment, version)) = args.environment {
         new.environment_id = Some(env::resolve(&call.client, &environment).await?.into());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use atoll_api_types::{CommandBody, PublishedPort, Sandbox};
+use atoll_api_types::{CommandBody, HealthCheck, PublishedPort, Sandbox};
 
 use super::{Call, ls};
 use crate::printer::pairs;
@@ -29,6 +29,8 @@ fn describe(sandbox: &Sandbox) -> String {
         ("id", sandbox.id.clone()),
         ("name", text(&sandbox.name)),
         ("state", ls::state(sandbox)),
+        ("health", health(sandbox)),
+        ("health check", sandbox.health_check.as_ref().map(health_check).unwrap_or_default()),
         ("error", text(&sandbox.error)),
         ("image", sandbox.image.clone()),
         ("environment", environment(sandbox)),
@@ -59,6 +61,31 @@ fn describe(sandbox: &Sandbox) -> String {
         ("created", sandbox.created_at.clone()),
         ("started", text(&sandbox.started_at)),
     ])
+}
+
+fn health(sandbox: &Sandbox) -> String {
+    let Some(last) = &sandbox.health_result else { return sandbox.health.clone() };
+    let how = match last.exit_code {
+        Some(code) => format!("last exit {code}"),
+        None => "the last check did not end".to_owned(),
+    };
+    let said = last.output.trim();
+    let said = if said.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", said.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let streak = match last.failing_streak {
+        0 => String::new(),
+        streak => format!(", {streak} failed in a row"),
+    };
+    format!("{} ({how}{streak}{said})", sandbox.health)
+}
+
+fn health_check(check: &HealthCheck) -> String {
+    let HealthCheck { interval_seconds, timeout_seconds, retries, start_period_seconds, .. } = check;
+    let times = format!("every {interval_seconds} s, at most {timeout_seconds} s, {retries} times");
+    format!("{}, {times}, after {start_period_seconds} s", command(&check.command))
 }
 
 fn environment(sandbox: &Sandbox) -> String {

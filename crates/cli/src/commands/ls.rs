@@ -69,11 +69,12 @@ pub(super) fn port(port: &PublishedPort) -> String {
     format!("{host}->{}", port.container)
 }
 
-/// The state, with its reason where there is one.
+/// The state, with its reason or its health where there is one.
 pub(super) fn state(sandbox: &Sandbox) -> String {
     match &sandbox.state_reason {
         Some(reason) => format!("{} ({reason})", sandbox.state),
-        None => sandbox.state.clone(),
+        None if matches!(sandbox.health.as_str(), "" | "none") => sandbox.state.clone(),
+        None => format!("{} ({})", sandbox.state, sandbox.health),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use atoll_api_types::{CommandBody, CreateSandbox, PublishPort};
+use atoll_api_types::{CommandBody, CreateSandbox, HealthCheck, PublishPort};
+use atoll_types::HealthCheck as Usual;
 
 use crate::{pairs, units};
 
@@ -57,6 +58,76 @@ pub(crate) struct Resources {
     /// Publish a TCP port on the host, at any free port or at HOST; may be given several times.
     #[arg(long, short, value_name = "[HOST:]CONTAINER", value_parser = pairs::port)]
     publish: Vec<PublishPort>,
+    #[command(flatten)]
+    health: Health,
+}
+
+/// What tells whether it works.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Health check")]
+struct Health {
+    /// Line of shell that runs in the sandbox now and then, and ends with 0 while all is well.
+    #[arg(long, value_name = "COMMAND")]
+    health_cmd: Option<String>,
+    /// Time from one check to the next [default: 30].
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "health_cmd")]
+    health_interval: Option<Duration>,
+    /// A check that takes longer has failed [default: 30].
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "health_cmd")]
+    health_timeout: Option<Duration>,
+    /// Checks that fail in a row before it is unhealthy [default: 3].
+    #[arg(long, value_name = "COUNT", requires = "health_cmd")]
+    health_retries: Option<u32>,
+    /// Time from its start in which a check that fails does not count [default: 0].
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "health_cmd")]
+    health_start_period: Option<Duration>,
+    /// No health check, also where its environment has one.
+    #[arg(long, conflicts_with = "health_cmd")]
+    no_healthcheck: bool,
+}
+
+impl Health {
+    fn into_body(self) -> Option<HealthCheck> {
+        let seconds = |time: Option<Duration>, usual| {
+            time.map_or(usual, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+        };
+        let command = match self.health_cmd {
+            Some(line) => CommandBody::Line(line),
+            None if self.no_healthcheck => CommandBody::Argv(Vec::new()),
+            None => return None,
+        };
+        Some(HealthCheck {
+            command,
+            interval_seconds: seconds(self.health_interval, Usual::INTERVAL_SECONDS),
+            timeout_seconds: seconds(self.health_timeout, Usual::TIMEOUT_SECONDS),
+            retries: self.health_retries.unwrap_or(Usual::RETRIES),
+            start_period_seconds: seconds(self.health_start_period, Usual::START_PERIOD_SECONDS),
+        })
+    }
+}
+
+/// Whether to wait until it is healthy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wait {
+    /// Wait until its health check says that it is healthy.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Longest time to wait for that [default: 60].
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "wait")]
+    wait_timeout: Option<Duration>,
+}
+
+impl Wait {
+    /// The same body, with what is to be waited for.
+    pub(crate) fn add_to(&self, body: CreateSandbox) -> CreateSandbox {
+        let wait_for = self.wait.then(|| "healthy".to_owned());
+        CreateSandbox { wait_for, wait_seconds: self.seconds(), ..body }
+    }
+
+    /// Longest time in seconds, where one is given.
+    pub(crate) fn seconds(&self) -> Option<u32> {
+        self.wait_timeout.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+    }
 }
 
 impl Resources {
@@ -79,6 +150,7 @@ impl Resources {
             on_expiry: self.on_expiry,
             idle_ttl_seconds: self.idle.map(|idle| idle.as_secs()),
             ports: (!self.publish.is_empty()).then_some(self.publish),
+            health_check: self.health.into_body(),
             ..CreateSandbox::default()
         }
     }

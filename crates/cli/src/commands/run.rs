@@ -9,7 +9,7 @@ use atoll_types::SandboxId;
 
 use super::Call;
 use super::process::Process;
-use super::resources::Resources;
+use super::resources::{Resources, Wait};
 use crate::session::{self, Outcome, Signals};
 
 /// Waits between the tries to delete the sandbox: a restart of the server fits.
@@ -29,6 +29,8 @@ pub(crate) struct Args {
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
+    wait: Wait,
+    #[command(flatten)]
     process: Process,
 }
 
@@ -43,12 +45,15 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     };
     let sandboxes = created?;
     let id: SandboxId = sandboxes.first().context("the server made no sandbox")?.id.parse()?;
-    let outcome = match signals.first() {
-        Some(signal) => Ok(Outcome::signalled(signal)),
-        None => {
+    let waited = healthy(&args.wait, &id, call, &mut signals).await;
+    let outcome = match (signals.first(), waited) {
+        (Some(signal), _) => Ok(Outcome::signalled(signal)),
+        (None, Ok(true)) => {
             let stdin = args.process.stdin();
             session::run(call, &id, args.process.into_body(), stdin, &mut signals).await
         }
+        (None, Ok(false)) => Ok(Outcome::GivenUp(None)),
+        (None, Err(error)) => Err(error),
     };
     if args.keep {
         call.printer.note(&format!("the sandbox {id} is kept: delete it with `atoll rm {id}`"));
@@ -62,6 +67,18 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(outcome?.exit_code())
+}
+
+/// Waits until it is healthy, where that is wanted; false when the person gave up.
+async fn healthy(wait: &Wait, id: &SandboxId, call: &Call, signals: &mut Signals) -> anyhow::Result<bool> {
+    if !wait.wait || signals.first().is_some() {
+        return Ok(true);
+    }
+    // It runs already: a start only waits.
+    match signals.during(call.client.sandbox_start_healthy(id, wait.seconds())).await {
+        Some(started) => Ok(started.map(|_| true)?),
+        None => Ok(false),
+    }
 }
 
 async fn delete(client: &Client, id: &SandboxId) -> anyhow::Result<()> {

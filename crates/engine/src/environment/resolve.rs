@@ -106,6 +106,7 @@ fn new_sandbox(name: Option<SandboxName>, template: SandboxTemplate) -> NewSandb
         ports: template.ports.unwrap_or_default(),
         source: None,
         environment: None,
+        health_check: template.health_check,
     }
 }
 

@@ -165,6 +165,7 @@ impl NewSandbox {
             ports: Vec::new(),
             source: None,
             environment: None,
+            health_check: None,
         }
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn shape(spec: &SandboxSpec, image: &ImageName) -> SandboxSpec {
         idle_seconds: 0,
         ports: Vec::new(),
         environment: None,
+        health_check: None,
         ..spec.clone()
     }
 }

@@ -175,6 +175,7 @@ impl Engine {
             idle_seconds: new.idle_seconds.unwrap_or(settings.idle_ttl.as_secs()),
             ports: new.ports,
             environment: new.environment,
+            health_check: new.health_check.filter(|check| check.command.is_some()),
         })
     }
 

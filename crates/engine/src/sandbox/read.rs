@@ -70,6 +70,7 @@ impl Engine {
                 clock.now().as_unix_ms().saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             Timestamp::from_unix_ms(ms)
         });
-        SandboxView { record: record.clone(), status: shown(record), expires_at }
+        let health = self.health_of(record);
+        SandboxView { record: record.clone(), status: shown(record), expires_at, health }
     }
 }

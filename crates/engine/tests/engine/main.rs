@@ -10,6 +10,7 @@ mod doctor;
 mod execs;
 mod execs_faults;
 mod faults;
+mod health;
 mod images;
 mod jobs;
 mod jobs_faults;

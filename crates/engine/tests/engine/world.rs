@@ -387,6 +387,7 @@ pub(crate) fn sandbox() -> NewSandbox {
         ports: Vec::new(),
         source: None,
         environment: None,
+        health_check: None,
     }
 }
 

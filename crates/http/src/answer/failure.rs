@@ -59,6 +59,11 @@ impl ApiFailure {
         Self::fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
+    /// With more for programs.
+    pub(crate) fn with_details(self, details: Value) -> Self {
+        Self { details: Some(details), ..self }
+    }
+
     /// With its cause, for the log.
     pub(crate) fn because(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
@@ -199,7 +204,8 @@ impl ApiFailure {
             | ErrorCode::EnvironmentInUse
             | ErrorCode::EnvironmentChanged
             | ErrorCode::Internal
-            | ErrorCode::JobNotFound => None,
+            | ErrorCode::JobNotFound
+            | ErrorCode::SandboxNotHealthy => None,
         }
     }
 

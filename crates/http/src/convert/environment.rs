@@ -5,6 +5,7 @@ use atoll_ports::{EnvironmentRecord, EnvironmentVersion};
 use atoll_types::{EnvironmentId, EnvironmentName, PublishPort, SandboxTemplate};
 
 use super::exec_view::command_view;
+use super::health_check::health_check_view;
 use super::sandbox::template;
 use super::words;
 use crate::answer::ApiFailure;
@@ -89,5 +90,6 @@ fn definition(template: SandboxTemplate) -> api::Definition {
         on_expiry: template.on_expiry.map(|word| words::on_expiry(word).to_owned()),
         idle_ttl_seconds: template.idle_seconds,
         ports: template.ports.map(|ports| ports.into_iter().map(port).collect()),
+        health_check: template.health_check.as_ref().map(health_check_view),
     }
 }

@@ -6,6 +6,7 @@ mod environment;
 mod environment_diff;
 mod exec;
 mod exec_view;
+mod health_check;
 mod job;
 mod port;
 mod sandbox;
@@ -21,6 +22,7 @@ pub(crate) use environment::{environment_id, environment_view, new_environment, 
 pub(crate) use environment_diff::differences;
 pub(crate) use exec::{NewExecBody, decode_bytes};
 pub(crate) use exec_view::{command_view, event_view, exec_record_view, exec_view, lost_event, text_of};
+pub(crate) use health_check::wait_for_healthy;
 pub(crate) use job::{job_view, new_job};
 pub(crate) use sandbox::{NewSandboxBody, new_sandbox, replicated, template};
 pub(crate) use sandbox_view::sandbox_view;

@@ -1,6 +1,7 @@
 //! Sandboxes to make.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use atoll_api_types::{CommandBody, CreateSandbox, Definition, ReplicateSandbox};
 use atoll_engine::Base;
@@ -11,6 +12,7 @@ use atoll_types::{
 
 use super::environment::environment_id;
 use super::exec::command;
+use super::health_check::{health_check, wait_for_healthy};
 use super::port::ports;
 use crate::answer::ApiFailure;
 use crate::extract::Problems;
@@ -24,6 +26,8 @@ pub(crate) struct NewSandboxBody {
     pub(crate) template: SandboxTemplate,
     /// How many to make.
     pub(crate) count: Option<u32>,
+    /// How long to wait until they are healthy.
+    pub(crate) wait: Option<Duration>,
 }
 
 /// The checked body of `POST /sandboxes`.
@@ -40,8 +44,9 @@ pub(crate) fn new_sandbox(mut body: CreateSandbox) -> Result<NewSandboxBody, Api
         Some(id) => Base::Environment { id, version },
         None => Base::Defaults,
     };
+    let wait = wait_for_healthy(p, "", body.wait_for.as_deref(), body.wait_seconds);
     let template = template(p, body.into_definition());
-    problems.finish(Some(NewSandboxBody { name, base, template, count }))
+    problems.finish(Some(NewSandboxBody { name, base, template, count, wait }))
 }
 
 /// The checked body of `POST /sandboxes/{id}/replicate`.
@@ -81,6 +86,7 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
         on_expiry: p.word("onExpiry", asked.on_expiry.as_deref(), ON_EXPIRY),
         idle_seconds: p.within("idleTtlSeconds", asked.idle_ttl_seconds, &(0..=bounds::TTL_SECONDS_MAX)),
         ports: asked.ports.map(|asked| ports(p, &asked)),
+        health_check: asked.health_check.and_then(|asked| health_check(p, asked)),
     }
 }
 

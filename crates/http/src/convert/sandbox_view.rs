@@ -5,11 +5,12 @@ use atoll_engine::SandboxView;
 use atoll_types::Timestamp;
 
 use super::exec_view::command_view;
+use super::health_check::{health_check_view, health_result_view};
 use super::port::port_views;
 use super::words;
 
 pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
-    let SandboxView { record, status, expires_at } = view;
+    let SandboxView { record, status, expires_at, health } = view;
     let ports = port_views(&record);
     let spec = record.spec;
     Sandbox {
@@ -44,5 +45,8 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         ports,
         environment_version: spec.environment.as_ref().map(|environment| environment.version),
         environment_id: spec.environment.map(|environment| environment.id.into()),
+        health: health.health.as_str().to_owned(),
+        health_result: health.last.map(|last| health_result_view(health.failing_streak, last)),
+        health_check: spec.health_check.as_ref().map(health_check_view),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod follow_logs;
 pub(crate) mod get;
+mod healthy;
 pub(crate) mod history;
 pub(crate) mod keepalive;
 pub(crate) mod list;

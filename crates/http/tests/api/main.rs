@@ -11,6 +11,7 @@ mod environments;
 mod events;
 mod execs;
 mod files;
+mod health_checks;
 mod hostile;
 mod idempotency;
 mod images;

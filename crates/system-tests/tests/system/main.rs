@@ -12,6 +12,7 @@ mod escape;
 mod faults;
 mod files;
 mod harness;
+mod health;
 mod hostile;
 mod images;
 mod jobs;

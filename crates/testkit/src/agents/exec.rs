@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use atoll_ports::{AgentError, HeldExec, StartExec, StdinPiece};
+use atoll_ports::{AgentError, HeldExec, ProbeEnd, StartExec, StdinPiece};
 use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, TerminalSize, Timestamp};
 
 use super::script::{Script, Step};
@@ -208,6 +208,22 @@ impl Exec {
     pub(super) fn event(&self, seq: u64) -> Option<ExecEvent> {
         let at = seq.checked_sub(self.first_seq())?;
         self.ring.get(usize::try_from(at).ok()?).cloned()
+    }
+
+    /// How it ended, if it has, with the end of what it wrote.
+    pub(super) fn probed(&self) -> Option<ProbeEnd> {
+        let mut output = Vec::new();
+        for event in &self.ring {
+            match &event.kind {
+                ExecEventKind::Start => {}
+                ExecEventKind::Output(_, data) => output.extend_from_slice(data),
+                ExecEventKind::Exit(exit) => {
+                    output.drain(..output.len().saturating_sub(ProbeEnd::OUTPUT_BYTES_MAX));
+                    return Some(ProbeEnd { exit: exit.clone(), output });
+                }
+            }
+        }
+        None
     }
 
     pub(super) fn held(&self) -> HeldExec {

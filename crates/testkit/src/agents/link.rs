@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, StartExec, StdinPiece};
-use atoll_types::{ExecId, ExecKind, SandboxId, Signal, TerminalSize};
+use atoll_ports::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
+use atoll_types::{ExecExit, ExecId, ExecKind, SandboxId, Signal, TerminalSize};
 use futures_util::stream;
 
 use super::FakeAgents;
@@ -189,6 +189,28 @@ impl AgentLink for FakeAgents {
             }))
         })
         .await
+    }
+
+    async fn probe(&self, sandbox: &SandboxId, start: StartExec) -> Result<ProbeEnd, AgentError> {
+        let act = async || {
+            let agent = self.reach(sandbox)?;
+            agent.wait(|_| Some(Ok(()))).await?;
+            self.0.probed.lock().push(sandbox.clone());
+            let script = self.script_of(&start);
+            if let Some(message) = script.refusal {
+                return Err(AgentError::Refused(message));
+            }
+            let exec = Exec::new(start.clone(), script, self.0.clock.now());
+            if let Some(end) = exec.probed() {
+                return Ok(end);
+            }
+            // One that holds is ended by its limit.
+            self.0.clock.sleep(start.timeout.unwrap_or_default()).await;
+            agent.wait(|_| Some(Ok(()))).await?;
+            let exit = ExecExit { code: 128 + Signal::Term.number(), timed_out: true };
+            Ok(ProbeEnd { exit, output: Vec::new() })
+        };
+        self.0.faults.around("probe", act).await
     }
 
     async fn greet(&self, sandbox: &SandboxId) -> Result<(), AgentError> {

@@ -34,6 +34,7 @@ struct Inner {
     execs_max: Mutex<usize>,
     started: Mutex<Vec<(SandboxId, StartExec)>>,
     forgotten: Mutex<Vec<SandboxId>>,
+    probed: Mutex<Vec<SandboxId>>,
     faults: Faults<AgentError>,
 }
 
@@ -64,6 +65,7 @@ impl FakeAgents {
             execs_max: Mutex::new(EXECS_MAX),
             started: Mutex::default(),
             forgotten: Mutex::default(),
+            probed: Mutex::default(),
             faults: Faults::default(),
         }))
     }
@@ -78,6 +80,12 @@ impl FakeAgents {
     /// signalled); any other exits with 127.
     pub fn script(&self, script_for: impl Fn(&StartExec) -> Option<Script> + Send + Sync + 'static) {
         *self.0.script_for.lock() = Some(Arc::new(script_for));
+    }
+
+    /// Runs of health checks in this sandbox so far.
+    #[must_use]
+    pub fn probes(&self, sandbox: &SandboxId) -> usize {
+        self.0.probed.lock().iter().filter(|probed| *probed == sandbox).count()
     }
 
     /// Commands that one agent holds at once.
