@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CommandBody, HealthCheck, PublishPort};
+use crate::{CommandBody, HealthCheck, PublishPort, WarmPool};
 
 /// A struct with fields of its own and those of [`Definition`]. Not by `flatten`, with which serde cannot refuse a field
 /// that it does not know.
@@ -90,7 +90,7 @@ macro_rules! defined {
 }
 
 macro_rules! body {
-    ($name:ident) => {
+    ($name:ident $(, $own:ident)* $(; without $other:ident)*) => {
         impl $name {
             /// What it says about the sandbox.
             #[must_use]
@@ -118,6 +118,8 @@ macro_rules! body {
                     idle_ttl_seconds: self.idle_ttl_seconds,
                     ports: self.ports,
                     health_check: self.health_check,
+                    $($own: self.$own,)*
+                    $($other: None,)*
                 }
             }
         }
@@ -127,7 +129,11 @@ macro_rules! body {
 defined! {
     /// What a sandbox is to be, where it says so.
     #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-    Definition {}
+    Definition {
+        /// Of an environment: how many of its sandboxes are kept ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub warm_pool: Option<WarmPool>,
+    }
 }
 
 defined! {
@@ -156,7 +162,7 @@ defined! {
         pub wait_seconds: Option<u32>,
     }
 }
-body!(CreateSandbox);
+body!(CreateSandbox; without warm_pool);
 
 defined! {
     /// Body of `POST /sandboxes/:id/replicate`: what is to be otherwise than in the sandbox that is replicated.
@@ -168,7 +174,7 @@ defined! {
         pub name: Option<String>,
     }
 }
-body!(ReplicateSandbox);
+body!(ReplicateSandbox; without warm_pool);
 
 defined! {
     /// Body of `POST /environments`: a name, and what its sandboxes are to be.
@@ -178,9 +184,12 @@ defined! {
         /// Name for people, 1 to 63 characters; not unique.
         #[schema(example = "nginx-demo")]
         pub name: String,
+        /// How many of its sandboxes are kept ready: a create of it that changes nothing of what they are made with takes one at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub warm_pool: Option<WarmPool>,
     }
 }
-body!(EnvironmentBody);
+body!(EnvironmentBody, warm_pool);
 
 defined! {
     /// Body of `PUT /environments/:id`: the whole of the next version. What is absent is not taken from the one before.
@@ -190,6 +199,9 @@ defined! {
         /// Name of the environment from now on; the same when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub name: Option<String>,
+        /// How many of its sandboxes are kept ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub warm_pool: Option<WarmPool>,
     }
 }
-body!(UpdateEnvironment);
+body!(UpdateEnvironment, warm_pool);

@@ -5,6 +5,21 @@ use utoipa::ToSchema;
 
 use crate::Definition;
 
+/// How many sandboxes are kept ready, at most what the server's `warmPoolMax` says; 0: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum WarmPool {
+    /// So many.
+    Size(u32),
+    /// By demand between two bounds.
+    Range {
+        /// Fewest, also when nobody asks.
+        min: u32,
+        /// Most, however many ask.
+        max: u32,
+    },
+}
+
 /// An environment with its newest version.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

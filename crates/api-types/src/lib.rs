@@ -34,7 +34,7 @@ pub use auth::{
 };
 pub use definition::{CreateSandbox, Definition, EnvironmentBody, ReplicateSandbox, UpdateEnvironment};
 pub use envelope::{Accepted, Deleted, Failure, FailureBody, FieldError, Listing, Success};
-pub use environment::{Environment, EnvironmentChange, EnvironmentDiff, EnvironmentVersion};
+pub use environment::{Environment, EnvironmentChange, EnvironmentDiff, EnvironmentVersion, WarmPool};
 pub use exec::{
     CommandBody, Encoding, EventKind, Exec, ExecBody, ExecEvent, ExecResizeBody, SignalBody, StdinBody,
 };

@@ -42,6 +42,8 @@ pub struct Settings {
     pub image_bytes_max: u64,
     /// Sandboxes as a request that says nothing wants them that are kept ready.
     pub warm_pool: PoolSize,
+    /// Sandboxes that are kept ready for environments, of all users together, at most.
+    pub warm_pool_max: u32,
     /// Age at which entries of the audit log are removed.
     pub audit_retention: Duration,
     /// Entries of the audit log that are kept at most.
@@ -70,6 +72,7 @@ impl Settings {
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
             warm_pool: PoolSize::default(),
+            warm_pool_max: 16,
             audit_retention: Duration::from_secs(90 * 86_400),
             audit_entries_max: 2_000_000,
             keeps_history: true,

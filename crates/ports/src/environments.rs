@@ -49,6 +49,8 @@ pub trait EnvironmentStore: std::fmt::Debug + Send + Sync {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<EnvironmentRecord>, StoreError>;
+    /// Those of all users whose newest version keeps sandboxes ready, oldest first, at most so many.
+    async fn environment_list_warm(&self, limit: u32) -> Result<Vec<EnvironmentRecord>, StoreError>;
     /// How many a user has; without one, how many there are.
     async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError>;
     /// Adds a version with this name, template and `updated_at` if the newest is still `environment.version`, with the next number.

@@ -33,6 +33,10 @@ impl EnvironmentStore for SqliteStore {
         environments::list(&self.read, owner, cursor, limit).await
     }
 
+    async fn environment_list_warm(&self, limit: u32) -> Result<Vec<EnvironmentRecord>, StoreError> {
+        environments::list_warm(&self.read, limit).await
+    }
+
     async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError> {
         environments::count(&self.read, owner).await
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::input::{InputError, text_input};
 use crate::{
     Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, HealthCheck, ImageName, Labels,
-    Limits, Network, OnExpiry, PublishPort, RuntimeKind, SandboxSpec, bounds,
+    Limits, Network, OnExpiry, PoolSize, PublishPort, RuntimeKind, SandboxSpec, bounds,
 };
 
 text_input!(
@@ -96,6 +96,9 @@ pub struct SandboxTemplate {
     /// What tells whether it works; one without a command: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
+    /// Of an environment: how many of its sandboxes are kept ready. Of itself alone: nothing that is laid over it has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_pool: Option<PoolSize>,
 }
 
 impl SandboxTemplate {
@@ -133,6 +136,7 @@ impl SandboxTemplate {
             idle_seconds: self.idle_seconds.or(base.idle_seconds),
             ports: self.ports.or(base.ports),
             health_check: self.health_check.or(base.health_check),
+            warm_pool: self.warm_pool,
         })
     }
 
@@ -162,6 +166,7 @@ impl SandboxTemplate {
             idle_seconds: Some(spec.idle_seconds),
             ports: Some(spec.ports.clone()),
             health_check: spec.health_check.clone(),
+            warm_pool: None,
         }
     }
 

@@ -41,6 +41,19 @@ impl PoolSize {
         self.max
     }
 
+    /// Of both together, at most [`bounds::WARM_POOL_MAX`].
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |a: u32, b: u32| a.saturating_add(b).min(bounds::WARM_POOL_MAX);
+        Self { min: sum(self.min, other.min), max: sum(self.max, other.max) }
+    }
+
+    /// No more than so many.
+    #[must_use]
+    pub fn at_most(self, most: u32) -> Self {
+        Self { min: self.min.min(most), max: self.max.min(most) }
+    }
+
     /// How many to keep when so many were asked for lately.
     #[must_use]
     pub fn wanted(self, asked_lately: u32) -> u32 {
@@ -80,6 +93,17 @@ mod tests {
         for text in ["", "-", "8-", "-8", "9-8", "101", "0-101", "x", "1-2-3", "1.5"] {
             assert_eq!(text.parse::<PoolSize>(), Err(BadPoolSize), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_are_added_and_cut_within_their_bounds() {
+        let (size, many) = (PoolSize::new(2, 5).unwrap(), PoolSize::new(60, 99).unwrap());
+        assert_eq!(size.plus(size), PoolSize::new(4, 10).unwrap());
+        assert_eq!(many.plus(many), PoolSize::new(100, 100).unwrap());
+        assert_eq!(
+            (size.at_most(3), size.at_most(1)),
+            (PoolSize::new(2, 3).unwrap(), PoolSize::new(1, 1).unwrap())
+        );
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use atoll_api_types::{Definition, Environment, EnvironmentBody, UpdateEnvironment};
+use atoll_api_types::{Definition, Environment, EnvironmentBody, UpdateEnvironment, WarmPool};
 use atoll_client::Client;
-use atoll_types::EnvironmentId;
+use atoll_types::{EnvironmentId, PoolSize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -70,6 +70,9 @@ enum Action {
 struct Define {
     #[command(flatten)]
     resources: Resources,
+    /// Keep so many of its sandboxes ready: a number, or two such as 2-16, between which the demand decides; 0: none.
+    #[arg(long, value_name = "SIZE")]
+    warm_pool: Option<PoolSize>,
     #[command(flatten)]
     process: MainProcess,
 }
@@ -90,7 +93,11 @@ impl Define {
     /// The name, and the rest.
     fn parts(self) -> (Option<String>, Definition) {
         let mut body = self.process.add_to(self.resources.into_body());
-        (body.name.take(), body.into_definition())
+        let warm_pool = self.warm_pool.map(|size| match (size.min(), size.max()) {
+            (min, max) if min == max => WarmPool::Size(max),
+            (min, max) => WarmPool::Range { min, max },
+        });
+        (body.name.take(), Definition { warm_pool, ..body.into_definition() })
     }
 }
 

@@ -10,13 +10,14 @@ impl Engine {
     /// Makes an environment with its first version.
     ///
     /// # Errors
-    /// `quota_exceeded`.
+    /// `quota_exceeded`; a pool that is larger than the server keeps.
     pub async fn environment_create(
         &self,
         caller: &Caller,
         name: EnvironmentName,
         template: SandboxTemplate,
     ) -> Result<EnvironmentRecord, EngineError> {
+        self.check_warm(&template)?;
         // Of two at the same moment both may pass: the bound is against programs that run away, and need not be exact.
         let has = self.inner.ports.store.environment_count(Some(&caller.user)).await?;
         if has >= bounds::ENVIRONMENTS_MAX {
@@ -37,7 +38,20 @@ impl Engine {
         let (engine, new) = (self.clone(), environment.clone());
         let work = async move { engine.inner.ports.store.environment_insert(&new).await };
         self.inner.operations.run_detached("create environment", AuditScope::carry(work)).await??;
+        self.inner.pools.refill();
         Ok(environment)
+    }
+
+    /// A pool of an environment has room among all.
+    fn check_warm(&self, template: &SandboxTemplate) -> Result<(), EngineError> {
+        let most = self.inner.settings.warm_pool_max;
+        match template.warm_pool {
+            Some(size) if size.max() > most => {
+                let text = format!("must be at most {most}: more are not kept ready on this server");
+                Err(EngineError::field("warmPool", text))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// One environment with its newest version.
@@ -79,6 +93,7 @@ impl Engine {
         template: SandboxTemplate,
     ) -> Result<EnvironmentRecord, EngineError> {
         let now = self.environment_get(caller, id).await?;
+        self.check_warm(&template)?;
         if now.version >= bounds::ENVIRONMENT_VERSIONS_MAX {
             let most = bounds::ENVIRONMENT_VERSIONS_MAX;
             let text = format!("the environment has {most} versions, as many as it may: make a new one");
@@ -89,7 +104,10 @@ impl Engine {
         let engine = self.clone();
         let work = async move { engine.inner.ports.store.environment_update(&next).await };
         match self.inner.operations.run_detached("update environment", AuditScope::carry(work)).await?? {
-            Cas::Updated(record) => Ok(record),
+            Cas::Updated(record) => {
+                self.inner.pools.refill();
+                Ok(record)
+            }
             Cas::Stale(_) => Err(EngineError::new(
                 ErrorCode::EnvironmentChanged,
                 "somebody else made a version at the same moment: look at it and try again",
@@ -141,7 +159,10 @@ impl Engine {
         let (engine, id) = (self.clone(), id.clone());
         let work = async move { engine.inner.ports.store.environment_remove(&id).await };
         match self.inner.operations.run_detached("delete environment", AuditScope::carry(work)).await? {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.inner.pools.refill();
+                Ok(())
+            }
             Ok(false) => Err(not_found()),
             Err(StoreError::Conflict { .. }) => Err(EngineError::new(
                 ErrorCode::EnvironmentInUse,

@@ -40,15 +40,23 @@ impl Engine {
         // The content that a sandbox was made of, also where its name stands for another by now.
         let source = source.filter(|_| asked.image.is_none());
         let template = laid(asked, below)?;
-        let new = match source {
-            Some(source) => NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) },
-            None => {
-                let image = template.image.as_ref().unwrap_or(&self.inner.settings.default_image);
-                let (source, own) = self.image(image).await?;
-                let template = laid(template, own)?;
-                NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) }
-            }
-        };
+        let Some(source) = source else { return self.over_image(name, template, environment).await };
+        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) };
+        check_main(&new)?;
+        Ok(new)
+    }
+
+    /// What a template says, laid over what its image says.
+    pub(crate) async fn over_image(
+        &self,
+        name: Option<SandboxName>,
+        template: SandboxTemplate,
+        environment: Option<EnvironmentRef>,
+    ) -> Result<NewSandbox, EngineError> {
+        let image = template.image.as_ref().unwrap_or(&self.inner.settings.default_image);
+        let (source, own) = self.image(image).await?;
+        let template = laid(template, own)?;
+        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) };
         check_main(&new)?;
         Ok(new)
     }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use atoll_ports::{PreparedRecord, StartRequest};
 use atoll_tasks::{CancellationToken, Kind};
-use atoll_types::{ErrorCode, ImageName, PoolSize, SandboxId, SandboxSpec};
+use atoll_types::{ErrorCode, SandboxId, SandboxSpec};
 
-use super::state::shape;
-use crate::{Engine, EngineError, NewSandbox};
+use crate::{Engine, EngineError};
 
 /// Time between two looks at the pools, where no claim asks for one: demand and age are known to a second.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -64,20 +63,6 @@ impl Engine {
             made?;
         }
         Ok(())
-    }
-
-    /// Which pools there are to be.
-    async fn wanted_pools(&self) -> Result<Vec<(SandboxSpec, PoolSize)>, EngineError> {
-        let settings = &self.inner.settings;
-        if settings.warm_pool == PoolSize::default() {
-            return Ok(Vec::new());
-        }
-        match self.resolve(NewSandbox::usual()).await {
-            Ok(spec) => Ok(vec![(shape(&spec, &settings.default_image), settings.warm_pool)]),
-            // It may be imported later.
-            Err(error) if error.code == ErrorCode::ImageNotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
     }
 
     async fn prepare(&self, id: &SandboxId, shape: &SandboxSpec) -> Result<(), EngineError> {
@@ -138,34 +123,5 @@ impl Engine {
         // A serve that stops leaves it to the next one's boot.
         drop(spawned);
         true
-    }
-}
-
-impl NewSandbox {
-    /// What a request that says nothing asks for.
-    pub(crate) fn usual() -> Self {
-        use atoll_types::{Capabilities, EnvVars, Labels, Limits, Network, OnExpiry, RuntimeKind};
-        Self {
-            name: None,
-            image: None::<ImageName>,
-            runtime: RuntimeKind::Native,
-            limits: Limits::default(),
-            network: Network::None,
-            env: EnvVars::default(),
-            entrypoint: Vec::new(),
-            command: None,
-            cwd: None,
-            user: None,
-            capabilities: Capabilities::default(),
-            read_only_root: false,
-            labels: Labels::new(),
-            ttl_seconds: None,
-            on_expiry: OnExpiry::default(),
-            idle_seconds: None,
-            ports: Vec::new(),
-            source: None,
-            environment: None,
-            health_check: None,
-        }
     }
 }

@@ -190,7 +190,7 @@ impl Pools {
     }
 
     /// Asks for a pass of the driver.
-    pub(super) fn refill(&self) {
+    pub(crate) fn refill(&self) {
         if let Some(filler) = self.filler.get() {
             filler.activate();
         }

@@ -7,6 +7,7 @@
 mod accounts;
 mod delete;
 mod doctor;
+mod environment_pools;
 mod execs;
 mod execs_faults;
 mod faults;

@@ -2,7 +2,7 @@
 
 use atoll_api_types as api;
 use atoll_ports::{EnvironmentRecord, EnvironmentVersion};
-use atoll_types::{EnvironmentId, EnvironmentName, PublishPort, SandboxTemplate};
+use atoll_types::{EnvironmentId, EnvironmentName, PoolSize, PublishPort, SandboxTemplate, bounds};
 
 use super::exec_view::command_view;
 use super::health_check::health_check_view;
@@ -39,6 +39,24 @@ pub(crate) fn environment_id(
 ) -> Option<EnvironmentId> {
     let id = text?.parse().map_err(|_| "must be the id of an environment: GET /environments lists yours");
     problems.check(field, id)
+}
+
+/// How many are kept ready; none where that is none.
+pub(super) fn warm_pool(problems: &mut Problems, asked: api::WarmPool) -> Option<PoolSize> {
+    let size = match asked {
+        api::WarmPool::Size(size) => PoolSize::new(size, size),
+        api::WarmPool::Range { min, max } => PoolSize::new(min, max),
+    };
+    let wrong = format!(
+        "must be a number, or {{\"min\", \"max\"}} in this order, of at most {}",
+        bounds::WARM_POOL_MAX
+    );
+    problems.check("warmPool", size.map_err(|_| wrong)).filter(|size| size.max() > 0)
+}
+
+fn warm_pool_view(size: PoolSize) -> api::WarmPool {
+    let (min, max) = (size.min(), size.max());
+    if min == max { api::WarmPool::Size(max) } else { api::WarmPool::Range { min, max } }
 }
 
 /// An environment as it is shown.
@@ -91,5 +109,6 @@ fn definition(template: SandboxTemplate) -> api::Definition {
         idle_ttl_seconds: template.idle_seconds,
         ports: template.ports.map(|ports| ports.into_iter().map(port).collect()),
         health_check: template.health_check.as_ref().map(health_check_view),
+        warm_pool: template.warm_pool.map(warm_pool_view),
     }
 }

@@ -10,7 +10,7 @@ use atoll_types::{
     RuntimeKind, SandboxName, SandboxTemplate, bounds,
 };
 
-use super::environment::environment_id;
+use super::environment::{environment_id, warm_pool};
 use super::exec::command;
 use super::health_check::{health_check, wait_for_healthy};
 use super::port::ports;
@@ -87,6 +87,7 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
         idle_seconds: p.within("idleTtlSeconds", asked.idle_ttl_seconds, &(0..=bounds::TTL_SECONDS_MAX)),
         ports: asked.ports.map(|asked| ports(p, &asked)),
         health_check: asked.health_check.and_then(|asked| health_check(p, asked)),
+        warm_pool: asked.warm_pool.and_then(|asked| warm_pool(p, asked)),
     }
 }
 

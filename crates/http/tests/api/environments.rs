@@ -287,3 +287,32 @@ async fn what_an_image_says_of_itself_counts_where_nothing_else_says() {
     assert_eq!(wrong.fields(), ["query.env", "command", "cwd", "user"]);
     import("name=a&env=A=1&env=A=2").await.is(400, "invalid_request");
 }
+
+#[tokio::test]
+async fn a_warm_pool_is_of_an_environment_and_within_bounds() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let (path, _) = user.environment(json!({"name": "web", "warmPool": {"min": 2, "max": 5}})).await;
+    assert_eq!(user.get(&path).await.data()["warmPool"], json!({"min": 2, "max": 5}));
+    for (given, shown) in
+        [(json!(3), json!(3)), (json!({"min": 4, "max": 4}), json!(4)), (json!(0), Value::Null)]
+    {
+        let updated = user.put(&path, json!({"warmPool": given})).await;
+        assert_eq!(updated.data()["warmPool"], shown);
+    }
+    let diff = user.get(&format!("{path}/versions/diff?from=1&to=2")).await;
+    let changes = json!([{"field": "warmPool", "from": {"min": 2, "max": 5}, "to": 3}]);
+    assert_eq!(diff.data()["changes"], changes);
+    for wrong in
+        [json!(17), json!(101), json!(-1), json!("8"), json!({"min": 3, "max": 2}), json!({"min": 1})]
+    {
+        for answer in [
+            user.post("/environments", json!({"name": "web", "warmPool": wrong})).await,
+            user.put(&path, json!({"warmPool": wrong})).await,
+        ] {
+            answer.is(400, "invalid_request");
+            assert_eq!(answer.fields(), ["warmPool"], "{wrong}");
+        }
+    }
+    user.post("/sandboxes", json!({"warmPool": 1})).await.is(400, "invalid_request");
+}

@@ -245,6 +245,14 @@ pub const KEYS: &[Key] = &[
          demand decides.",
     ),
     key(
+        "warmPoolMax",
+        &["ATOLL_WARM_POOL_MAX"],
+        "warm-pool-max",
+        "16",
+        "Sandboxes that are kept ready for environments with a warmPool, of all users together; those of the oldest environments \
+         first. Each takes a MiB of memory and a range of user ids.",
+    ),
+    key(
         "logLevel",
         &["ATOLL_LOG_LEVEL"],
         "log-level",

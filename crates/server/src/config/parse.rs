@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atoll_http::RateLimits;
 use atoll_seal::MasterKey;
-use atoll_types::{Email, ImageName, PoolSize, Quota};
+use atoll_types::{Email, ImageName, PoolSize, Quota, bounds};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
@@ -114,6 +114,7 @@ pub struct Config {
     pub exec_retention: Duration,
     pub image_bytes_max: u64,
     pub warm_pool: PoolSize,
+    pub warm_pool_max: u32,
     pub log_level: String,
     pub log_format: LogFormat,
     pub request_log: bool,
@@ -173,6 +174,9 @@ impl Gathered {
             image_bytes_max: self
                 .required("maxImageSize", SIZE, |text| size(text).filter(|bytes| *bytes > 0))?,
             warm_pool: self.required("warmPool", POOL, |text| text.parse().ok())?,
+            warm_pool_max: self.required("warmPoolMax", "a number of at most 100", |text| {
+                text.parse().ok().filter(|most| *most <= bounds::WARM_POOL_MAX)
+            })?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
             request_log: self.required("requestLog", "file or off", request_log)?,

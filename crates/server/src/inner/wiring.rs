@@ -80,6 +80,7 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         default_image: config.default_image.clone(),
         idle_ttl: config.idle_ttl,
         warm_pool: config.warm_pool,
+        warm_pool_max: config.warm_pool_max,
         quota: config.quota,
         sandbox_execs_per_hour: config.sandbox_execs_per_hour,
         audit_retention: config.audit_retention,

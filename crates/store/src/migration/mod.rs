@@ -11,6 +11,7 @@ mod m0009_audit_and_quotas;
 mod m0010_secrets;
 mod m0011_idempotency;
 mod m0012_prepared;
+mod m0013_warm_environments;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_secrets::Secrets),
             Box::new(m0011_idempotency::Idempotency),
             Box::new(m0012_prepared::Prepared),
+            Box::new(m0013_warm_environments::WarmEnvironments),
         ]
     }
 }

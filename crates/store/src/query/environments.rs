@@ -85,17 +85,23 @@ async fn insert_version(
     db.execute_raw(insert).await.map(|_| ()).map_err(failed(action))
 }
 
+/// Whether it keeps sandboxes ready.
+fn warm(environment: &EnvironmentRecord) -> i64 {
+    i64::from(environment.template.warm_pool.is_some())
+}
+
 pub(crate) async fn insert(
     db: &impl ConnectionTrait,
     environment: &EnvironmentRecord,
 ) -> Result<(), StoreError> {
     let insert = statement(
-        "INSERT INTO environments (id, owner_id, name, version, created_at) VALUES (?, ?, ?, 1, ?)",
+        "INSERT INTO environments (id, owner_id, name, version, created_at, warm) VALUES (?, ?, ?, 1, ?, ?)",
         [
             environment.id.as_str().into(),
             environment.owner.as_str().into(),
             environment.name.as_str().into(),
             environment.created_at.as_unix_ms().into(),
+            warm(environment).into(),
         ],
     );
     let refusal = Refusal { action: ADD, unique: "environment id", parent: "user" };
@@ -136,6 +142,20 @@ pub(crate) async fn list(
     cursor::page(List::Environments, limit, rows, place, EnvironmentRecord::try_from)
 }
 
+pub(crate) fn list_warm_statement(limit: u32) -> Statement {
+    let condition = "WHERE e.warm = 1 ORDER BY e.created_at, e.id LIMIT ?";
+    statement(&format!("{WITH_NEWEST} {condition}"), [i64::from(limit).into()])
+}
+
+pub(crate) async fn list_warm(
+    db: &impl ConnectionTrait,
+    limit: u32,
+) -> Result<Vec<EnvironmentRecord>, StoreError> {
+    let rows = Row::find_by_statement(list_warm_statement(limit)).all(db).await;
+    let rows = rows.map_err(failed("list environments that keep sandboxes ready"))?;
+    rows.into_iter().map(EnvironmentRecord::try_from).collect()
+}
+
 /// Of one user, or of all.
 pub(crate) async fn count(db: &impl ConnectionTrait, owner: Option<&UserId>) -> Result<u64, StoreError> {
     let count = match owner {
@@ -156,9 +176,10 @@ pub(crate) async fn update(
     environment: &EnvironmentRecord,
 ) -> Result<Cas<EnvironmentRecord>, StoreError> {
     let raise = statement(
-        "UPDATE environments SET version = version + 1, name = ? WHERE id = ? AND version = ?",
+        "UPDATE environments SET version = version + 1, name = ?, warm = ? WHERE id = ? AND version = ?",
         [
             environment.name.as_str().into(),
+            warm(environment).into(),
             environment.id.as_str().into(),
             i64::from(environment.version).into(),
         ],

@@ -64,6 +64,7 @@ async fn no_list_scans_or_sorts() {
         jobs::list_node_statement(&node),
         secrets::list_statement(&EnvironmentId::random()),
         secrets::list_all_statement(None, 10),
+        environments::list_warm_statement(10),
         idempotency::sweep_statement(Timestamp::from_unix_ms(0)),
         exec_writes::finish_all_statement(&sandbox, &samples::lost(0)).unwrap(),
         exec_writes::sweep_statement(Timestamp::from_unix_ms(0), 10),

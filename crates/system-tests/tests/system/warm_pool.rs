@@ -51,3 +51,45 @@ async fn a_pool_is_filled_claimed_and_gone() {
     filled(&atoll, 0).await;
     atoll.finish().await;
 }
+
+async fn there_are(atoll: &Atoll, count: usize) {
+    until(&format!("{count} agents"), SOON, async || (agents(atoll) == count).then_some(())).await;
+}
+
+fn said(atoll: &Atoll, words: &[&str]) -> String {
+    let output = atoll.cli(words);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test]
+async fn an_environment_has_a_pool_of_its_own() {
+    let mut atoll = Atoll::start().await;
+    let define = ["env", "create", "--name", "small", "--memory", "64", "--env", "A=b", "--warm-pool", "2"];
+    said(&atoll, &define);
+    there_are(&atoll, 2).await;
+    let sockets = || -> BTreeSet<_> {
+        let all = std::fs::read_dir(atoll.data().join("run/agents")).unwrap();
+        all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let ready = sockets();
+    let id = said(&atoll, &["create", "--environment", "small"]);
+    assert!(ready.contains(&format!("{id}.sock")), "{id} is none of {ready:?}");
+    assert_eq!(said(&atoll, &["exec", &id, "--", "sh", "-c", "echo $A"]), "b");
+    there_are(&atoll, 3).await;
+    let before = sockets();
+    said(&atoll, &["env", "update", "small", "--memory", "128"]);
+    let drained = async || {
+        let now = sockets();
+        (now.len() == 3 && now.intersection(&before).count() == 1).then_some(())
+    };
+    until("a pool of the new version", SOON, drained).await;
+    atoll.assert_healthy();
+    atoll.kill(Role::Serve);
+    atoll.ready().await;
+    there_are(&atoll, 3).await;
+    said(&atoll, &["env", "update", "small", "--warm-pool", "0"]);
+    there_are(&atoll, 1).await;
+    atoll.delete_all().await;
+    atoll.finish().await;
+}

@@ -97,6 +97,17 @@ impl EnvironmentStore for FakeStore {
         self.run("environment_list", |t| t.environment_list(owner, cursor, limit)).await
     }
 
+    async fn environment_list_warm(&self, limit: u32) -> Result<Vec<EnvironmentRecord>, StoreError> {
+        let warm = |t: &mut Tables| {
+            let mut warm: Vec<_> = t.environments.values().map(|(record, _)| record.clone()).collect();
+            warm.retain(|record| record.template.warm_pool.is_some());
+            warm.sort_by_key(|record| (record.created_at.as_unix_ms(), record.id.to_string()));
+            warm.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            warm
+        };
+        self.run("environment_list_warm", |t| Ok(warm(t))).await
+    }
+
     async fn environment_count(&self, owner: Option<&UserId>) -> Result<u64, StoreError> {
         let is_wanted = |e: &EnvironmentRecord| owner.is_none_or(|owner| e.owner == *owner);
         let count = |t: &mut Tables| t.environments.values().filter(|(e, _)| is_wanted(e)).count() as u64;

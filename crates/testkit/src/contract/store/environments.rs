@@ -74,6 +74,39 @@ pub(super) async fn lists(store: &dyn Store) {
     assert_eq!(versions[4].template, mine[0].template);
 }
 
+pub(super) async fn warm(store: &dyn Store) {
+    let user = user_in(store).await;
+    let size = atoll_types::PoolSize::new(1, 4).unwrap();
+    let mut made = Vec::new();
+    for at in 0..4 {
+        // In the past, so that others' come behind.
+        let mut environment = samples::environment(&user.id);
+        environment.created_at = Timestamp::from_unix_ms(1_000 + at);
+        environment.template.warm_pool = (at != 2).then_some(size);
+        store.environment_insert(&environment).await.unwrap();
+        made.push(environment);
+    }
+    let mine = async || {
+        let all = store.environment_list_warm(1_000).await.unwrap();
+        let mine: Vec<_> = all.into_iter().filter(|e| e.owner == user.id).collect();
+        mine
+    };
+    assert_eq!(mine().await, [made[0].clone(), made[1].clone(), made[3].clone()]);
+    assert_eq!(store.environment_list_warm(1).await.unwrap().len(), 1);
+    let with = |environment: &EnvironmentRecord, warm_pool| {
+        let template = SandboxTemplate { warm_pool, ..environment.template.clone() };
+        EnvironmentRecord { template, ..environment.clone() }
+    };
+    store.environment_update(&with(&made[0], None)).await.unwrap();
+    store.environment_update(&with(&made[2], Some(size))).await.unwrap();
+    store.environment_remove(&made[3].id).await.unwrap();
+    let left = mine().await;
+    assert_eq!(
+        left.iter().map(|e| (&e.id, e.version)).collect::<Vec<_>>(),
+        [(&made[1].id, 1), (&made[2].id, 2)]
+    );
+}
+
 pub(super) async fn remove(store: &dyn Store) {
     let user = user_in(store).await;
     let (used, free) = (samples::environment(&user.id), samples::environment(&user.id));

@@ -53,6 +53,7 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     audit::execs(&*open().await).await;
     environments::insert_and_update(&*open().await).await;
     environments::lists(&*open().await).await;
+    environments::warm(&*open().await).await;
     environments::remove(&*open().await).await;
     secrets::secrets(&*open().await).await;
     idempotency::requests(&*open().await).await;
