@@ -13,7 +13,7 @@ use crate::CommandBody;
 pub struct Image {
     /// Name, unique.
     pub name: String,
-    /// SHA-256 of the archive; null for `host`.
+    /// SHA-256 of the archive that it was unpacked from; null for `host`.
     pub digest: Option<String>,
     /// Bytes of its files; null for `host`.
     pub size_bytes: Option<u64>,
@@ -34,4 +34,32 @@ pub struct Image {
     /// User of their processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// SHA-256 of the image's manifest, as registries name it; absent where the archive had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "sha256:9b2c…")]
+    pub manifest_digest: Option<String>,
+    /// Ports that its programs listen on, with `/tcp`, `/udp` or `/sctp`. They are published where a sandbox says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["80/tcp"]))]
+    pub exposed_ports: Vec<String>,
+    /// How the image wants to be asked whether it is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<ImageHealthCheck>,
+}
+
+/// The HEALTHCHECK of an image. A number that is 0 is left to the default.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageHealthCheck {
+    /// `NONE`; `CMD`, a program and its arguments; or `CMD-SHELL` and a line for the shell.
+    #[schema(example = json!(["CMD-SHELL", "curl -f http://localhost/"]))]
+    pub test: Vec<String>,
+    /// Between two checks.
+    pub interval_ms: u64,
+    /// For one check.
+    pub timeout_ms: u64,
+    /// After the start, in which failures do not count.
+    pub start_period_ms: u64,
+    /// Failures in a row that count.
+    pub retries: u32,
 }

@@ -74,7 +74,7 @@ impl Client {
         self.get_page(self.url(&["images"]), cursor).await
     }
 
-    /// `POST /images?name=`: sends a plain tar archive of a root file system.
+    /// `POST /images?name=`: sends a tar of a root file system or of an image.
     ///
     /// # Errors
     /// When the archive cannot be read or is malformed, or the name is not one.

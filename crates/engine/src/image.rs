@@ -3,13 +3,13 @@
 use std::fs::File;
 
 use atoll_ports::{AuditScope, ImageRecord, ImagesError, Page, Role, RuntimeError};
-use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
+use atoll_types::{ErrorCode, ImageConfig, ImageName, SandboxTemplate};
 
 use crate::{Caller, Engine, EngineError};
 
 impl Engine {
-    /// Unpacks a root file system archive and gives it a name, and what its sandboxes are where nothing else says; an image of that name is replaced. Sandboxes made of the
-    /// old one keep it.
+    /// Unpacks an archive and gives it a name; `template` is laid over what the image says of itself. An image of that name is
+    /// replaced. Sandboxes made of the old one keep it.
     ///
     /// # Errors
     /// `invalid_image`, `disk_full`, or a name that is kept for the host's image.
@@ -50,11 +50,15 @@ impl Engine {
         let _until_recorded = self.inner.image_content.read().await;
         let imported = self.inner.ports.images.import(archive, self.inner.settings.image_bytes_max).await;
         let imported = imported.map_err(image_error)?;
+        let own = imported.config.as_ref().map(ImageConfig::defaults).unwrap_or_default();
         let image = ImageRecord {
             name,
             digest: imported.digest,
             size_bytes: imported.size_bytes,
-            template,
+            template: template
+                .over(own)
+                .map_err(|e| EngineError::field(e.what, format!("must be {}", e.expected)))?,
+            config: imported.config,
             owner: caller.user.clone(),
             created_at: self.inner.ports.clock.now(),
         };

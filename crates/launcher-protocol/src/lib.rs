@@ -10,7 +10,9 @@ mod socket;
 
 use std::num::NonZeroU16;
 
-use atoll_types::{Capabilities, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId};
+use atoll_types::{
+    Capabilities, ImageConfig, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId,
+};
 use serde::{Deserialize, Serialize};
 
 pub use egress::{FromEgress, ToEgress};
@@ -76,8 +78,9 @@ pub enum Call {
         /// Only ids greater than this one, in order: the page after it.
         after: Option<SandboxId>,
     },
-    /// Unpacks the root file system archive of the one descriptor beside this packet (a regular file, tar, perhaps
-    /// compressed by gzip or zstd is NOT accepted: plain tar) into an image of this digest. Idempotent by digest. The digest is computed here.
+    /// Unpacks the archive of the one descriptor beside this packet (a regular file: the tar of a root file system, of an
+    /// OCI image layout or of `docker save`, plain or compressed by gzip or zstd) into an image. Idempotent by the
+    /// archive's digest, which is computed here.
     ImportImage {
         /// Bytes the unpacked files may take.
         max_bytes: u64,
@@ -200,6 +203,9 @@ pub enum Answer {
         digest: ImageDigest,
         /// Bytes of its files.
         bytes: u64,
+        /// What the image says of itself; nothing where the archive was that of a root file system.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<Box<ImageConfig>>,
     },
     /// To `ListImages`: a page in the order of digests.
     Images {

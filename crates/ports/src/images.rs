@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use async_trait::async_trait;
-use atoll_types::ImageDigest;
+use atoll_types::{ImageConfig, ImageDigest};
 
 use crate::RuntimeError;
 
@@ -14,6 +14,8 @@ pub struct Imported {
     pub digest: ImageDigest,
     /// Bytes of its files.
     pub size_bytes: u64,
+    /// What the image says of itself; nothing where the archive was that of a root file system.
+    pub config: Option<ImageConfig>,
 }
 
 /// Why an image could not be imported or removed.
@@ -33,7 +35,8 @@ pub enum ImagesError {
 /// Image content on the node. Calls are idempotent.
 #[async_trait]
 pub trait Images: std::fmt::Debug + Send + Sync {
-    /// Unpacks a root file system archive (tar, a regular file read from its start) of at most `max_bytes` unpacked.
+    /// Unpacks an archive (a regular file: the tar of a root file system, of an OCI image layout or of `docker save`, plain
+    /// or compressed by gzip or zstd) of at most `max_bytes` unpacked.
     async fn import(&self, archive: File, max_bytes: u64) -> Result<Imported, ImagesError>;
     /// The images whose files are on the node, whatever the records say.
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError>;

@@ -16,6 +16,7 @@ mod network;
 mod prepared;
 mod quota;
 mod records;
+mod registry;
 mod runtime;
 mod seal;
 mod secrets;
@@ -41,6 +42,7 @@ pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
     SandboxRecord, UserRecord,
 };
+pub use registry::{Fetched, PullProgress, Registry, RegistryError};
 pub use runtime::{
     FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };

@@ -1,9 +1,10 @@
 //! Records as the store keeps them.
 
 use atoll_types::{
-    ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageDigest,
-    ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId, OperationKind,
-    PublishedPort, SandboxId, SandboxSpec, SandboxTemplate, Scopes, StopReason, Timestamp, UserId,
+    ApiKeyId, BootTime, Desired, Email, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, ImageConfig,
+    ImageDigest, ImageName, JobDesired, JobEnd, JobId, JobPhase, JobSpec, NodeId, Observed, OperationId,
+    OperationKind, PublishedPort, SandboxId, SandboxSpec, SandboxTemplate, Scopes, StopReason, Timestamp,
+    UserId,
 };
 
 /// What a user may do beyond his own things.
@@ -66,6 +67,8 @@ pub struct ImageRecord {
     pub size_bytes: u64,
     /// What its sandboxes are where nothing else says: as an image's own configuration, only what is about processes.
     pub template: SandboxTemplate,
+    /// What the image said of itself when it was imported.
+    pub config: Option<ImageConfig>,
     /// Who imported it.
     pub owner: UserId,
     /// When.

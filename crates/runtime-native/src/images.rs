@@ -19,7 +19,9 @@ impl Images for NativeRuntime {
         let descriptor = Arc::new(OwnedFd::from(archive));
         let call = Call::ImportImage { max_bytes };
         match self.call_with(call, Some(descriptor), IMPORT_TIME).await.map_err(convert::import)?.0 {
-            Answer::Imported { digest, bytes } => Ok(Imported { digest, size_bytes: bytes }),
+            Answer::Imported { digest, bytes, config } => {
+                Ok(Imported { digest, size_bytes: bytes, config: config.map(|config| *config) })
+            }
             other => Err(convert::import(CallError::unexpected(&other))),
         }
     }

@@ -12,9 +12,9 @@ use atoll_ports::{
 use atoll_types::{
     ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
     EnvVars, EnvironmentId, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser,
-    ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec, Label, Labels,
-    Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId, SandboxSpec,
-    SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
+    ImageConfig, ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec,
+    Label, Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId,
+    SandboxSpec, SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -132,6 +132,7 @@ pub fn image(owner: &UserId, name: &str, digest: ImageDigest) -> ImageRecord {
         digest,
         size_bytes: 5 << 20,
         template: SandboxTemplate { cwd: Some(parse("/srv")), ..SandboxTemplate::default() },
+        config: Some(ImageConfig { exposed_ports: vec![parse("80/tcp")], ..ImageConfig::default() }),
         owner: owner.clone(),
         created_at: now(),
     }

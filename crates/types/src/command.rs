@@ -105,6 +105,14 @@ impl EnvVars {
         Ok(Self(vars))
     }
 
+    /// The same, checked: what was read from a file or a message need not be right.
+    ///
+    /// # Errors
+    /// As [`EnvVars::new`].
+    pub fn checked(self) -> Result<Self, InputError> {
+        Self::new(self.0)
+    }
+
     /// These, and those of `base` that have none of their names.
     ///
     /// # Errors

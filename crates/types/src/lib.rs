@@ -14,6 +14,8 @@ mod health;
 mod id;
 mod idempotency;
 mod image;
+mod image_config;
+mod image_reference;
 mod input;
 mod job;
 mod limits;
@@ -40,6 +42,8 @@ pub use id::{
 };
 pub use idempotency::IdempotencyKey;
 pub use image::{ImageDigest, ImageName, ImageSource};
+pub use image_config::{ExposedPort, ImageConfig, ImageHealthCheck};
+pub use image_reference::ImageReference;
 pub use input::{Email, InputError, Label, Labels, SandboxName};
 pub use job::{Backoff, JobDesired, JobEnd, JobName, JobPhase, JobSpec, JobStatus, RestartPolicy};
 pub use limits::{Limits, bounds};

@@ -1,19 +1,27 @@
 //! Reads the archive, entry by entry, within bounds.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
+use atoll_types::ImageConfig;
+use rustix::fs::{Mode, OFlags, openat};
 use tar::{Archive, Entry, EntryType};
 
-use crate::names::{self, BadName, Name};
+use crate::layout::{Found, LayerPlace};
+use crate::names::{self, BadName, Name, Whiteout};
 use crate::root::{Attributes, Root};
+use crate::source::{Measured, Packing, Section};
+use crate::{Refused, config, layout};
 
-/// Most files of an image: ten times the largest distribution's.
-const ENTRIES_MAX: u64 = 2_000_000;
+/// Most files of an image, of all its layers: ten times the largest distribution's.
+pub(crate) const ENTRIES_MAX: u64 = 2_000_000;
 
 /// What a file counts beside its bytes: its name and attributes take room too.
 const ENTRY_BYTES: u64 = 512;
+
+/// What an archive may have beside the bytes that are counted: long names, padding, its end.
+const OVERHEAD_BYTES: u64 = 64 << 20;
 
 /// Ids of a sandbox; owners beyond are nobody.
 const IDS: u64 = 65_536;
@@ -24,7 +32,7 @@ const EXTENDED_BYTES_MAX: usize = 64 << 10;
 const EXTENDED_PREFIX: &str = "SCHILY.xattr.";
 
 /// What came of an archive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unpacked {
     /// Bytes of its files.
     pub bytes: u64,
@@ -32,119 +40,192 @@ pub struct Unpacked {
     pub entries: u64,
     /// Device nodes and the like, left out.
     pub skipped: u64,
+    /// What the image says of itself; nothing where the archive was that of a root file system.
+    pub config: Option<ImageConfig>,
 }
 
-/// Why an archive is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// Not called by the launcher.
-    #[error("usage: atoll-unpack MAX_BYTES, with the archive as standard input")]
-    Usage,
-    /// The file could not be read, or nothing written.
-    #[error("the archive could not be read: {0}")]
-    Unreadable(std::io::Error),
-    /// Compressed.
-    #[error("the archive is compressed: decompress it first")]
-    Compressed,
-    /// No tar.
-    #[error("the archive is not a valid tar: {0}")]
-    Malformed(std::io::Error),
-    /// A path that is none.
-    #[error("the archive is hostile or broken: {0}")]
-    Name(#[from] BadName),
-    /// A file could not be made.
-    #[error("{path}: {error}")]
-    File {
-        /// Which, as the archive names it.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Too large.
-    #[error("the archive unpacks to more than the {0} bytes that are allowed")]
-    TooLarge(u64),
-    /// Too many files.
-    #[error("the archive holds more than {ENTRIES_MAX} files")]
-    TooMany,
-    /// Nothing in it.
-    #[error("the archive is empty: it is no root file system")]
-    Empty,
-}
-
-/// Fills the root, a folder, with the archive, a regular file; `max_bytes` is what its files may take, in bytes.
+/// Fills the root, a folder, with the archive, a regular file: the tar of a root file system, of an OCI image layout or of
+/// `docker save`, plain or compressed by gzip or zstd. `max_bytes` is what the files may take, in bytes.
 ///
 /// # Errors
-/// When the archive is malformed, hostile or beyond a bound, or a file cannot be made. Files made before that stay.
+/// When the archive is malformed, hostile, for another processor, or beyond a bound, or a file cannot be made. Files made
+/// before that stay.
 pub fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unpacked, Refused> {
-    refuse_compressed(input)?;
-    let mut archive = Archive::new(BufReader::with_capacity(256 << 10, input));
-    let mut root = Root::new(root.as_fd());
-    let mut done = Unpacked::default();
-    let mut counted = 0_u64;
-    for entry in archive.entries().map_err(Refused::Malformed)? {
-        let mut entry = entry.map_err(Refused::Malformed)?;
-        done.entries += 1;
-        counted = counted.saturating_add(ENTRY_BYTES).saturating_add(entry.size());
-        if done.entries > ENTRIES_MAX {
-            return Err(Refused::TooMany);
-        }
-        if counted > max_bytes {
-            return Err(Refused::TooLarge(max_bytes));
-        }
-        unpack_entry(&mut entry, &mut root, &mut done)?;
+    let whole = Section::whole(input).map_err(Refused::Unreadable)?;
+    let mut filler =
+        Filler { root: Root::new(root.as_fd()), done: Unpacked::default(), counted: 0, max_bytes };
+    match Packing::of(&whole).map_err(Refused::Unreadable)? {
+        Packing::Plain => filler.fill(input)?,
+        Packing::Other => return Err(Refused::Compressed),
+        packing => filler.fill(&written_out(packing, &whole, root, max_bytes)?)?,
     }
-    root.finish();
-    if done.entries == 0 { Err(Refused::Empty) } else { Ok(done) }
+    filler.root.finish();
+    if filler.done.entries == 0 && filler.done.config.is_none() {
+        return Err(Refused::Empty);
+    }
+    Ok(filler.done)
 }
 
-fn refuse_compressed(input: &File) -> Result<(), Refused> {
-    let mut start = [0; 6];
-    let read = rustix::io::pread(input, &mut start, 0).map_err(|errno| Refused::Unreadable(errno.into()))?;
-    let compressed = [&[0x1F, 0x8B][..], &[0x28, 0xB5, 0x2F, 0xFD], b"BZh", &[0xFD, b'7', b'z', b'X', b'Z']];
-    if compressed.iter().any(|magic| start[..read].starts_with(magic)) {
-        Err(Refused::Compressed)
-    } else {
+/// Bytes that an archive of files of so many may have.
+fn archive_bytes(max_bytes: u64) -> u64 {
+    max_bytes.saturating_mul(2).saturating_add(OVERHEAD_BYTES)
+}
+
+/// A compressed archive, written out into a file without a name in the root: an archive of layers is read here and there.
+fn written_out(
+    packing: Packing,
+    packed: &Section<'_>,
+    root: &OwnedFd,
+    max_bytes: u64,
+) -> Result<File, Refused> {
+    let failed = |error| Refused::File { path: "the decompressed archive".to_owned(), error };
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = openat(root, ".", flags, Mode::from_raw_mode(0o600));
+    let mut file = File::from(file.map_err(|errno| failed(errno.into()))?);
+    let opened = packing.open(packed.clone()).map_err(Refused::Malformed)?;
+    let mut plain = Measured::new(opened, archive_bytes(max_bytes), false);
+    match crate::root::copy(&mut plain, &mut file) {
+        Ok(_) => Ok(file),
+        Err(_) if plain.exceeded => Err(Refused::TooLarge(max_bytes)),
+        Err(error) if error.raw_os_error().is_some() => Err(failed(error)),
+        Err(error) => Err(Refused::Malformed(error)),
+    }
+}
+
+/// Fills a root, and counts.
+#[derive(Debug)]
+struct Filler<'a> {
+    root: Root<'a>,
+    done: Unpacked,
+    counted: u64,
+    max_bytes: u64,
+}
+
+impl Filler<'_> {
+    fn fill(&mut self, file: &File) -> Result<(), Refused> {
+        match layout::find(file)? {
+            Some(found) => self.image(file, &found),
+            None => {
+                let section = Section::whole(file).map_err(Refused::Unreadable)?;
+                let plain = Packing::Plain.open(section).map_err(Refused::Unreadable)?;
+                self.entries(plain, false)
+            }
+        }
+    }
+
+    fn image(&mut self, file: &File, found: &Found) -> Result<(), Refused> {
+        let (config, diff_ids) = config::read(found)?;
+        for (number, (layer, diff_id)) in (1..).zip(found.layers.iter().zip(&diff_ids)) {
+            self.root.begin_layer();
+            let done = self.layer(file, layer, diff_id);
+            done.map_err(|why| Refused::Layer { number, why: Box::new(why) })?;
+        }
+        self.done.config = Some(config);
         Ok(())
     }
+
+    /// One layer, over those before. What it is not is found out when it is read; then all is thrown away.
+    fn layer(&mut self, file: &File, layer: &LayerPlace, diff_id: &str) -> Result<(), Refused> {
+        let section = Section::new(file, layer.place.start, layer.place.length);
+        let packing = Packing::of(&section).map_err(Refused::Unreadable)?;
+        let mut packed =
+            Measured::new(section, u64::MAX, packing != Packing::Plain && layer.digest.is_some());
+        let unpacked = self.layer_entries(&mut packed, packing);
+        // Where it cannot be read, that it is not what it should be says more.
+        let digest = packed.finish().map_err(Refused::Unreadable)?;
+        if let (Some(wanted), Some(found)) = (&layer.digest, digest) {
+            same("the layer", found, wanted)?;
+        }
+        let found = unpacked?;
+        if let (Some(wanted), Packing::Plain) = (&layer.digest, packing) {
+            same("the layer", found.clone(), wanted)?;
+        }
+        same("the unpacked layer", found, diff_id)
+    }
+
+    /// The digest of the layer, unpacked.
+    fn layer_entries(&mut self, packed: impl Read, packing: Packing) -> Result<String, Refused> {
+        if packing == Packing::Other {
+            return Err(Refused::Compressed);
+        }
+        let opened = packing.open(packed).map_err(Refused::Malformed)?;
+        let mut plain = Measured::new(opened, archive_bytes(self.max_bytes), true);
+        let done = self.entries(&mut plain, true);
+        let exceeded = plain.exceeded;
+        let digest = done.and_then(|()| plain.finish().map_err(Refused::Malformed));
+        if exceeded || plain.exceeded {
+            return Err(Refused::TooLarge(self.max_bytes));
+        }
+        Ok(digest?.unwrap_or_default())
+    }
+
+    fn entries(&mut self, reader: impl Read, layered: bool) -> Result<(), Refused> {
+        let mut archive = Archive::new(reader);
+        for entry in archive.entries().map_err(Refused::Malformed)? {
+            let mut entry = entry.map_err(Refused::Malformed)?;
+            self.done.entries += 1;
+            self.counted = self.counted.saturating_add(ENTRY_BYTES).saturating_add(entry.size());
+            if self.done.entries > ENTRIES_MAX {
+                return Err(Refused::TooMany);
+            }
+            if self.counted > self.max_bytes {
+                return Err(Refused::TooLarge(self.max_bytes));
+            }
+            self.entry(&mut entry, layered)?;
+        }
+        Ok(())
+    }
+
+    fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>, layered: bool) -> Result<(), Refused> {
+        let (root, done) = (&mut self.root, &mut self.done);
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        let path = entry.path_bytes().into_owned();
+        let name = names::parse(&path)?;
+        let failed = |error: std::io::Error| Refused::File { path: shown(&path), error };
+        if name.last.is_empty() && kind != EntryType::Directory {
+            return Err(Refused::Name(BadName::Impossible));
+        }
+        if layered && let Some(whiteout) = names::whiteout(&name)? {
+            let hidden = match whiteout {
+                Whiteout::Own => Ok(()),
+                Whiteout::Everything => root.hide_all(&name.parent),
+                Whiteout::One(last) => root.hide(&name.parent, last),
+            };
+            return hidden.map_err(|errno| failed(errno.into()));
+        }
+        let attributes = attributes(entry).map_err(Refused::Malformed)?;
+        match kind {
+            EntryType::Directory => root.folder(&name, attributes).map_err(|errno| failed(errno.into())),
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let extended = extended(entry).map_err(Refused::Malformed)?;
+                done.bytes += root.file(&name, attributes, &extended, entry).map_err(failed)?;
+                Ok(())
+            }
+            EntryType::Symlink => {
+                let to = link(entry)?;
+                root.symlink(&name, &to, attributes).map_err(|errno| failed(errno.into()))
+            }
+            EntryType::Link => {
+                let to: Name = names::parse(&link(entry)?)?;
+                root.hard_link(&name, &to).map_err(|errno| failed(errno.into()))
+            }
+            EntryType::Fifo => root.pipe(&name, attributes).map_err(|errno| failed(errno.into())),
+            _ => {
+                done.skipped += 1;
+                Ok(())
+            }
+        }
+    }
 }
 
-fn unpack_entry<R: Read>(
-    entry: &mut Entry<'_, R>,
-    root: &mut Root<'_>,
-    done: &mut Unpacked,
-) -> Result<(), Refused> {
-    let kind = entry.header().entry_type();
-    if kind == EntryType::XGlobalHeader {
+fn same(what: &str, found: String, wanted: &str) -> Result<(), Refused> {
+    if found == wanted {
         return Ok(());
     }
-    let path = entry.path_bytes().into_owned();
-    let name = names::parse(&path)?;
-    let failed = |error: std::io::Error| Refused::File { path: shown(&path), error };
-    if name.last.is_empty() && kind != EntryType::Directory {
-        return Err(Refused::Name(BadName::Impossible));
-    }
-    let attributes = attributes(entry).map_err(Refused::Malformed)?;
-    match kind {
-        EntryType::Directory => root.folder(&name, attributes).map_err(|errno| failed(errno.into())),
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-            let extended = extended(entry).map_err(Refused::Malformed)?;
-            done.bytes += root.file(&name, attributes, &extended, entry).map_err(failed)?;
-            Ok(())
-        }
-        EntryType::Symlink => {
-            let to = link(entry)?;
-            root.symlink(&name, &to, attributes).map_err(|errno| failed(errno.into()))
-        }
-        EntryType::Link => {
-            let to: Name = names::parse(&link(entry)?)?;
-            root.hard_link(&name, &to).map_err(|errno| failed(errno.into()))
-        }
-        EntryType::Fifo => root.pipe(&name, attributes).map_err(|errno| failed(errno.into())),
-        _ => {
-            done.skipped += 1;
-            Ok(())
-        }
-    }
+    Err(Refused::Digest { what: what.to_owned(), found, wanted: wanted.to_owned() })
 }
 
 fn shown(path: &[u8]) -> String {
@@ -193,7 +274,6 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
 
-    use rustix::fs::{Mode, OFlags};
     use tar::{Builder, Header};
 
     use super::*;
@@ -232,7 +312,7 @@ mod tests {
         entry(&mut builder, EntryType::Link, "./usr/tool2", "./usr/bin/tool", b"");
         entry(&mut builder, EntryType::Char, "./dev/null", "", b"");
         let done = unpack_into(dir.path(), builder, 1 << 20).unwrap();
-        assert_eq!(done, Unpacked { bytes: 7, entries: 6, skipped: 1 });
+        assert_eq!(done, Unpacked { bytes: 7, entries: 6, skipped: 1, config: None });
         let tool = std::fs::metadata(dir.path().join("usr/bin/tool")).unwrap();
         assert_eq!(
             (tool.permissions().mode() & 0o7777, tool.uid(), tool.gid(), tool.nlink()),
@@ -310,7 +390,12 @@ mod tests {
             std::io::Seek::rewind(&mut file).unwrap();
             file
         };
-        assert!(matches!(unpack(&file(&[0x1F, 0x8B, 8, 0]), &root, 1 << 20), Err(Refused::Compressed)));
+        assert!(matches!(unpack(&file(b"BZh91AY"), &root, 1 << 20), Err(Refused::Compressed)));
+        assert!(matches!(unpack(&file(&[0x1F, 0x8B, 8, 0]), &root, 1 << 20), Err(Refused::Malformed(_))));
+        assert!(matches!(
+            unpack(&file(&[0x28, 0xB5, 0x2F, 0xFD]), &root, 1 << 20),
+            Err(Refused::Malformed(_))
+        ));
         assert!(matches!(unpack(&file(&[7; 2_048]), &root, 1 << 20), Err(Refused::Malformed(_))));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 
+use atoll_oci::hexadecimal;
 use sha2::{Digest, Sha256};
 
 /// Bytes read at once.
@@ -23,5 +24,5 @@ pub fn of(mut file: &File) -> Result<String> {
         }
     }
     file.seek(SeekFrom::Start(0))?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
 }

@@ -1,9 +1,9 @@
-//! Unpacks a root file system archive, confined to the folder it fills.
+//! Unpacks an archive of a root file system, or of an image, confined to the folder it fills.
 //!
 //! `atoll-unpack MAX_BYTES` reads a tar archive from standard input, which must be a regular file, fills its own root
 //! folder (`/`) and says on standard output, in two lines of JSON, the archive's digest and what came of it. The launcher
 //! has put it into a root that holds nothing else, without network, privileges or other programs. All of it is meant to
-//! hold even when the parser does not: so the digest is taken and said before the first byte is parsed.
+//! hold even when the parser does not: so the digest is taken and said before the first byte is parsed. What an image says of itself is told in the second line.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let line = match &outcome {
         Ok(unpacked) => json!({"unpacked": {
             "bytes": unpacked.bytes, "entries": unpacked.entries, "skipped": unpacked.skipped,
+            "config": unpacked.config,
         }}),
         Err(refused) => json!({"refused": refused.to_string()}),
     };

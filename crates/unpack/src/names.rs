@@ -31,6 +31,32 @@ pub(crate) struct Name {
     pub(crate) last: Vec<u8>,
 }
 
+/// What a layer says of those below it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Whiteout<'a> {
+    /// The folder has nothing of what was in it.
+    Everything,
+    /// This is not there any more.
+    One(&'a [u8]),
+    /// Something that another union file system keeps for itself.
+    Own,
+}
+
+/// What a name of a layer says of those below it, where it is such a name.
+pub(crate) fn whiteout(name: &Name) -> Result<Option<Whiteout<'_>>, BadName> {
+    let own = |part: &[u8]| part.starts_with(b".wh..wh.");
+    if name.parent.iter().any(|part| own(part.as_bytes())) {
+        return Ok(Some(Whiteout::Own));
+    }
+    match name.last.strip_prefix(b".wh.") {
+        None => Ok(None),
+        Some(b".wh..opq") => Ok(Some(Whiteout::Everything)),
+        Some(hidden) if hidden.starts_with(b".wh.") => Ok(Some(Whiteout::Own)),
+        Some(b"" | b"." | b"..") => Err(BadName::Impossible),
+        Some(hidden) => Ok(Some(Whiteout::One(hidden))),
+    }
+}
+
 /// Reads a path of an archive, absolute or not.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Name, BadName> {
     if bytes.len() > PATH_BYTES_MAX {
@@ -61,6 +87,22 @@ mod tests {
         assert_eq!((name.parent.to_str().unwrap(), &*name.last), ("usr/bin", &b"env"[..]));
         assert_eq!(parse(b"/etc").unwrap().parent, PathBuf::new());
         assert_eq!(parse(b"./").unwrap().last, b"");
+    }
+
+    #[test]
+    fn whiteouts_are_told_from_files() {
+        let cases: [(&[u8], _); 7] = [
+            (b"usr/bin", Ok(None)),
+            (b"usr/.wh.bin", Ok(Some(Whiteout::One(b"bin")))),
+            (b"usr/.wh..wh..opq", Ok(Some(Whiteout::Everything))),
+            (b".wh..wh.plnk", Ok(Some(Whiteout::Own))),
+            (b".wh..wh.plnk/1.2", Ok(Some(Whiteout::Own))),
+            (b"usr/.wh...", Err(BadName::Impossible)),
+            (b"usr/.wh.", Err(BadName::Impossible)),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(whiteout(&parse(path).unwrap()), expected, "{}", String::from_utf8_lossy(path));
+        }
     }
 
     #[test]

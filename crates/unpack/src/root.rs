@@ -12,6 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, Result};
 
+use crate::layers::Fresh;
 use crate::names::Name;
 
 /// Bytes of the names of folders whose times are remembered: a large distribution has a tenth of it. The times of more
@@ -39,17 +40,75 @@ pub(crate) struct Root<'a> {
     /// Times of folders, which every file in them changes: set at the end.
     folders: Vec<(PathBuf, i64)>,
     folder_names_bytes: usize,
+    /// The layers: of a root file system there are none.
+    fresh: Fresh,
 }
 
 impl<'a> Root<'a> {
     pub(crate) fn new(fd: BorrowedFd<'a>) -> Self {
-        Self { fd, last: None, folders: Vec::new(), folder_names_bytes: 0 }
+        Self { fd, last: None, folders: Vec::new(), folder_names_bytes: 0, fresh: Fresh::default() }
+    }
+
+    /// What comes from here on is over what is there.
+    pub(crate) fn begin_layer(&mut self) {
+        self.last = None;
+        self.fresh.begin_layer();
+    }
+
+    /// Removes what has the name, unless it is this layer's own.
+    pub(crate) fn hide(&mut self, parent: &Path, last: &[u8]) -> Result<()> {
+        self.last = None;
+        match self.open_to_read(parent) {
+            Ok(folder) => self.fresh.hide(&folder, last),
+            // What is not there needs not be hidden.
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Removes everything in the folder that is not this layer's own.
+    pub(crate) fn hide_all(&mut self, path: &Path) -> Result<()> {
+        self.last = None;
+        match self.open_to_read(path) {
+            Ok(folder) => self.fresh.hide_all(folder),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<OwnedFd> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        openat2(self.fd, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), INSIDE)
+    }
+
+    /// Notes that a name is this layer's. Its folder is there.
+    fn note(&mut self, name: &Name) -> Result<()> {
+        if self.fresh.notes()
+            && let Some((_, folder)) = &self.last
+        {
+            self.fresh.note(folder, &name.last)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the folders on the way are this layer's.
+    fn note_way(&mut self, path: &Path) -> Result<()> {
+        let mut way = PathBuf::new();
+        for part in path {
+            let folder = self.open_folder(&way)?;
+            self.fresh.note(&folder, part.as_encoded_bytes())?;
+            way.push(part);
+        }
+        Ok(())
     }
 
     /// Opens the folder of a name, made where it is missing.
     fn parent(&mut self, path: &Path) -> Result<&OwnedFd> {
         if self.last.as_ref().is_none_or(|(last, _)| last != path) {
             let folder = self.open_or_make(path)?;
+            if self.fresh.notes() {
+                self.note_way(path)?;
+            }
             self.last = Some((path.to_owned(), folder));
         }
         self.last.as_ref().map(|(_, folder)| folder).ok_or(Errno::IO)
@@ -79,9 +138,17 @@ impl<'a> Root<'a> {
 
     /// Removes what has the name, so that it is not written through.
     fn clear(&mut self, name: &Name) -> Result<()> {
+        let layered = self.fresh.layered();
+        self.parent(&name.parent)?;
+        self.note(name)?;
         let parent = self.parent(&name.parent)?;
         match unlinkat(parent, &*name.last, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::ISDIR) if layered => {
+                crate::layers::remove(parent, &name.last)?;
+                self.last = None;
+                Ok(())
+            }
             Err(Errno::ISDIR) => {
                 unlinkat(parent, &*name.last, AtFlags::REMOVEDIR)?;
                 // What was remembered may have been it.
@@ -97,6 +164,14 @@ impl<'a> Root<'a> {
         let folder = if name.last.is_empty() {
             self.open_for_change(&[])?
         } else {
+            let layered = self.fresh.layered();
+            self.parent(&name.parent)?;
+            self.note(name)?;
+            let parent = self.parent(&name.parent)?;
+            // A folder of a layer takes the place of whatever else is there, a link too; NOENT, ISDIR: nothing else is.
+            if layered && unlinkat(parent, &*name.last, AtFlags::empty()).is_ok() {
+                self.last = None;
+            }
             let parent = self.parent(&name.parent)?;
             match mkdirat(parent, &*name.last, Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
@@ -212,7 +287,7 @@ fn times(modified: i64) -> Timestamps {
     Timestamps { last_access: modified, last_modification: modified }
 }
 
-fn copy(content: &mut impl Read, file: &mut File) -> std::io::Result<u64> {
+pub(crate) fn copy(content: &mut impl Read, file: &mut File) -> std::io::Result<u64> {
     let mut chunk = [0; 64 << 10];
     let mut written = 0;
     loop {

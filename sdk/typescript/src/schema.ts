@@ -677,7 +677,8 @@ export interface paths {
         put?: never;
         /**
          * Make a sandbox, or `count` of them.
-         * @description With `environmentId` it is what that environment says, but for what the body says. Answers when it runs. With `count` the answer is a list, and all of them run or none is kept.
+         * @description With `environmentId` it is what that environment says, but for what the body says. Answers when it runs, or with `waitFor` when
+         *     it is healthy. With `count` the answer is a list, and all of them run or none is kept.
          */
         post: operations["create_sandbox"];
         /**
@@ -1132,7 +1133,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start a stopped sandbox. Answers when it runs. */
+        /** Start a stopped sandbox. Answers when it runs, or with `waitFor` when it is healthy. */
         post: operations["start_sandbox"];
         delete?: never;
         options?: never;
@@ -1614,6 +1615,11 @@ export interface components {
         };
         /** @description Body of `POST /sandboxes`. Every field may be absent: then the environment's counts, and then the default. */
         CreateSandbox: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+             */
+            bandwidth?: number | null;
             /** @description `standard` or `none`. */
             capabilities?: string | null;
             command?: components["schemas"]["CommandBody"] | null;
@@ -1648,6 +1654,7 @@ export interface components {
              * @description Version of the environment; its newest when absent.
              */
             environmentVersion?: number | null;
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
              * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
@@ -1698,6 +1705,16 @@ export interface components {
             ttlSeconds?: number | null;
             /** @description User of execs and of the main process; `agent` when nothing says. */
             user?: string | null;
+            /**
+             * @description `healthy`: answer only when its health check says so. One that is unhealthy, or not healthy in time, is kept, and the
+             *     answer is the error `sandbox_not_healthy`.
+             */
+            waitFor?: string | null;
+            /**
+             * Format: int32
+             * @description Seconds to wait for that, 1 to 300; 60 when absent.
+             */
+            waitSeconds?: number | null;
         };
         /** @description Body of `POST /auth/login`. */
         Credentials: {
@@ -1714,6 +1731,11 @@ export interface components {
         };
         /** @description What a sandbox is to be, where it says so. */
         Definition: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+             */
+            bandwidth?: number | null;
             /** @description `standard` or `none`. */
             capabilities?: string | null;
             command?: components["schemas"]["CommandBody"] | null;
@@ -1736,6 +1758,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
              * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
@@ -1784,6 +1807,7 @@ export interface components {
             ttlSeconds?: number | null;
             /** @description User of execs and of the main process; `agent` when nothing says. */
             user?: string | null;
+            warmPool?: components["schemas"]["WarmPool"] | null;
         };
         /** @description Something was removed. */
         Deleted: {
@@ -1835,6 +1859,11 @@ export interface components {
         };
         /** @description Body of `POST /environments`: a name, and what its sandboxes are to be. */
         EnvironmentBody: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+             */
+            bandwidth?: number | null;
             /** @description `standard` or `none`. */
             capabilities?: string | null;
             command?: components["schemas"]["CommandBody"] | null;
@@ -1857,6 +1886,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
              * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
@@ -1910,6 +1940,7 @@ export interface components {
             ttlSeconds?: number | null;
             /** @description User of execs and of the main process; `agent` when nothing says. */
             user?: string | null;
+            warmPool?: components["schemas"]["WarmPool"] | null;
         };
         /** @description A field that two versions have differently. */
         EnvironmentChange: {
@@ -1952,7 +1983,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -2212,6 +2243,58 @@ export interface components {
             uptime: string;
             /** @description Release. */
             version: string;
+        };
+        /**
+         * @description A health check, as OCI's HEALTHCHECK: a command that runs in the sandbox, as its user, while it is up and not paused. It is no
+         *     activity.
+         */
+        HealthCheck: {
+            /**
+             * @description Ends with 0 when all is well: a line for the shell, or a program with its arguments; at most 4 KiB. An empty list: no check,
+             *     whatever the environment says.
+             */
+            command: components["schemas"]["CommandBody"];
+            /**
+             * Format: int32
+             * @description Seconds from the end of one check to the next, 1 to 3600; until it is first healthy, one second.
+             * @default 30
+             */
+            intervalSeconds?: number;
+            /**
+             * Format: int32
+             * @description Checks that fail in a row before it is unhealthy, 1 to 100; until it is first healthy, one in an interval counts.
+             * @default 3
+             */
+            retries?: number;
+            /**
+             * Format: int32
+             * @description Seconds from its start in which a check that fails does not count, 0 to 3600.
+             * @default 0
+             */
+            startPeriodSeconds?: number;
+            /**
+             * Format: int32
+             * @description Seconds after which a check has failed, and is killed, 1 to 3600.
+             * @default 30
+             */
+            timeoutSeconds?: number;
+        };
+        /** @description What the last check told. */
+        HealthResult: {
+            /** @description RFC 3339: when it ended. */
+            checkedAt: string;
+            /**
+             * Format: int32
+             * @description Its exit code; null where it did not end by itself, or could not be run.
+             */
+            exitCode?: number | null;
+            /**
+             * Format: int32
+             * @description Checks that failed in a row, and counted.
+             */
+            failingStreak: number;
+            /** @description The end of what it wrote, or why it could not be run; at most 1 KiB. */
+            output: string;
         };
         /** @description An image. */
         Image: {
@@ -2633,6 +2716,11 @@ export interface components {
         };
         /** @description Body of `POST /sandboxes/:id/replicate`: what is to be otherwise than in the sandbox that is replicated. */
         ReplicateSandbox: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+             */
+            bandwidth?: number | null;
             /** @description `standard` or `none`. */
             capabilities?: string | null;
             command?: components["schemas"]["CommandBody"] | null;
@@ -2655,6 +2743,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
              * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
@@ -2747,6 +2836,11 @@ export interface components {
         };
         /** @description A sandbox. */
         Sandbox: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second; 0: as much as it can.
+             */
+            bandwidth?: number;
             /** @description `standard` or `none`. */
             capabilities: string;
             command?: components["schemas"]["CommandBody"] | null;
@@ -2781,6 +2875,13 @@ export interface components {
             error?: string | null;
             /** @description RFC 3339: when its life ends, as the clocks stand now. */
             expiresAt?: string | null;
+            /**
+             * @description `none` without a health check, and while it is not up; `starting`, `healthy` or `unhealthy`.
+             * @example healthy
+             */
+            health?: string;
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
+            healthResult?: components["schemas"]["HealthResult"] | null;
             /** @description Id. */
             id: string;
             /**
@@ -3048,6 +3149,11 @@ export interface components {
         };
         /** @description Body of `PUT /environments/:id`: the whole of the next version. What is absent is not taken from the one before. */
         UpdateEnvironment: {
+            /**
+             * Format: int32
+             * @description What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can.
+             */
+            bandwidth?: number | null;
             /** @description `standard` or `none`. */
             capabilities?: string | null;
             command?: components["schemas"]["CommandBody"] | null;
@@ -3070,6 +3176,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
              * @description Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing says.
@@ -3120,6 +3227,7 @@ export interface components {
             ttlSeconds?: number | null;
             /** @description User of execs and of the main process; `agent` when nothing says. */
             user?: string | null;
+            warmPool?: components["schemas"]["WarmPool"] | null;
         };
         /** @description Answer to `GET /usage`. */
         Usage: {
@@ -3157,6 +3265,19 @@ export interface components {
             quota: components["schemas"]["QuotaBody"];
             /** @description Who. */
             userId: string;
+        };
+        /** @description How many sandboxes are kept ready, at most what the server's `warmPoolMax` says; 0: none. */
+        WarmPool: number | {
+            /**
+             * Format: int32
+             * @description Most, however many ask.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description Fewest, also when nobody asks.
+             */
+            min: number;
         };
         /** @description Body of `POST /sandboxes/{id}/files` as JSON. */
         WriteFile: {
@@ -7844,7 +7965,15 @@ export interface operations {
     };
     start_sandbox: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `healthy`: answer only when its health check says so. When it is unhealthy, or not healthy in time, it runs on, and the answer
+                 *     is the error `sandbox_not_healthy`.
+                 */
+                waitFor?: string;
+                /** @description Seconds to wait for that. */
+                waitSeconds?: number;
+            };
             header?: never;
             path: {
                 /**

@@ -18,13 +18,8 @@ use crate::{pairs, units};
 
 /// Time between two reports of how far an upload is.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// What compressed archives begin with, and the program that writes them out.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (&[0x1f, 0x8b], "zcat"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstdcat"),
-    (b"\xfd7zXZ\0", "xzcat"),
-    (b"BZh", "bzcat"),
-];
+/// What archives begin with that are compressed in a way which the server does not read, and the program that writes them out.
+const COMPRESSED: [(&[u8], &str); 2] = [(b"\xfd7zXZ\0", "xzcat"), (b"BZh", "bzcat")];
 /// Bytes in which the marks above are.
 const HEAD_BYTES: u64 = 6;
 
@@ -36,7 +31,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Import a root file system from a plain tar, as `docker export` or `mmdebstrap` make one.
+    /// Import an image from a tar: of a root file system, as `docker export` or `mmdebstrap` make one; what `docker save`
+    /// writes; or an OCI image layout. Plain, or compressed by gzip or zstd.
     Import {
         /// Name by which sandboxes ask for it, such as debian:12.
         name: ImageName,
@@ -57,7 +53,7 @@ enum Action {
     },
 }
 
-/// What an image's own configuration would say: a tar of a root file system has none.
+/// Over what the image's own configuration says; a tar of a root file system has none.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What its sandboxes are, where nothing else says")]
 struct Defaults {
@@ -146,7 +142,7 @@ async fn open(name: &ImageName, file: &Path) -> anyhow::Result<Archive> {
     if let Some((_, program)) = COMPRESSED.iter().find(|(mark, _)| head.starts_with(mark)) {
         let from = if file == Path::new("-") { "…".to_owned() } else { shown.to_string() };
         return Err(advised(
-            format!("{shown} is compressed, and a plain tar is needed"),
+            format!("{shown} is compressed, and neither by gzip nor by zstd"),
             format!("`{program} {from} | atoll image import {name} -`"),
         ));
     }

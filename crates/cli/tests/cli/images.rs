@@ -22,10 +22,10 @@ fn an_archive_is_sent_from_a_file_or_from_standard_input() {
 #[test]
 fn what_would_be_refused_is_not_sent() {
     let fake = Fake::start(&[]);
-    let file = fake.home().join("root.tar.gz");
-    fs::write(&file, b"\x1f\x8brest").unwrap();
+    let file = fake.home().join("root.tar.xz");
+    fs::write(&file, b"\xfd7zXZ\0rest").unwrap();
     for (path, hint) in
-        [(file.as_path(), "zcat"), (fake.home(), "tar -C"), (&fake.home().join("none"), "No such file")]
+        [(file.as_path(), "xzcat"), (fake.home(), "tar -C"), (&fake.home().join("none"), "No such file")]
     {
         let output = fake.run(&["image", "import", "debian:12", path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(1));

@@ -46,7 +46,7 @@ impl Images for FakeImages {
         let size_bytes = archive.metadata().map(|m| m.len()).unwrap_or(0);
         let digest: ImageDigest = format!("{size_bytes:064}").parse().unwrap();
         self.kept.lock().insert(digest.clone());
-        Ok(Imported { digest, size_bytes })
+        Ok(Imported { digest, size_bytes, config: None })
     }
 
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {

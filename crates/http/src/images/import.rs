@@ -43,10 +43,12 @@ pub(crate) struct ImportQuery {
 
 /// Import an image.
 ///
-/// The body is the tar of a root file system, as `docker export` or `mmdebstrap` make one, sent as it is.
+/// The body is a tar, sent as it is: of a root file system, as `docker export` or `mmdebstrap` make one; what `docker save`
+/// writes; or an OCI image layout. It may be compressed by gzip or zstd. What an image says of itself counts where the query says
+/// nothing.
 #[utoipa::path(
     post, path = "/images", tag = "images", params(ImportQuery),
-    request_body(content = String, content_type = "application/x-tar", description = "A tar of a root file system.")
+    request_body(content = String, content_type = "application/x-tar", description = "A tar of a root file system or of an image.")
 )]
 pub(crate) async fn import_image(
     State(api): State<Api>,

@@ -51,7 +51,10 @@ async fn write(
         file.write_all(&data).await.map_err(no_room)?;
     }
     if left == bytes_max {
-        return Err(ApiFailure::field("body", "must be the tar of a root file system; it is empty"));
+        return Err(ApiFailure::field(
+            "body",
+            "must be the tar of a root file system or of an image; it is empty",
+        ));
     }
     file.flush().await.map_err(no_room)?;
     Ok(file)

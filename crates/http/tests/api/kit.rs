@@ -37,7 +37,7 @@ impl Images for MemoryImages {
             return Err(ImagesError::BadArchive("this is not a tar".to_owned()));
         }
         let digest: ImageDigest = format!("{:064x}", bytes.len()).parse().unwrap();
-        Ok(Imported { digest, size_bytes: bytes.len().try_into().unwrap() })
+        Ok(Imported { digest, size_bytes: bytes.len().try_into().unwrap(), config: None })
     }
 
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use atoll_launcher_protocol::{Answer, Failure, FailureKind};
-use atoll_types::ImageDigest;
+use atoll_types::{ImageConfig, ImageDigest};
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat, renameat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -29,8 +29,9 @@ const IMAGE_BYTES_MAX: u64 = 64 << 30;
 
 /// Longest reason of a refusal, in characters: a sentence with the start of a path.
 const REASON_CHARS_MAX: usize = 200;
-/// Longest result that is read from the unpacker, in bytes: it parses what strangers made.
-const RESULT_BYTES_MAX: usize = 4 << 10;
+/// Longest result that is read from the unpacker, in bytes: it parses what strangers made. What an image says of itself is in
+/// it. A pipe holds more, so the unpacker need not wait until somebody reads; and a packet to serve has room for it.
+const RESULT_BYTES_MAX: usize = 48 << 10;
 
 /// An import under way.
 #[derive(Debug)]
@@ -55,7 +56,11 @@ struct Digest {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    Unpacked { bytes: u64 },
+    Unpacked {
+        bytes: u64,
+        #[serde(default)]
+        config: Option<Box<ImageConfig>>,
+    },
     Refused(String),
 }
 
@@ -129,7 +134,7 @@ impl Server {
     /// The unpacker has ended.
     pub(super) fn import_ended(&mut self, import: Import) {
         import.cage.remove(&self.tools);
-        let mut text = [0_u8; RESULT_BYTES_MAX];
+        let mut text = vec![0_u8; RESULT_BYTES_MAX];
         let mut length = 0;
         while length < text.len()
             && let Ok(read @ 1..) = rustix::io::read(&import.result, &mut text[length..])
@@ -156,16 +161,21 @@ impl Server {
             Ok(first) => first.digest,
             Err(_) => return Err(refusal(first)),
         };
+        let last = lines.next().ok_or_else(stopped)?;
+        let Ok(Outcome::Unpacked { bytes, config }) = serde_json::from_slice(last) else {
+            return Err(refusal(last));
+        };
+        let checked = config.map(|config| config.checked()).transpose();
+        let config =
+            checked.map_err(|error| failure(FailureKind::BadArchive, error.to_string()))?.map(Box::new);
         let images = &self.tools.storage.images;
         if let Some(bytes) = image_bytes(images, &digest) {
             // The same archive was imported before; what was unpacked now goes.
-            return Ok(Answer::Imported { digest, bytes });
+            return Ok(Answer::Imported { digest, bytes, config });
         }
-        let last = lines.next().ok_or_else(stopped)?;
-        let Ok(Outcome::Unpacked { bytes }) = serde_json::from_slice(last) else { return Err(refusal(last)) };
         write_meta(images, &import.folder, bytes)?;
         renameat(images, &*import.folder, images, digest.as_str()).at(Step::MoveToTrash)?;
-        Ok(Answer::Imported { digest, bytes })
+        Ok(Answer::Imported { digest, bytes, config })
     }
 }
 

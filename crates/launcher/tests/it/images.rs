@@ -45,7 +45,7 @@ char b[512]; while (f && fgets(b, 512, f)) fputs(b, stdout); return f == 0; }"#;
 
 fn import(client: &mut Client, file: &std::fs::File) -> Result<ImageDigest, FailureKind> {
     match client.call_with(Call::ImportImage { max_bytes: 1 << 30 }, &[file.as_fd()]) {
-        Ok(Answer::Imported { digest, bytes }) => {
+        Ok(Answer::Imported { digest, bytes, .. }) => {
             assert!(bytes > 0);
             Ok(digest)
         }

@@ -17,6 +17,7 @@ pub struct Model {
     pub owner_id: String,
     pub created_at: i64,
     pub template: Option<String>,
+    pub config: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -42,6 +43,7 @@ impl TryFrom<Model> for ImageRecord {
                 .map(|text| COLUMNS.json("template", text))
                 .transpose()?
                 .unwrap_or_default(),
+            config: row.config.as_deref().map(|text| COLUMNS.json("config", text)).transpose()?,
         })
     }
 }
@@ -57,6 +59,7 @@ impl TryFrom<&ImageRecord> for Model {
             owner_id: image.owner.to_string(),
             created_at: image.created_at.as_unix_ms(),
             template: Some(sql_json("add an image", &image.template)?),
+            config: image.config.as_ref().map(|config| sql_json("add an image", config)).transpose()?,
         })
     }
 }

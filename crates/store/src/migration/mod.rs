@@ -12,6 +12,7 @@ mod m0010_secrets;
 mod m0011_idempotency;
 mod m0012_prepared;
 mod m0013_warm_environments;
+mod m0014_image_config;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_idempotency::Idempotency),
             Box::new(m0012_prepared::Prepared),
             Box::new(m0013_warm_environments::WarmEnvironments),
+            Box::new(m0014_image_config::ImageConfig),
         ]
     }
 }

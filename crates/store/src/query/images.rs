@@ -12,7 +12,14 @@ use crate::error::{Refusal, failed};
 
 pub(crate) async fn put(db: &impl ConnectionTrait, image: &ImageRecord) -> Result<(), StoreError> {
     let row = Model::try_from(image)?.into_active_model();
-    let columns = [Column::Digest, Column::SizeBytes, Column::OwnerId, Column::CreatedAt, Column::Template];
+    let columns = [
+        Column::Digest,
+        Column::SizeBytes,
+        Column::OwnerId,
+        Column::CreatedAt,
+        Column::Template,
+        Column::Config,
+    ];
     let replace = OnConflict::column(Column::Name).update_columns(columns).to_owned();
     let done = Entity::insert(row).on_conflict(replace).exec_without_returning(db).await;
     let refusal = Refusal { action: "add an image", unique: "image", parent: "user" };

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use crate::harness::Atoll;
+use atoll_api_types::CreateSandbox;
+
+use crate::harness::{Atoll, Image, until};
 
 /// An archive of a root file system with one static program, and what a hostile one might hold beside it.
 fn archive(folder: &Path) -> String {
@@ -62,5 +65,39 @@ async fn an_archive_that_is_none_is_refused_and_leaves_nothing() {
     assert!(text.contains("not a valid tar"), "{text:?}");
     assert!(text.chars().all(|c| c == '\n' || c.is_ascii_graphic() || c == ' '), "{text:?}");
     assert!(!succeeds(&atoll.cli(&["image", "ls"])).contains("noise"));
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_layout_is_unpacked_and_what_it_says_of_itself_counts() {
+    let atoll = Atoll::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let image = Image::tiny();
+    succeeds(&atoll.cli(&["image", "import", "tiny:1", &image.save(folder.path())]));
+    let listed = atoll.client.image_list(None).await.unwrap();
+    let listed = listed.items.iter().find(|one| one.name == "tiny:1").unwrap();
+    assert_eq!(listed.manifest_digest, Some(format!("sha256:{}", image.digest())));
+    assert_eq!(
+        (listed.exposed_ports.as_slice(), listed.cwd.as_deref()),
+        (&["80/tcp".to_owned()][..], Some("/srv"))
+    );
+    assert_eq!(listed.health_check.as_ref().unwrap().interval_ms, 5_000);
+    let ran = succeeds(&atoll.cli(&["run", "--image", "tiny:1", "--", "/bin/hello", "x"]));
+    assert_eq!(ran, "x hello uid 0 in /srv hidden -1\n");
+    let others =
+        ["run", "--image", "tiny:1", "--user", "1000", "--env", "GREETING=bye", "--", "/bin/hello", "x"];
+    assert_eq!(succeeds(&atoll.cli(&others)), "x bye uid 1000 in /srv hidden -1\n");
+    // The image's command is the main process of a sandbox that names none.
+    let inside = atoll
+        .create_with(&CreateSandbox { image: Some("tiny:1".to_owned()), ..CreateSandbox::default() })
+        .await;
+    let id = inside.get().await.id;
+    let said = until("the log", Duration::from_secs(20), async || {
+        let log = succeeds(&atoll.cli(&["logs", &id]));
+        (!log.is_empty()).then_some(log)
+    });
+    assert!(said.await.contains("main hello uid 0 in /srv hidden -1"));
+    inside.delete().await;
+    succeeds(&atoll.cli(&["image", "rm", "tiny:1"]));
     atoll.finish().await;
 }

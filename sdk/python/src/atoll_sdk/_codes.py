@@ -303,6 +303,10 @@ class TooManyJobs(ApiError):
     """`too_many_jobs`"""
 
 
+class SandboxNotHealthy(ApiError):
+    """`sandbox_not_healthy`"""
+
+
 __all__ = [
     "AccountDisabled",
     "AccountInUse",
@@ -359,6 +363,7 @@ __all__ = [
     "SandboxDeleting",
     "SandboxDiskFull",
     "SandboxNotFound",
+    "SandboxNotHealthy",
     "SandboxNotRunning",
     "SandboxPaused",
     "SecretNotFound",
@@ -455,4 +460,5 @@ BY_CODE: dict[str, type[ApiError]] = {
     "idempotency_interrupted": IdempotencyInterrupted,
     "job_not_found": JobNotFound,
     "too_many_jobs": TooManyJobs,
+    "sandbox_not_healthy": SandboxNotHealthy,
 }

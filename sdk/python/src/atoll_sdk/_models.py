@@ -365,6 +365,8 @@ class CreatedInvitation:
 class Definition:
     """What a sandbox is to be, where it says so."""
 
+    bandwidth: int | None = None
+    """What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can."""
     capabilities: str | None = None
     """`standard` or `none`."""
     command: str | list[str] | None = None
@@ -379,6 +381,8 @@ class Definition:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    health_check: HealthCheck | None = None
+    """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
     """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
     says."""
@@ -406,11 +410,14 @@ class Definition:
     """Life time in seconds."""
     user: str | None = None
     """User of execs and of the main process; `agent` when nothing says."""
+    warm_pool: int | dict[str, Any] | None = None
+    """Of an environment: how many of its sandboxes are kept ready."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Definition:
         """From an answer."""
         return cls(
+            bandwidth=data.get("bandwidth"),
             capabilities=data.get("capabilities"),
             command=data.get("command"),
             cpu=data.get("cpu"),
@@ -418,6 +425,7 @@ class Definition:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
             labels=None if (value := data.get("labels")) is None else dict(value),
@@ -431,6 +439,7 @@ class Definition:
             runtime=data.get("runtime"),
             ttl_seconds=data.get("ttlSeconds"),
             user=data.get("user"),
+            warm_pool=data.get("warmPool"),
         )
 
 
@@ -511,6 +520,8 @@ class Environment:
     """RFC 3339: when its newest version was made."""
     version: int
     """Number of its newest version, from 1."""
+    bandwidth: int | None = None
+    """What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can."""
     capabilities: str | None = None
     """`standard` or `none`."""
     command: str | list[str] | None = None
@@ -525,6 +536,8 @@ class Environment:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    health_check: HealthCheck | None = None
+    """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
     """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
     says."""
@@ -552,6 +565,8 @@ class Environment:
     """Life time in seconds."""
     user: str | None = None
     """User of execs and of the main process; `agent` when nothing says."""
+    warm_pool: int | dict[str, Any] | None = None
+    """Of an environment: how many of its sandboxes are kept ready."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Environment:
@@ -562,6 +577,7 @@ class Environment:
             name=data["name"],
             updated_at=data["updatedAt"],
             version=data["version"],
+            bandwidth=data.get("bandwidth"),
             capabilities=data.get("capabilities"),
             command=data.get("command"),
             cpu=data.get("cpu"),
@@ -569,6 +585,7 @@ class Environment:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
             labels=None if (value := data.get("labels")) is None else dict(value),
@@ -582,6 +599,7 @@ class Environment:
             runtime=data.get("runtime"),
             ttl_seconds=data.get("ttlSeconds"),
             user=data.get("user"),
+            warm_pool=data.get("warmPool"),
         )
 
 
@@ -635,6 +653,8 @@ class EnvironmentVersion:
     """RFC 3339: when it was made."""
     version: int
     """Its number."""
+    bandwidth: int | None = None
+    """What its network carries each way, in megabits a second, at most 100,000; 0: as much as it can."""
     capabilities: str | None = None
     """`standard` or `none`."""
     command: str | list[str] | None = None
@@ -649,6 +669,8 @@ class EnvironmentVersion:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    health_check: HealthCheck | None = None
+    """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
     """Seconds without activity after which it stops; 0: never; the server's `idleTtl` when nothing
     says."""
@@ -676,6 +698,8 @@ class EnvironmentVersion:
     """Life time in seconds."""
     user: str | None = None
     """User of execs and of the main process; `agent` when nothing says."""
+    warm_pool: int | dict[str, Any] | None = None
+    """Of an environment: how many of its sandboxes are kept ready."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> EnvironmentVersion:
@@ -683,6 +707,7 @@ class EnvironmentVersion:
         return cls(
             created_at=data["createdAt"],
             version=data["version"],
+            bandwidth=data.get("bandwidth"),
             capabilities=data.get("capabilities"),
             command=data.get("command"),
             cpu=data.get("cpu"),
@@ -690,6 +715,7 @@ class EnvironmentVersion:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
             labels=None if (value := data.get("labels")) is None else dict(value),
@@ -703,6 +729,7 @@ class EnvironmentVersion:
             runtime=data.get("runtime"),
             ttl_seconds=data.get("ttlSeconds"),
             user=data.get("user"),
+            warm_pool=data.get("warmPool"),
         )
 
 
@@ -1005,6 +1032,71 @@ class Health:
             timestamp=data["timestamp"],
             uptime=data["uptime"],
             version=data["version"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A health check, as OCI's HEALTHCHECK: a command that runs in the sandbox, as its user, while it
+    is up and not paused. It is no activity."""
+
+    command: str | list[str]
+    """Ends with 0 when all is well: a line for the shell, or a program with its arguments; at most 4
+    KiB. An empty list: no check, whatever the environment says."""
+    interval_seconds: int | None = None
+    """Seconds from the end of one check to the next, 1 to 3600; until it is first healthy, one second."""
+    retries: int | None = None
+    """Checks that fail in a row before it is unhealthy, 1 to 100; until it is first healthy, one in an
+    interval counts."""
+    start_period_seconds: int | None = None
+    """Seconds from its start in which a check that fails does not count, 0 to 3600."""
+    timeout_seconds: int | None = None
+    """Seconds after which a check has failed, and is killed, 1 to 3600."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HealthCheck:
+        """From an answer."""
+        return cls(
+            command=data["command"],
+            interval_seconds=data.get("intervalSeconds"),
+            retries=data.get("retries"),
+            start_period_seconds=data.get("startPeriodSeconds"),
+            timeout_seconds=data.get("timeoutSeconds"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As a request writes it."""
+        data = {
+            "command": (list(self.command) if not isinstance(self.command, str) else self.command),
+            "intervalSeconds": self.interval_seconds,
+            "retries": self.retries,
+            "startPeriodSeconds": self.start_period_seconds,
+            "timeoutSeconds": self.timeout_seconds,
+        }
+        return {key: value for key, value in data.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class HealthResult:
+    """What the last check told."""
+
+    checked_at: str
+    """RFC 3339: when it ended."""
+    failing_streak: int
+    """Checks that failed in a row, and counted."""
+    output: str
+    """The end of what it wrote, or why it could not be run; at most 1 KiB."""
+    exit_code: int | None = None
+    """Its exit code; null where it did not end by itself, or could not be run."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HealthResult:
+        """From an answer."""
+        return cls(
+            checked_at=data["checkedAt"],
+            failing_streak=data["failingStreak"],
+            output=data["output"],
+            exit_code=data.get("exitCode"),
         )
 
 
@@ -1582,6 +1674,8 @@ class Sandbox:
     `deleting` or `unknown`."""
     user: str
     """User of execs."""
+    bandwidth: int | None = None
+    """What its network carries each way, in megabits a second; 0: as much as it can."""
     command: str | list[str] | None = None
     """Main process, or the arguments of the entry point."""
     cwd: str | None = None
@@ -1596,6 +1690,12 @@ class Sandbox:
     """Why it failed."""
     expires_at: str | None = None
     """RFC 3339: when its life ends, as the clocks stand now."""
+    health: str | None = None
+    """`none` without a health check, and while it is not up; `starting`, `healthy` or `unhealthy`."""
+    health_check: HealthCheck | None = None
+    """What tells its health."""
+    health_result: HealthResult | None = None
+    """The last check since it came up."""
     name: str | None = None
     """Name."""
     open_files: int | None = None
@@ -1631,6 +1731,7 @@ class Sandbox:
             runtime=data["runtime"],
             state=data["state"],
             user=data["user"],
+            bandwidth=data.get("bandwidth"),
             command=data.get("command"),
             cwd=data.get("cwd"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
@@ -1638,6 +1739,9 @@ class Sandbox:
             environment_version=data.get("environmentVersion"),
             error=data.get("error"),
             expires_at=data.get("expiresAt"),
+            health=data.get("health"),
+            health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
+            health_result=None if (value := data.get("healthResult")) is None else HealthResult.from_json(value),
             name=data.get("name"),
             open_files=data.get("openFiles"),
             ports=None if (value := data.get("ports")) is None else [PublishedPort.from_json(item) for item in value],

@@ -28,6 +28,7 @@ from ._models import (
     File,
     FileMatches,
     Health,
+    HealthCheck,
     Image,
     Invitation,
     Job,
@@ -349,6 +350,7 @@ def list_environments(*, cursor: str | None = None, limit: int | None = None) ->
 def create_environment(
     name: str,
     *,
+    bandwidth: int | None = None,
     capabilities: str | None = None,
     command: str | Sequence[str] | None = None,
     cpu: float | None = None,
@@ -356,6 +358,7 @@ def create_environment(
     disk: int | None = None,
     entrypoint: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
+    health_check: HealthCheck | Mapping[str, Any] | None = None,
     idle_ttl_seconds: int | None = None,
     image: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -369,6 +372,7 @@ def create_environment(
     runtime: str | None = None,
     ttl_seconds: int | None = None,
     user: str | None = None,
+    warm_pool: int | Mapping[str, Any] | None = None,
 ) -> Request[Environment]:
     """`POST /environments`"""
     return Request(
@@ -377,6 +381,7 @@ def create_environment(
         lambda answer: enveloped(answer, Environment.from_json),
         json=present(
             {
+                "bandwidth": bandwidth,
                 "capabilities": capabilities,
                 "command": None if command is None else (list(command) if not isinstance(command, str) else command),
                 "cpu": cpu,
@@ -384,6 +389,7 @@ def create_environment(
                 "disk": disk,
                 "entrypoint": None if entrypoint is None else list(entrypoint),
                 "env": None if env is None else dict(env),
+                "healthCheck": None if health_check is None else to_json(health_check),
                 "idleTtlSeconds": idle_ttl_seconds,
                 "image": image,
                 "labels": None if labels is None else dict(labels),
@@ -398,6 +404,7 @@ def create_environment(
                 "runtime": runtime,
                 "ttlSeconds": ttl_seconds,
                 "user": user,
+                "warmPool": warm_pool,
             }
         ),
         is_create=True,
@@ -416,6 +423,7 @@ def get_environment(environment_id: str) -> Request[Environment]:
 def update_environment(
     environment_id: str,
     *,
+    bandwidth: int | None = None,
     capabilities: str | None = None,
     command: str | Sequence[str] | None = None,
     cpu: float | None = None,
@@ -423,6 +431,7 @@ def update_environment(
     disk: int | None = None,
     entrypoint: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
+    health_check: HealthCheck | Mapping[str, Any] | None = None,
     idle_ttl_seconds: int | None = None,
     image: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -437,6 +446,7 @@ def update_environment(
     runtime: str | None = None,
     ttl_seconds: int | None = None,
     user: str | None = None,
+    warm_pool: int | Mapping[str, Any] | None = None,
 ) -> Request[Environment]:
     """`PUT /environments/{environment_id}`"""
     return Request(
@@ -445,6 +455,7 @@ def update_environment(
         lambda answer: enveloped(answer, Environment.from_json),
         json=present(
             {
+                "bandwidth": bandwidth,
                 "capabilities": capabilities,
                 "command": None if command is None else (list(command) if not isinstance(command, str) else command),
                 "cpu": cpu,
@@ -452,6 +463,7 @@ def update_environment(
                 "disk": disk,
                 "entrypoint": None if entrypoint is None else list(entrypoint),
                 "env": None if env is None else dict(env),
+                "healthCheck": None if health_check is None else to_json(health_check),
                 "idleTtlSeconds": idle_ttl_seconds,
                 "image": image,
                 "labels": None if labels is None else dict(labels),
@@ -466,6 +478,7 @@ def update_environment(
                 "runtime": runtime,
                 "ttlSeconds": ttl_seconds,
                 "user": user,
+                "warmPool": warm_pool,
             }
         ),
     )
@@ -607,6 +620,7 @@ def list_sandboxes(
 
 def create_sandbox(
     *,
+    bandwidth: int | None = None,
     capabilities: str | None = None,
     command: str | Sequence[str] | None = None,
     count: int | None = None,
@@ -617,6 +631,7 @@ def create_sandbox(
     env: Mapping[str, str] | None = None,
     environment_id: str | None = None,
     environment_version: int | None = None,
+    health_check: HealthCheck | Mapping[str, Any] | None = None,
     idle_ttl_seconds: int | None = None,
     image: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -631,6 +646,8 @@ def create_sandbox(
     runtime: str | None = None,
     ttl_seconds: int | None = None,
     user: str | None = None,
+    wait_for: str | None = None,
+    wait_seconds: int | None = None,
 ) -> Request[Sandbox | list[Sandbox]]:
     """`POST /sandboxes`"""
     return Request(
@@ -644,6 +661,7 @@ def create_sandbox(
         ),
         json=present(
             {
+                "bandwidth": bandwidth,
                 "capabilities": capabilities,
                 "command": None if command is None else (list(command) if not isinstance(command, str) else command),
                 "count": count,
@@ -654,6 +672,7 @@ def create_sandbox(
                 "env": None if env is None else dict(env),
                 "environmentId": environment_id,
                 "environmentVersion": environment_version,
+                "healthCheck": None if health_check is None else to_json(health_check),
                 "idleTtlSeconds": idle_ttl_seconds,
                 "image": image,
                 "labels": None if labels is None else dict(labels),
@@ -668,6 +687,8 @@ def create_sandbox(
                 "runtime": runtime,
                 "ttlSeconds": ttl_seconds,
                 "user": user,
+                "waitFor": wait_for,
+                "waitSeconds": wait_seconds,
             }
         ),
         is_create=True,
@@ -986,6 +1007,7 @@ def pause_sandbox(sandbox_id: str) -> Request[Sandbox]:
 def replicate_sandbox(
     sandbox_id: str,
     *,
+    bandwidth: int | None = None,
     capabilities: str | None = None,
     command: str | Sequence[str] | None = None,
     cpu: float | None = None,
@@ -993,6 +1015,7 @@ def replicate_sandbox(
     disk: int | None = None,
     entrypoint: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
+    health_check: HealthCheck | Mapping[str, Any] | None = None,
     idle_ttl_seconds: int | None = None,
     image: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -1015,6 +1038,7 @@ def replicate_sandbox(
         lambda answer: enveloped(answer, Sandbox.from_json),
         json=present(
             {
+                "bandwidth": bandwidth,
                 "capabilities": capabilities,
                 "command": None if command is None else (list(command) if not isinstance(command, str) else command),
                 "cpu": cpu,
@@ -1022,6 +1046,7 @@ def replicate_sandbox(
                 "disk": disk,
                 "entrypoint": None if entrypoint is None else list(entrypoint),
                 "env": None if env is None else dict(env),
+                "healthCheck": None if health_check is None else to_json(health_check),
                 "idleTtlSeconds": idle_ttl_seconds,
                 "image": image,
                 "labels": None if labels is None else dict(labels),
@@ -1078,12 +1103,13 @@ def search_files(
     )
 
 
-def start_sandbox(sandbox_id: str) -> Request[Sandbox]:
+def start_sandbox(sandbox_id: str, *, wait_for: str | None = None, wait_seconds: int | None = None) -> Request[Sandbox]:
     """`POST /sandboxes/{sandbox_id}/start`"""
     return Request(
         "POST",
         f"/sandboxes/{place(sandbox_id)}/start",
         lambda answer: enveloped(answer, Sandbox.from_json),
+        query={"waitFor": wait_for, "waitSeconds": wait_seconds},
     )
 
 

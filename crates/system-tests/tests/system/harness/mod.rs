@@ -4,6 +4,7 @@
 //! ones as `atoll` itself finds them. `make build` makes all of them.
 
 mod disk;
+mod image;
 mod inside;
 mod internet;
 mod place;
@@ -21,6 +22,7 @@ use atoll_types::SandboxId;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use disk::{Disk, Format};
+pub(crate) use image::Image;
 pub(crate) use inside::Inside;
 pub(crate) use internet::{HOST, Internet, WEB};
 use place::Place;

@@ -14,6 +14,7 @@ from .._models import (
     Exec,
     File,
     FileMatches,
+    HealthCheck,
     Job,
     Logs,
     Metrics,
@@ -195,6 +196,7 @@ class AsyncSandboxOperations:
     async def replicate(
         self,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -202,6 +204,7 @@ class AsyncSandboxOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -220,6 +223,7 @@ class AsyncSandboxOperations:
         """Make another sandbox like this one. See `replicate_sandbox` of the client."""
         return await self._client.replicate_sandbox(
             self.id,
+            bandwidth=bandwidth,
             capabilities=capabilities,
             command=command,
             cpu=cpu,
@@ -227,6 +231,7 @@ class AsyncSandboxOperations:
             disk=disk,
             entrypoint=entrypoint,
             env=env,
+            health_check=health_check,
             idle_ttl_seconds=idle_ttl_seconds,
             image=image,
             labels=labels,
@@ -263,9 +268,9 @@ class AsyncSandboxOperations:
         """Look for a text in the names or the contents of files below a directory. See `search_files` of the client."""
         return await self._client.search_files(self.id, q, path=path, in_=in_, limit=limit, user=user)
 
-    async def start(self) -> Sandbox:
-        """Start a stopped sandbox. Answers when it runs. See `start_sandbox` of the client."""
-        return await self._client.start_sandbox(self.id)
+    async def start(self, *, wait_for: str | None = None, wait_seconds: int | None = None) -> Sandbox:
+        """Start a stopped sandbox. Answers when it runs, or with `waitFor` when it is healthy. See `start_sandbox` of the client."""
+        return await self._client.start_sandbox(self.id, wait_for=wait_for, wait_seconds=wait_seconds)
 
     async def stop(self) -> Sandbox:
         """Stop a sandbox: its processes end, its files stay. Answers when it is stopped. See `stop_sandbox` of the client."""

@@ -29,6 +29,7 @@ from .._models import (
     File,
     FileMatches,
     Health,
+    HealthCheck,
     Image,
     Invitation,
     Job,
@@ -478,6 +479,7 @@ class AsyncOperations:
         self,
         name: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -485,6 +487,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -498,12 +501,15 @@ class AsyncOperations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        warm_pool: int | Mapping[str, Any] | None = None,
     ) -> Environment:
         """Define an environment.
 
         What it says is checked now; that its image exists, only when a sandbox is made of it.
 
         Args:
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -512,6 +518,7 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -527,10 +534,13 @@ class AsyncOperations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            warm_pool: How many of its sandboxes are kept ready: a create of it that changes nothing of
+                what they are made with takes one at once.
         """
         return await self._send(
             requests.create_environment(
                 name,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -538,6 +548,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -551,6 +562,7 @@ class AsyncOperations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                warm_pool=warm_pool,
             )
         )
 
@@ -566,6 +578,7 @@ class AsyncOperations:
         self,
         environment_id: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -573,6 +586,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -587,6 +601,7 @@ class AsyncOperations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        warm_pool: int | Mapping[str, Any] | None = None,
     ) -> Environment:
         """Make the next version of an environment.
 
@@ -594,6 +609,8 @@ class AsyncOperations:
 
         Args:
             environment_id: Id of the environment.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -602,6 +619,7 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -617,10 +635,12 @@ class AsyncOperations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            warm_pool: How many of its sandboxes are kept ready.
         """
         return await self._send(
             requests.update_environment(
                 environment_id,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -628,6 +648,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -642,6 +663,7 @@ class AsyncOperations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                warm_pool=warm_pool,
             )
         )
 
@@ -834,6 +856,7 @@ class AsyncOperations:
     async def create_sandbox(
         self,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -843,6 +866,7 @@ class AsyncOperations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -857,13 +881,18 @@ class AsyncOperations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        wait_for: str | None = None,
+        wait_seconds: int | None = None,
     ) -> Sandbox:
         """Make a sandbox, or `count` of them.
 
         With `environmentId` it is what that environment says, but for what the body says. Answers
-        when it runs. With `count` the answer is a list, and all of them run or none is kept.
+        when it runs, or with `waitFor` when it is healthy. With `count` the answer is a list, and
+        all of them run or none is kept.
 
         Args:
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -875,6 +904,7 @@ class AsyncOperations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -890,9 +920,13 @@ class AsyncOperations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
+                healthy in time, is kept, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that, 1 to 300; 60 when absent.
         """
         made = await self._send(
             requests.create_sandbox(
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -902,6 +936,7 @@ class AsyncOperations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -916,6 +951,8 @@ class AsyncOperations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                wait_for=wait_for,
+                wait_seconds=wait_seconds,
             )
         )
         if isinstance(made, list):
@@ -926,6 +963,7 @@ class AsyncOperations:
         self,
         count: int,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -935,6 +973,7 @@ class AsyncOperations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -949,14 +988,19 @@ class AsyncOperations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        wait_for: str | None = None,
+        wait_seconds: int | None = None,
     ) -> list[Sandbox]:
         """Make a sandbox, or `count` of them: several at once.
 
         With `environmentId` it is what that environment says, but for what the body says. Answers
-        when it runs. With `count` the answer is a list, and all of them run or none is kept.
+        when it runs, or with `waitFor` when it is healthy. With `count` the answer is a list, and
+        all of them run or none is kept.
 
         Args:
             count: How many to make, 1 to 100; then the answer is a list.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -968,6 +1012,7 @@ class AsyncOperations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -983,9 +1028,13 @@ class AsyncOperations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
+                healthy in time, is kept, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that, 1 to 300; 60 when absent.
         """
         made = await self._send(
             requests.create_sandbox(
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -995,6 +1044,7 @@ class AsyncOperations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -1009,6 +1059,8 @@ class AsyncOperations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                wait_for=wait_for,
+                wait_seconds=wait_seconds,
                 count=count,
             )
         )
@@ -1444,6 +1496,7 @@ class AsyncOperations:
         self,
         sandbox_id: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -1451,6 +1504,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -1474,6 +1528,8 @@ class AsyncOperations:
 
         Args:
             sandbox_id: Id of the sandbox.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -1482,6 +1538,7 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -1501,6 +1558,7 @@ class AsyncOperations:
         return await self._send(
             requests.replicate_sandbox(
                 sandbox_id,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -1508,6 +1566,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -1567,13 +1626,18 @@ class AsyncOperations:
         """
         return await self._send(requests.search_files(sandbox_id, q, path=path, in_=in_, limit=limit, user=user))
 
-    async def start_sandbox(self, sandbox_id: str) -> Sandbox:
-        """Start a stopped sandbox. Answers when it runs.
+    async def start_sandbox(
+        self, sandbox_id: str, *, wait_for: str | None = None, wait_seconds: int | None = None
+    ) -> Sandbox:
+        """Start a stopped sandbox. Answers when it runs, or with `waitFor` when it is healthy.
 
         Args:
             sandbox_id: Id of the sandbox.
+            wait_for: `healthy`: answer only when its health check says so. When it is unhealthy, or not
+                healthy in time, it runs on, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that.
         """
-        return await self._send(requests.start_sandbox(sandbox_id))
+        return await self._send(requests.start_sandbox(sandbox_id, wait_for=wait_for, wait_seconds=wait_seconds))
 
     async def stop_sandbox(self, sandbox_id: str) -> Sandbox:
         """Stop a sandbox: its processes end, its files stay. Answers when it is stopped.

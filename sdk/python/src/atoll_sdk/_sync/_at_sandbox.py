@@ -14,6 +14,7 @@ from .._models import (
     Exec,
     File,
     FileMatches,
+    HealthCheck,
     Job,
     Logs,
     Metrics,
@@ -191,6 +192,7 @@ class SandboxOperations:
     def replicate(
         self,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -198,6 +200,7 @@ class SandboxOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -216,6 +219,7 @@ class SandboxOperations:
         """Make another sandbox like this one. See `replicate_sandbox` of the client."""
         return self._client.replicate_sandbox(
             self.id,
+            bandwidth=bandwidth,
             capabilities=capabilities,
             command=command,
             cpu=cpu,
@@ -223,6 +227,7 @@ class SandboxOperations:
             disk=disk,
             entrypoint=entrypoint,
             env=env,
+            health_check=health_check,
             idle_ttl_seconds=idle_ttl_seconds,
             image=image,
             labels=labels,
@@ -259,9 +264,9 @@ class SandboxOperations:
         """Look for a text in the names or the contents of files below a directory. See `search_files` of the client."""
         return self._client.search_files(self.id, q, path=path, in_=in_, limit=limit, user=user)
 
-    def start(self) -> Sandbox:
-        """Start a stopped sandbox. Answers when it runs. See `start_sandbox` of the client."""
-        return self._client.start_sandbox(self.id)
+    def start(self, *, wait_for: str | None = None, wait_seconds: int | None = None) -> Sandbox:
+        """Start a stopped sandbox. Answers when it runs, or with `waitFor` when it is healthy. See `start_sandbox` of the client."""
+        return self._client.start_sandbox(self.id, wait_for=wait_for, wait_seconds=wait_seconds)
 
     def stop(self) -> Sandbox:
         """Stop a sandbox: its processes end, its files stay. Answers when it is stopped. See `stop_sandbox` of the client."""

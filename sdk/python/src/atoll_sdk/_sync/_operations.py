@@ -29,6 +29,7 @@ from .._models import (
     File,
     FileMatches,
     Health,
+    HealthCheck,
     Image,
     Invitation,
     Job,
@@ -476,6 +477,7 @@ class Operations:
         self,
         name: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -483,6 +485,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -496,12 +499,15 @@ class Operations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        warm_pool: int | Mapping[str, Any] | None = None,
     ) -> Environment:
         """Define an environment.
 
         What it says is checked now; that its image exists, only when a sandbox is made of it.
 
         Args:
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -510,6 +516,7 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -525,10 +532,13 @@ class Operations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            warm_pool: How many of its sandboxes are kept ready: a create of it that changes nothing of
+                what they are made with takes one at once.
         """
         return self._send(
             requests.create_environment(
                 name,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -536,6 +546,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -549,6 +560,7 @@ class Operations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                warm_pool=warm_pool,
             )
         )
 
@@ -564,6 +576,7 @@ class Operations:
         self,
         environment_id: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -571,6 +584,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -585,6 +599,7 @@ class Operations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        warm_pool: int | Mapping[str, Any] | None = None,
     ) -> Environment:
         """Make the next version of an environment.
 
@@ -592,6 +607,8 @@ class Operations:
 
         Args:
             environment_id: Id of the environment.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -600,6 +617,7 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -615,10 +633,12 @@ class Operations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            warm_pool: How many of its sandboxes are kept ready.
         """
         return self._send(
             requests.update_environment(
                 environment_id,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -626,6 +646,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -640,6 +661,7 @@ class Operations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                warm_pool=warm_pool,
             )
         )
 
@@ -827,6 +849,7 @@ class Operations:
     def create_sandbox(
         self,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -836,6 +859,7 @@ class Operations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -850,13 +874,18 @@ class Operations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        wait_for: str | None = None,
+        wait_seconds: int | None = None,
     ) -> Sandbox:
         """Make a sandbox, or `count` of them.
 
         With `environmentId` it is what that environment says, but for what the body says. Answers
-        when it runs. With `count` the answer is a list, and all of them run or none is kept.
+        when it runs, or with `waitFor` when it is healthy. With `count` the answer is a list, and
+        all of them run or none is kept.
 
         Args:
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -868,6 +897,7 @@ class Operations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -883,9 +913,13 @@ class Operations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
+                healthy in time, is kept, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that, 1 to 300; 60 when absent.
         """
         made = self._send(
             requests.create_sandbox(
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -895,6 +929,7 @@ class Operations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -909,6 +944,8 @@ class Operations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                wait_for=wait_for,
+                wait_seconds=wait_seconds,
             )
         )
         if isinstance(made, list):
@@ -919,6 +956,7 @@ class Operations:
         self,
         count: int,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -928,6 +966,7 @@ class Operations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -942,14 +981,19 @@ class Operations:
         runtime: str | None = None,
         ttl_seconds: int | None = None,
         user: str | None = None,
+        wait_for: str | None = None,
+        wait_seconds: int | None = None,
     ) -> list[Sandbox]:
         """Make a sandbox, or `count` of them: several at once.
 
         With `environmentId` it is what that environment says, but for what the body says. Answers
-        when it runs. With `count` the answer is a list, and all of them run or none is kept.
+        when it runs, or with `waitFor` when it is healthy. With `count` the answer is a list, and
+        all of them run or none is kept.
 
         Args:
             count: How many to make, 1 to 100; then the answer is a list.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -961,6 +1005,7 @@ class Operations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -976,9 +1021,13 @@ class Operations:
             runtime: `native`.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
+            wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
+                healthy in time, is kept, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that, 1 to 300; 60 when absent.
         """
         made = self._send(
             requests.create_sandbox(
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -988,6 +1037,7 @@ class Operations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -1002,6 +1052,8 @@ class Operations:
                 runtime=runtime,
                 ttl_seconds=ttl_seconds,
                 user=user,
+                wait_for=wait_for,
+                wait_seconds=wait_seconds,
                 count=count,
             )
         )
@@ -1433,6 +1485,7 @@ class Operations:
         self,
         sandbox_id: str,
         *,
+        bandwidth: int | None = None,
         capabilities: str | None = None,
         command: str | Sequence[str] | None = None,
         cpu: float | None = None,
@@ -1440,6 +1493,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -1463,6 +1517,8 @@ class Operations:
 
         Args:
             sandbox_id: Id of the sandbox.
+            bandwidth: What its network carries each way, in megabits a second, at most 100,000; 0: as much
+                as it can.
             capabilities: `standard` or `none`.
             command: Main process, or the arguments of the entry point; its output is the sandbox's log.
             cpu: Cores, 0.01 to 256.
@@ -1471,6 +1527,7 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
@@ -1490,6 +1547,7 @@ class Operations:
         return self._send(
             requests.replicate_sandbox(
                 sandbox_id,
+                bandwidth=bandwidth,
                 capabilities=capabilities,
                 command=command,
                 cpu=cpu,
@@ -1497,6 +1555,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
                 labels=labels,
@@ -1556,13 +1615,18 @@ class Operations:
         """
         return self._send(requests.search_files(sandbox_id, q, path=path, in_=in_, limit=limit, user=user))
 
-    def start_sandbox(self, sandbox_id: str) -> Sandbox:
-        """Start a stopped sandbox. Answers when it runs.
+    def start_sandbox(
+        self, sandbox_id: str, *, wait_for: str | None = None, wait_seconds: int | None = None
+    ) -> Sandbox:
+        """Start a stopped sandbox. Answers when it runs, or with `waitFor` when it is healthy.
 
         Args:
             sandbox_id: Id of the sandbox.
+            wait_for: `healthy`: answer only when its health check says so. When it is unhealthy, or not
+                healthy in time, it runs on, and the answer is the error `sandbox_not_healthy`.
+            wait_seconds: Seconds to wait for that.
         """
-        return self._send(requests.start_sandbox(sandbox_id))
+        return self._send(requests.start_sandbox(sandbox_id, wait_for=wait_for, wait_seconds=wait_seconds))
 
     def stop_sandbox(self, sandbox_id: str) -> Sandbox:
         """Stop a sandbox: its processes end, its files stay. Answers when it is stopped.
