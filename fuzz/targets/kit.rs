@@ -9,7 +9,7 @@ use atoll_http::{Access, Api, ApiSettings, Observability};
 use atoll_ports::{Images, ImagesError, Imported, Store as _};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
-    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock,
+    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRegistry, FakeRuntime, FakeStore, ManualClock,
 };
 use atoll_types::{ImageDigest, NodeId};
 use axum::Router;
@@ -43,6 +43,7 @@ pub(crate) async fn api(tasks: &Tasks, ready: watch::Receiver<bool>) -> Router {
         store: store.clone(),
         runtime: Arc::new(FakeRuntime::new(agents.clone())),
         images: Arc::new(NoImages),
+        registry: Arc::new(FakeRegistry::default()),
         terminals: Arc::new(agents.clone()),
         agents: Arc::new(agents),
         files: Arc::new(FakeFiles::default()),

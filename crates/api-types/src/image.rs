@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::CommandBody;
+use crate::{CommandBody, FailureBody};
 
 /// An image.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -45,6 +45,36 @@ pub struct Image {
     /// How the image wants to be asked whether it is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<ImageHealthCheck>,
+}
+
+/// Body of `POST /images` that asks for an image of a registry.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PullImage {
+    /// `REGISTRY/REPOSITORY`, with `:TAG`, `@sha256:` and a digest, or both; `latest` when neither says.
+    #[schema(example = "registry.example.com/team/app:1.2")]
+    pub reference: String,
+    /// Name of the image here; the reference when absent. One that exists is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One line of the progress of a pull. The last has `image` or `error`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PullProgress {
+    /// `fetching`, `unpacking`, `done` or `failed`.
+    pub status: String,
+    /// Bytes of the layers that are here.
+    pub bytes: u64,
+    /// Bytes of all layers, as they are stored in the registry; 0 until it is known.
+    pub total_bytes: u64,
+    /// The image, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// What went wrong, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureBody>,
 }
 
 /// The HEALTHCHECK of an image. A number that is 0 is left to the default.

@@ -41,7 +41,7 @@ pub use exec::{
 pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use health_check::{HealthCheck, HealthResult};
-pub use image::{Image, ImageHealthCheck};
+pub use image::{Image, ImageHealthCheck, PullImage, PullProgress};
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};

@@ -1,21 +1,27 @@
 //! Images.
 
 use std::fmt;
+use std::time::Duration;
 
 use atoll_api_types::Success;
-use atoll_api_types::{Deleted, Image};
+use atoll_api_types::{Deleted, Image, PullImage, PullProgress};
 use atoll_types::ImageName;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Body, Method};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, Method, Response};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use crate::{Client, ClientError, Page};
+use crate::{ApiError, Client, ClientError, Page};
 
 /// Piece in which an archive is read and sent, in bytes: large enough that the calls do not count.
 const PIECE_BYTES: usize = 256 << 10;
+
+/// Longest line of a pull's progress, in bytes: the last has the image, with its variables.
+const LINE_BYTES_MAX: usize = 4 << 20;
+/// The server shows every 15 seconds that it lives.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Called after each piece with the bytes sent so far.
 pub type Progress = Box<dyn FnMut(u64) + Send>;
@@ -104,11 +110,72 @@ impl Client {
         Ok(answer.data)
     }
 
+    /// `POST /images`: has the server fetch an image from its registry; `progress` is called whenever the server says how far it
+    /// is. Dropped before the end, it is given up.
+    ///
+    /// # Errors
+    /// When the registry or the server refuses, or the connection is lost.
+    pub async fn image_pull(
+        &self,
+        pull: &PullImage,
+        mut progress: impl FnMut(&PullProgress),
+    ) -> Result<Image, ClientError> {
+        let request =
+            self.request(Method::POST, self.url(&["images"])).header(ACCEPT, "application/x-ndjson");
+        let response = request.json(pull).send().await.map_err(|error| self.lost(error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let mut lines = Lines { client: self, response, unread: Vec::new() };
+        loop {
+            let line = lines.next().await?;
+            match (line.image, line.error) {
+                (Some(image), _) => return Ok(image),
+                (None, Some(error)) => {
+                    return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
+                }
+                (None, None) => progress(&PullProgress { image: None, error: None, ..line }),
+            }
+        }
+    }
+
     /// `DELETE /images/:name`.
     ///
     /// # Errors
     /// When there is no such image, or a sandbox uses it.
     pub async fn image_delete(&self, name: &ImageName) -> Result<Deleted, ClientError> {
         self.act(Method::DELETE, self.url(&["images", name.as_str()])).await
+    }
+}
+
+/// Lines of a pull.
+struct Lines<'a> {
+    client: &'a Client,
+    response: Response,
+    unread: Vec<u8>,
+}
+
+impl Lines<'_> {
+    async fn next(&mut self) -> Result<PullProgress, ClientError> {
+        let wrong = |detail: &str| ClientError::Protocol {
+            url: self.client.base_url().to_owned(),
+            detail: detail.to_owned(),
+        };
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return serde_json::from_slice(&line)
+                    .map_err(|_| wrong("a line of its progress is malformed"));
+            }
+            if self.unread.len() > LINE_BYTES_MAX {
+                return Err(wrong("a line of its progress is too long"));
+            }
+            match tokio::time::timeout(SILENCE_MAX, self.response.chunk()).await {
+                Ok(Ok(Some(chunk))) => self.unread.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Err(wrong("its progress ended before the image was there")),
+                Ok(Err(error)) => return Err(self.client.lost(error)),
+                Err(_) => return Err(wrong("its progress fell silent")),
+            }
+        }
     }
 }

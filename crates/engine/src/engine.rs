@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_ports::{
-    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Runtime, RuntimeEvent, Seal, Store, TerminalLink,
+    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Registry, Runtime, RuntimeEvent, Seal, Store,
+    TerminalLink,
 };
 use atoll_tasks::{Group, Kind, Tasks};
 use atoll_types::Timestamp;
@@ -47,6 +48,8 @@ pub struct Ports {
     pub runtime: Arc<dyn Runtime>,
     /// Image content.
     pub images: Arc<dyn Images>,
+    /// Where images are to be had.
+    pub registry: Arc<dyn Registry>,
     /// The way to the agents.
     pub agents: Arc<dyn AgentLink>,
     /// The way to the terminals.

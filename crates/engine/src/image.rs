@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use atoll_ports::{AuditScope, ImageRecord, ImagesError, Page, Role, RuntimeError};
-use atoll_types::{ErrorCode, ImageConfig, ImageName, SandboxTemplate};
+use atoll_types::{ErrorCode, ImageConfig, ImageDigest, ImageName, ImageSource, SandboxTemplate};
 
 use crate::{Caller, Engine, EngineError};
 
@@ -20,16 +20,33 @@ impl Engine {
         template: SandboxTemplate,
         archive: File,
     ) -> Result<ImageRecord, EngineError> {
+        self.may_name(caller, &name).await?;
+        let (engine, caller) = (self.clone(), caller.clone());
+        AuditScope::about(name.as_str());
+        let work = async move { engine.import_now(&caller, name, template, archive).await };
+        self.inner.operations.run_detached("import image", AuditScope::carry(work)).await?
+    }
+
+    /// Whether the caller may give this name, and what has it now.
+    pub(crate) async fn may_name(
+        &self,
+        caller: &Caller,
+        name: &ImageName,
+    ) -> Result<Option<ImageRecord>, EngineError> {
         if name.is_host() {
             return Err(EngineError::field(
                 "name",
                 "must not be 'host': that name is kept for the host's own system",
             ));
         }
-        let (engine, caller) = (self.clone(), caller.clone());
-        AuditScope::about(name.as_str());
-        let work = async move { engine.import_now(&caller, name, template, archive).await };
-        self.inner.operations.run_detached("import image", AuditScope::carry(work)).await?
+        let old = self.inner.ports.store.image_get(name).await?;
+        if old.as_ref().is_some_and(|o| o.owner != caller.user) && caller.role != Role::Admin {
+            return Err(EngineError::new(
+                ErrorCode::Forbidden,
+                "another user's image has this name: choose another",
+            ));
+        }
+        Ok(old)
     }
 
     async fn import_now(
@@ -40,13 +57,7 @@ impl Engine {
         archive: File,
     ) -> Result<ImageRecord, EngineError> {
         let store = &self.inner.ports.store;
-        let old = store.image_get(&name).await?;
-        if old.as_ref().is_some_and(|o| o.owner != caller.user) && caller.role != Role::Admin {
-            return Err(EngineError::new(
-                ErrorCode::Forbidden,
-                "another user's image has this name: choose another",
-            ));
-        }
+        let old = self.may_name(caller, &name).await?;
         let _until_recorded = self.inner.image_content.read().await;
         let imported = self.inner.ports.images.import(archive, self.inner.settings.image_bytes_max).await;
         let imported = imported.map_err(image_error)?;
@@ -90,7 +101,7 @@ impl Engine {
     /// Removes a name, and the content once nothing uses it.
     ///
     /// # Errors
-    /// `image_not_found`, `forbidden` for another user's.
+    /// `image_not_found`, `forbidden` for another user's, `image_in_use` while a sandbox is made of it.
     pub async fn image_delete(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
         let (engine, caller, name) = (self.clone(), caller.clone(), name.clone());
         let work = async move { engine.delete_image_now(&caller, &name).await };
@@ -108,8 +119,20 @@ impl Engine {
         if image.owner != caller.user && caller.role != Role::Admin {
             return Err(EngineError::new(ErrorCode::Forbidden, "this image was imported by somebody else"));
         }
+        if self.stands_on(&image) {
+            return Err(EngineError::new(
+                ErrorCode::ImageInUse,
+                "a sandbox still uses this image, running or not: delete it first",
+            ));
+        }
         store.image_delete(name).await?;
         self.drop_content(&image).await
+    }
+
+    /// Whether a sandbox was made of this image by this name.
+    fn stands_on(&self, image: &ImageRecord) -> bool {
+        let source = ImageSource::Unpacked(image.digest.clone());
+        self.inner.records.all().iter().any(|r| r.spec.image == image.name && r.spec.source == source)
     }
 
     /// Removes content without a record, as when serve died between the two. While an import is under way its own has none
@@ -130,12 +153,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Removes the content that a sandbox was the last to stand for: its name stands for another by now. What fails is left to
+    /// the next pass, as is what an import under way may be about to name.
+    pub(crate) async fn left_by(&self, source: Option<ImageSource>) {
+        let Some(ImageSource::Unpacked(digest)) = source else { return };
+        let Ok(_alone) = self.inner.image_content.try_write() else { return };
+        if let Err(error) = self.drop_unused(&digest).await {
+            tracing::warn!("the image content {digest} is not removed yet: {error}");
+        }
+    }
+
     /// Removes content that neither a name nor a sandbox stands for.
     async fn drop_content(&self, image: &ImageRecord) -> Result<(), EngineError> {
-        if self.inner.ports.store.image_digest_used(&image.digest).await? {
+        self.drop_unused(&image.digest).await
+    }
+
+    async fn drop_unused(&self, digest: &ImageDigest) -> Result<(), EngineError> {
+        if self.inner.ports.store.image_digest_used(digest).await? {
             return Ok(());
         }
-        match self.inner.ports.images.remove(&image.digest).await {
+        match self.inner.ports.images.remove(digest).await {
             Ok(()) | Err(ImagesError::InUse) => Ok(()),
             Err(error) => Err(image_error(error)),
         }

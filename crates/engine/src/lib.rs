@@ -21,6 +21,7 @@ mod health_check;
 mod history;
 mod idempotency;
 mod image;
+mod image_pull;
 mod job;
 mod log;
 mod metrics;

@@ -226,7 +226,12 @@ impl Engine {
                 self.sandbox_is_down(id, "the sandbox was deleted").await
             }
             Step::RemoveLogs => Ok(ports.exec_logs.remove_sandbox(id).await?),
-            Step::RemoveRecord => self.inner.records.remove(id).await,
+            Step::RemoveRecord => {
+                let source = self.inner.records.get(id).map(|record| record.spec.source.clone());
+                self.inner.records.remove(id).await?;
+                self.left_by(source).await;
+                Ok(())
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use atoll_api_types::{
     Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult, CreatedApiKey,
     CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport, Environment, EnvironmentDiff,
     EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health,
-    Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe, RotatedMasterKey, Sandbox, Secret,
-    Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe, PullProgress, RotatedMasterKey,
+    Sandbox, Secret, Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User,
+    UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -96,6 +97,7 @@ fn register_responses(components: &mut Components) {
         FieldError,
         File,
         FileEvent,
+        PullProgress,
         FileMatches,
         Health,
         Image,

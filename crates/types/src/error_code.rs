@@ -53,6 +53,12 @@ codes! {
     ImageInUse = "image_in_use", 409;
     /// The archive is no root file system, or is malformed.
     InvalidImage = "invalid_image", 422;
+    /// The registry does not let the image be pulled: the credentials are wrong, or there are none.
+    RegistryDenied = "registry_denied", 403;
+    /// The registry cannot be reached, or fails, also after several tries.
+    RegistryUnavailable = "registry_unavailable", 424;
+    /// The registry wants to be left alone for a while.
+    RegistryBusy = "registry_busy", 429;
     /// An account with this address exists.
     EmailTaken = "email_taken", 409;
     /// Sign-up is closed: Atoll listens beyond loopback, so accounts are by invitation.

@@ -509,10 +509,17 @@ export class SandboxClient {
     return all((cursor) => this.#api.GET("/images", { params: { query: { cursor } } }));
   }
 
-  /** Makes an image of a tar of a root file system, under any name. */
+  /** Makes an image of a tar of a root file system or of an image, under any name. */
   async importImage(name: string, content: Bytes): Promise<Schemas["Image"]> {
     const type = { "content-type": "application/x-tar" };
     return enveloped(await (await this.#transport.raw("POST", "/images", { name }, content, type)).json());
+  }
+
+  /** Has the server fetch an image from its registry; its name is the reference unless one is given. */
+  async pullImage(reference: string, name?: string): Promise<Schemas["Image"]> {
+    const type = { "content-type": "application/json" };
+    const content = new TextEncoder().encode(JSON.stringify({ reference, name }));
+    return enveloped(await (await this.#transport.raw("POST", "/images", {}, content, type)).json());
   }
 
   async deleteImage(name: string): Promise<Schemas["Deleted"]> {

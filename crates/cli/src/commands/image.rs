@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use atoll_api_types::Image;
+use atoll_api_types::{Image, PullImage, PullProgress};
 use atoll_client::{Archive, ImageDefaults, Progress};
-use atoll_types::ImageName;
+use atoll_types::{ImageName, ImageReference};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Call, listing, ls};
@@ -40,6 +40,14 @@ enum Action {
         file: PathBuf,
         #[command(flatten)]
         defaults: Box<Defaults>,
+    },
+    /// Pull an image from a registry, for the server's processor.
+    Pull {
+        /// REGISTRY/REPOSITORY, with :TAG, @sha256:DIGEST or both; `latest` when neither says.
+        reference: ImageReference,
+        /// Name by which sandboxes ask for it [default: the reference].
+        #[arg(long, short)]
+        name: Option<ImageName>,
     },
     /// List images.
     #[command(visible_alias = "list")]
@@ -89,6 +97,7 @@ impl From<Box<Defaults>> for ImageDefaults {
 pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Import { name, file, defaults } => import(&name, &file, &defaults.into(), call).await?,
+        Action::Pull { reference, name } => pull(&reference, name.as_ref(), call).await?,
         Action::Ls => list(call).await?,
         Action::Rm { names } => {
             let mut deleted = Vec::new();
@@ -111,6 +120,23 @@ async fn import(name: &ImageName, file: &Path, defaults: &ImageDefaults, call: &
     call.printer.progress("");
     let image = image?;
     call.printer.data(&image, || image.name.clone())?;
+    Ok(())
+}
+
+async fn pull(reference: &ImageReference, name: Option<&ImageName>, call: &Call) -> anyhow::Result<()> {
+    let asked = PullImage { reference: reference.to_string(), name: name.map(ToString::to_string) };
+    let printer = call.printer;
+    let show = |progress: &PullProgress| match (progress.status.as_str(), progress.total_bytes) {
+        ("unpacking", _) => printer.progress("fetched; the server unpacks it"),
+        (_, 0) => printer.progress("asking the registry"),
+        (_, total) => {
+            printer.progress(&format!("fetched {} of {}", units::bytes(progress.bytes), units::bytes(total)));
+        }
+    };
+    let image = call.client.image_pull(&asked, show).await;
+    printer.progress("");
+    let image = image?;
+    printer.data(&image, || image.name.clone())?;
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use atoll_ports::Role;
+use atoll_engine::Caller;
+use atoll_ports::{PullProgress, Role};
 use atoll_testkit::{Fault, Gate, StoreFault, samples};
 use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
+use parking_lot::Mutex;
 
 use crate::world::{World, sandbox};
 
@@ -46,6 +48,7 @@ fn content_lives_as_long_as_a_name_or_a_sandbox_stands_for_it() {
     let gone = serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap_err();
     assert_eq!(gone.code, ErrorCode::ImageNotFound);
     serve.run(serve.engine.sandbox_delete(&world.caller, &id)).unwrap();
+    assert_eq!(kept(), 0, "its last user took it along");
 }
 
 #[test]
@@ -120,4 +123,56 @@ fn content_of_an_import_that_died_before_its_record_is_removed() {
     };
     let _serve = world.serve();
     assert_eq!(world.images.kept.lock().iter().collect::<Vec<_>>(), [&kept]);
+}
+
+#[test]
+fn an_image_that_a_sandbox_is_made_of_is_not_removed() {
+    let world = World::new();
+    let serve = world.serve();
+    let name: ImageName = samples::parse("debian");
+    let import =
+        serve.engine.image_import(&world.caller, name.clone(), SandboxTemplate::default(), archive(1));
+    serve.run(import).unwrap();
+    let mut new = sandbox();
+    new.image = Some(name.clone());
+    let id = serve.create(&world, new).unwrap().record.id;
+    let used = serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap_err();
+    assert_eq!(used.code, ErrorCode::ImageInUse);
+    serve.run(serve.engine.sandbox_stop(&world.caller, &id)).unwrap();
+    let used = serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap_err();
+    assert_eq!(used.code, ErrorCode::ImageInUse);
+    serve.run(serve.engine.sandbox_delete(&world.caller, &id)).unwrap();
+    serve.run(serve.engine.image_delete(&world.caller, &name)).unwrap();
+    assert!(world.images.kept.lock().is_empty());
+}
+
+#[test]
+fn an_image_of_a_registry_is_pulled_by_who_may_give_its_name() {
+    let world = World::new();
+    let serve = world.serve();
+    world.registry.put("a.example/app:1", &[0; 7]);
+    let name: ImageName = samples::parse("app");
+    let pull = |caller: &Caller, name: &str, reference: &str| {
+        let reference = samples::parse(reference);
+        let told = Mutex::new(Vec::new());
+        let tell = |progress| told.lock().push(progress);
+        let pull = serve.engine.image_pull(
+            caller,
+            samples::parse(name),
+            &reference,
+            SandboxTemplate::default(),
+            &tell,
+        );
+        serve.run(pull).map(|image| (image, told.into_inner()))
+    };
+    let (image, told) = pull(&world.caller, "app", "a.example/app:1").unwrap();
+    assert_eq!((image.name, image.size_bytes), (name, 7));
+    assert_eq!((told.len(), told.last()), (3, Some(&PullProgress::Unpacking)));
+    let other = world.user(Role::User);
+    let code = |caller, name, reference| pull(caller, name, reference).unwrap_err().code;
+    assert_eq!(code(&other, "app", "a.example/app:1"), ErrorCode::Forbidden);
+    assert_eq!(code(&world.caller, "host", "a.example/app:1"), ErrorCode::InvalidRequest);
+    assert_eq!(code(&world.caller, "app", "a.example/app:2"), ErrorCode::ImageNotFound);
+    assert_eq!(code(&world.caller, "app", "app:1"), ErrorCode::InvalidRequest);
+    assert_eq!(world.images.kept.lock().len(), 1);
 }

@@ -19,7 +19,8 @@ use atoll_ports::{
 use atoll_seal::Keyring;
 use atoll_tasks::Tasks;
 use atoll_testkit::{
-    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock, samples,
+    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRegistry, FakeRuntime, FakeStore, ManualClock,
+    samples,
 };
 use atoll_types::{
     Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
@@ -78,6 +79,7 @@ pub(crate) struct World {
     pub(crate) logs: FakeExecLogs,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) images: Arc<FakeImages>,
+    pub(crate) registry: FakeRegistry,
     pub(crate) host_ports: FakeHostPorts,
     pub(crate) seal: Arc<Keyring>,
     pub(crate) settings: Settings,
@@ -107,6 +109,7 @@ impl World {
             began_ms: atoll_ports::Clock::boot_time(&*clock).as_ms(),
             clock,
             images: Arc::default(),
+            registry: FakeRegistry::default(),
             host_ports: FakeHostPorts::default(),
             seal: Arc::new(atoll_testkit::keyring()),
             settings: Settings { quota: ROOM, keeps_history: false, ..Settings::defaults(node) },
@@ -126,6 +129,7 @@ impl World {
             store: Arc::clone(&self.store) as Arc<_>,
             runtime: Arc::clone(&self.runtime) as Arc<_>,
             images: Arc::clone(&self.images) as Arc<_>,
+            registry: Arc::new(self.registry.clone()),
             agents: Arc::new(self.agents.clone()),
             terminals: Arc::new(self.agents.clone()),
             files: Arc::new(self.files.clone()),

@@ -132,7 +132,7 @@ impl ApiFailure {
 
     fn retry_after_of_code(&self) -> Option<u64> {
         match self.code {
-            ErrorCode::QuotaExceeded | ErrorCode::DiskFull => Some(60),
+            ErrorCode::QuotaExceeded | ErrorCode::DiskFull | ErrorCode::RegistryBusy => Some(60),
             ErrorCode::RateLimited => Some(5),
             ErrorCode::TooManyExecs
             | ErrorCode::TooManyTerminals
@@ -152,6 +152,8 @@ impl ApiFailure {
             | ErrorCode::ImageNotFound
             | ErrorCode::ImageInUse
             | ErrorCode::InvalidImage
+            | ErrorCode::RegistryDenied
+            | ErrorCode::RegistryUnavailable
             | ErrorCode::EmailTaken
             | ErrorCode::SignupClosed
             | ErrorCode::MissingScope

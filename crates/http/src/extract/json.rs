@@ -33,6 +33,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+impl<T: DeserializeOwned> Json<T> {
+    /// The body of a request that may have one of another type.
+    pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<T, ApiFailure> {
+        parse(&read_body(headers, body).await?)
+    }
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiFailure> {
     // A list would be taken as the fields in their order.
     if bytes.trim_ascii_start().first() != Some(&b'{') {

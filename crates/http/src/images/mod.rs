@@ -3,6 +3,7 @@
 pub(crate) mod delete;
 pub(crate) mod import;
 pub(crate) mod list;
+mod pull;
 mod upload;
 
 use atoll_api_types::{Image, ImageHealthCheck};

@@ -56,8 +56,8 @@ async fn wrong_archives_and_names_are_refused() {
         let refused = import(&user, &format!("?name={name}"), b"tar".to_vec()).await;
         assert_eq!((refused.status, refused.fields()), (400, vec!["query.name"]), "{name}");
     }
-    let json = user.send(user.request(Method::POST, "/images?name=a").json(&json!({}))).await;
-    json.is(415, "unsupported_media_type");
+    let text = user.request(Method::POST, "/images?name=a").header("content-type", "text/plain").body("tar");
+    user.send(text).await.is(415, "unsupported_media_type");
     assert_eq!(user.get("/images").await.data().as_array().unwrap().len(), 1, "nothing was made");
 }
 
@@ -71,4 +71,55 @@ async fn an_archive_has_a_bound_with_and_without_a_length() {
     let body =
         reqwest::Body::wrap_stream(tokio_stream::wrappers::ReceiverStream::new(chunks(bytes / 1_000 + 1)));
     user.send(request.body(body)).await.is(413, "body_too_large");
+}
+
+#[tokio::test]
+async fn an_image_of_a_registry_is_pulled_with_one_answer_or_line_by_line() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    server.registry.put("a.example/app:1", b"tar of a system");
+    let made = user.post("/images", json!({"reference": "a.example/app:1"})).await;
+    assert_eq!((made.status, &made.data()["name"]), (201, &json!("a.example/app:1")));
+    let asked = json!({"reference": "a.example/app:1", "name": "app"});
+    let lines = async |body: &serde_json::Value| {
+        let request =
+            user.request(Method::POST, "/images?user=root").header("accept", "application/x-ndjson");
+        let response = request.json(body).send().await.unwrap();
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (200.try_into().unwrap(), &"application/x-ndjson".try_into().unwrap())
+        );
+        let text = response.text().await.unwrap();
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let told = lines(&asked).await;
+    let last = told.last().unwrap();
+    assert_eq!(
+        (&last["status"], &last["bytes"], &last["image"]["name"]),
+        (&json!("done"), &json!(15), &json!("app"))
+    );
+    assert_eq!(last["image"]["user"], "root");
+    let told = lines(&json!({"reference": "a.example/none"})).await;
+    let last = told.last().unwrap();
+    assert_eq!((&last["status"], &last["error"]["code"]), (&json!("failed"), &json!("image_not_found")));
+    assert_eq!(user.get("/images").await.data().as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_wrong_pull_is_refused() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let fields = async |body| {
+        user.post("/images", body).await.fields().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(json!({})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": 1})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": "http://a.example/b"})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": "no/registry"})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": "a.example/b", "name": ".."})).await, ["name"]);
+    assert_eq!(fields(json!({"reference": "a.example/b", "name": "host"})).await, ["name"]);
+    assert_eq!(fields(json!({"reference": "a.example/b", "more": 1})).await, ["more"]);
+    let long = format!("a.example/{}:1@sha256:{}", "b".repeat(199), "c".repeat(64));
+    assert_eq!(fields(json!({"reference": long})).await, ["name"]);
+    user.post("/images", json!({"reference": "a.example/b"})).await.is(404, "image_not_found");
 }

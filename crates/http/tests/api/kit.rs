@@ -12,7 +12,7 @@ use atoll_http::{Access, Api, ApiSettings, Observability, Protection, TokenKeys}
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
-    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRuntime, FakeStore, ManualClock,
+    FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRegistry, FakeRuntime, FakeStore, ManualClock,
 };
 use atoll_types::{ImageDigest, NodeId, Quota};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -73,6 +73,7 @@ pub(crate) struct Server {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) host_ports: FakeHostPorts,
+    pub(crate) registry: FakeRegistry,
     pub(crate) tasks: Tasks,
     pub(crate) stopping: CancellationToken,
     pub(crate) ready: watch::Sender<bool>,
@@ -100,10 +101,12 @@ impl Server {
         let runtime = Arc::new(FakeRuntime::new(agents.clone()));
         let store = Arc::new(FakeStore::new());
         let host_ports = FakeHostPorts::default();
+        let registry = FakeRegistry::default();
         let ports = Ports {
             store: store.clone(),
             runtime: runtime.clone(),
             images: Arc::new(MemoryImages),
+            registry: Arc::new(registry.clone()),
             agents: Arc::new(agents.clone()),
             terminals: Arc::new(agents.clone()),
             files: Arc::new(FakeFiles::default()),
@@ -134,7 +137,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let router = atoll_http::router(Api::new(engine.clone(), settings));
         atoll_http::serve(&connections, listener, router).unwrap();
-        Self { address, agents, runtime, store, clock, host_ports, tasks, stopping, ready }
+        Self { address, agents, runtime, store, clock, host_ports, registry, tasks, stopping, ready }
     }
 
     /// A client without a token.

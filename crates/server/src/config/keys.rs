@@ -237,6 +237,27 @@ pub const KEYS: &[Key] = &[
         "Size that an image may have, packed and unpacked.",
     ),
     key(
+        "defaultRegistry",
+        &["ATOLL_DEFAULT_REGISTRY"],
+        "default-registry",
+        "none",
+        "Registry of images that name none: a host, and after a slash what comes before names of one word.",
+    ),
+    key(
+        "insecureRegistries",
+        &["ATOLL_INSECURE_REGISTRIES"],
+        "insecure-registries",
+        "none",
+        "Registries that are used without TLS, such as localhost:5000, with commas between.",
+    ),
+    key(
+        "registryAuthFile",
+        &["ATOLL_REGISTRY_AUTH_FILE"],
+        "registry-auth-file",
+        "none",
+        "File with credentials for registries, as Docker writes it; the server's user must be able to read it.",
+    ),
+    key(
         "warmPool",
         &["ATOLL_WARM_POOL"],
         "warm-pool",

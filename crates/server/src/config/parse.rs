@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atoll_http::RateLimits;
+use atoll_images::{DefaultRegistry, Host};
 use atoll_seal::MasterKey;
 use atoll_types::{Email, ImageName, PoolSize, Quota, bounds};
 use ipnet::IpNet;
@@ -29,6 +30,10 @@ const SECRET_BYTES_MIN: usize = 32;
 const POOL: &str = "a number such as 8, or two such as 2-16, of at most 100";
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 8;
+
+/// What a registry looks like, and several.
+const REGISTRY: &str = "a host such as registry.example.com, perhaps with /PREFIX, or none";
+const REGISTRIES: &str = "hosts such as localhost:5000 with commas between, or none";
 
 /// What a list of proxies looks like.
 const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or none";
@@ -113,6 +118,9 @@ pub struct Config {
     pub async_exec: bool,
     pub exec_retention: Duration,
     pub image_bytes_max: u64,
+    pub default_registry: Option<DefaultRegistry>,
+    pub insecure_registries: Vec<Host>,
+    pub registry_auth_file: Option<PathBuf>,
     pub warm_pool: PoolSize,
     pub warm_pool_max: u32,
     pub log_level: String,
@@ -173,6 +181,15 @@ impl Gathered {
             exec_retention: self.required("execRetention", DURATION, long)?,
             image_bytes_max: self
                 .required("maxImageSize", SIZE, |text| size(text).filter(|bytes| *bytes > 0))?,
+            default_registry: self.required("defaultRegistry", REGISTRY, |text| none_or(text, str::parse))?,
+            insecure_registries: self.required("insecureRegistries", REGISTRIES, |text| {
+                let hosts = none_or(text, |text| text.split(',').map(|host| host.trim().parse()).collect());
+                hosts.map(Option::unwrap_or_default)
+            })?,
+            registry_auth_file: self.required("registryAuthFile", "an absolute path, or none", |text| {
+                let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
+                none_or(text, |text| absolute(text).ok_or(()))
+            })?,
             warm_pool: self.required("warmPool", POOL, |text| text.parse().ok())?,
             warm_pool_max: self.required("warmPoolMax", "a number of at most 100", |text| {
                 text.parse().ok().filter(|most| *most <= bounds::WARM_POOL_MAX)
@@ -283,6 +300,11 @@ fn trusted_proxies(text: &str) -> Option<Vec<IpNet>> {
     }
     let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect()
+}
+
+/// A value, or none where that is said.
+fn none_or<T, E>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Option<T>> {
+    if text == "none" { Some(None) } else { parse(text).ok().map(Some) }
 }
 
 fn cors_origins(text: &str) -> Option<Vec<String>> {

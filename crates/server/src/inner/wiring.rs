@@ -10,6 +10,7 @@ use atoll_engine::{Engine, Ports, Settings};
 use atoll_exec_log::DirExecLogs;
 use atoll_host_ports::TcpHostPorts;
 use atoll_http::{Access, Api, ApiSettings, Observability, Protection, RequestLog, TokenKeys};
+use atoll_images::{Options as RegistryOptions, Patience, Registries};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
 use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
@@ -58,10 +59,18 @@ pub(super) async fn parts(
     let runtime = Arc::new(runtime);
     let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
     let agents = Arc::new(AgentClient::new(agents));
+    let registry = Registries::new(RegistryOptions {
+        spool: folder.subfolder(SPOOL)?,
+        default: config.default_registry.clone(),
+        insecure: config.insecure_registries.clone(),
+        auth_file: config.registry_auth_file.clone(),
+        patience: Patience::default(),
+    });
     let ports = Ports {
         store: Arc::<SqliteStore>::clone(&store),
         runtime: Arc::<NativeRuntime>::clone(&runtime),
         images: runtime,
+        registry: Arc::new(registry),
         agents: Arc::<AgentClient>::clone(&agents),
         terminals: Arc::<AgentClient>::clone(&agents),
         files: agents,

@@ -66,6 +66,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
         "ALTER TABLE users DROP COLUMN disabled_at",
         "ALTER TABLE api_keys DROP COLUMN scopes",
         "ALTER TABLE images DROP COLUMN template",
+        "ALTER TABLE images DROP COLUMN config",
     ] {
         raw.execute(drop).await.unwrap();
     }

@@ -27,6 +27,7 @@ mod ports;
 mod power;
 mod power_output;
 mod programs;
+mod pulls;
 mod restart;
 mod screens;
 mod secrets;

@@ -55,6 +55,18 @@ class InvalidImage(ApiError):
     """`invalid_image`"""
 
 
+class RegistryDenied(ApiError):
+    """`registry_denied`"""
+
+
+class RegistryUnavailable(ApiError):
+    """`registry_unavailable`"""
+
+
+class RegistryBusy(ApiError):
+    """`registry_busy`"""
+
+
 class EmailTaken(ApiError):
     """`email_taken`"""
 
@@ -358,6 +370,9 @@ __all__ = [
     "RangeNotSatisfiable",
     "RateLimited",
     "ReadOnlyFileSystem",
+    "RegistryBusy",
+    "RegistryDenied",
+    "RegistryUnavailable",
     "RouteNotFound",
     "RuntimeFailed",
     "SandboxDeleting",
@@ -398,6 +413,9 @@ BY_CODE: dict[str, type[ApiError]] = {
     "image_not_found": ImageNotFound,
     "image_in_use": ImageInUse,
     "invalid_image": InvalidImage,
+    "registry_denied": RegistryDenied,
+    "registry_unavailable": RegistryUnavailable,
+    "registry_busy": RegistryBusy,
     "email_taken": EmailTaken,
     "signup_closed": SignupClosed,
     "missing_scope": MissingScope,

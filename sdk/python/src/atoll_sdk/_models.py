@@ -1113,11 +1113,18 @@ class Image:
     cwd: str | None = None
     """Where their processes begin."""
     digest: str | None = None
-    """SHA-256 of the archive; null for `host`."""
+    """SHA-256 of the archive that it was unpacked from; null for `host`."""
     entrypoint: list[str] | None = None
     """What gets the command as its arguments."""
     env: dict[str, str] | None = None
     """Variables of its sandboxes."""
+    exposed_ports: list[str] | None = None
+    """Ports that its programs listen on, with `/tcp`, `/udp` or `/sctp`. They are published where a
+    sandbox says so."""
+    health_check: ImageHealthCheck | None = None
+    """How the image wants to be asked whether it is well."""
+    manifest_digest: str | None = None
+    """SHA-256 of the image's manifest, as registries name it; absent where the archive had none."""
     size_bytes: int | None = None
     """Bytes of its files; null for `host`."""
     user: str | None = None
@@ -1134,8 +1141,38 @@ class Image:
             digest=data.get("digest"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            exposed_ports=None if (value := data.get("exposedPorts")) is None else list(value),
+            health_check=None if (value := data.get("healthCheck")) is None else ImageHealthCheck.from_json(value),
+            manifest_digest=data.get("manifestDigest"),
             size_bytes=data.get("sizeBytes"),
             user=data.get("user"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHealthCheck:
+    """The HEALTHCHECK of an image. A number that is 0 is left to the default."""
+
+    interval_ms: int
+    """Between two checks."""
+    retries: int
+    """Failures in a row that count."""
+    start_period_ms: int
+    """After the start, in which failures do not count."""
+    test: list[str]
+    """`NONE`; `CMD`, a program and its arguments; or `CMD-SHELL` and a line for the shell."""
+    timeout_ms: int
+    """For one check."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ImageHealthCheck:
+        """From an answer."""
+        return cls(
+            interval_ms=data["intervalMs"],
+            retries=data["retries"],
+            start_period_ms=data["startPeriodMs"],
+            test=list(data["test"]),
+            timeout_ms=data["timeoutMs"],
         )
 
 
@@ -1535,6 +1572,25 @@ class PublishedPort:
             host=data.get("host"),
             note=data.get("note"),
             requested_host=data.get("requestedHost"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PullImage:
+    """Body of `POST /images` that asks for an image of a registry."""
+
+    reference: str
+    """`REGISTRY/REPOSITORY`, with `:TAG`, `@sha256:` and a digest, or both; `latest` when neither
+    says."""
+    name: str | None = None
+    """Name of the image here; the reference when absent. One that exists is replaced."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PullImage:
+        """From an answer."""
+        return cls(
+            reference=data["reference"],
+            name=data.get("name"),
         )
 
 

@@ -8,6 +8,7 @@ mod image;
 mod inside;
 mod internet;
 mod place;
+mod registry;
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -22,10 +23,11 @@ use atoll_types::SandboxId;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use disk::{Disk, Format};
-pub(crate) use image::Image;
+pub(crate) use image::{Image, architecture};
 pub(crate) use inside::Inside;
 pub(crate) use internet::{HOST, Internet, WEB};
 use place::Place;
+pub(crate) use registry::Registry;
 
 /// A first start makes the storage and looks through the host.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -99,6 +101,11 @@ impl Atoll {
     /// Starts on a disk of its own.
     pub(crate) async fn start_on(format: Format, bytes: u64) -> Self {
         Self::start_at(&[], Some((format, bytes))).await
+    }
+
+    /// Starts on a disk of its own, with more flags of `atoll serve`.
+    pub(crate) async fn start_on_with(flags: &[&str], format: Format, bytes: u64) -> Self {
+        Self::start_at(flags, Some((format, bytes))).await
     }
 
     async fn start_at(flags: &[&str], disk: Option<(Format, u64)>) -> Self {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -233,6 +234,12 @@ class AsyncSandboxClient(AsyncOperations):
         return enveloped(answer, UnpackedArchive.from_json)
 
     async def import_image(self, name: str, content: bytes | AsyncIterator[bytes]) -> Image:
-        """Makes an image of a tar of a root file system, under any name."""
+        """Makes an image of a tar of a root file system or of an image, under any name."""
         answer = await self._transport.upload("POST", "/images", content, "application/x-tar", {"name": name})
+        return enveloped(answer, Image.from_json)
+
+    async def pull_image(self, reference: str, name: str | None = None) -> Image:
+        """Has the server fetch an image from its registry; its name is the reference unless one is given."""
+        content = json.dumps({"reference": reference, "name": name}).encode()
+        answer = await self._transport.upload("POST", "/images", content, "application/json", {})
         return enveloped(answer, Image.from_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -229,6 +230,12 @@ class SandboxClient(Operations):
         return enveloped(answer, UnpackedArchive.from_json)
 
     def import_image(self, name: str, content: bytes | Iterator[bytes]) -> Image:
-        """Makes an image of a tar of a root file system, under any name."""
+        """Makes an image of a tar of a root file system or of an image, under any name."""
         answer = self._transport.upload("POST", "/images", content, "application/x-tar", {"name": name})
+        return enveloped(answer, Image.from_json)
+
+    def pull_image(self, reference: str, name: str | None = None) -> Image:
+        """Has the server fetch an image from its registry; its name is the reference unless one is given."""
+        content = json.dumps({"reference": reference, "name": name}).encode()
+        answer = self._transport.upload("POST", "/images", content, "application/json", {})
         return enveloped(answer, Image.from_json)

@@ -1,0 +1,116 @@
+//! The port of registries.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use atoll_ports::{Fetched, PullProgress, Registry, RegistryError};
+use atoll_types::ImageReference;
+use reqwest::Client;
+use reqwest::redirect::{Attempt, Policy};
+use tokio::sync::Semaphore;
+
+use crate::address::{Address, DefaultRegistry, Host};
+use crate::{Patience, credentials, fetch, layout};
+
+/// Fetches at once: as many as are unpacked at once.
+const FETCHES_MAX: usize = 2;
+/// Redirects of one request, one after the other.
+const REDIRECTS_MAX: usize = 5;
+
+/// How registries are used.
+#[derive(Debug)]
+pub struct Options {
+    /// Folder of archives under way. They have no name in it.
+    pub spool: OwnedFd,
+    /// Registry of references that name none.
+    pub default: Option<DefaultRegistry>,
+    /// Registries that are spoken to without TLS.
+    pub insecure: Vec<Host>,
+    /// File with credentials, as Docker writes it.
+    pub auth_file: Option<PathBuf>,
+    /// How long and how often something is tried.
+    pub patience: Patience,
+}
+
+/// Registries of images.
+#[derive(Debug)]
+pub struct Registries {
+    options: Options,
+    permits: Semaphore,
+}
+
+impl Registries {
+    /// Those of these options.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { options, permits: Semaphore::new(FETCHES_MAX) }
+    }
+
+    /// A client for one image. It reads this system's certificates, which takes longer than a start of serve should, and which may be
+    /// other ones by the next image.
+    async fn client(&self) -> Result<Client, RegistryError> {
+        let silence = self.options.patience.silence;
+        let made = tokio::task::spawn_blocking(move || {
+            let builder = || {
+                Client::builder()
+                    .user_agent(concat!("atoll/", env!("CARGO_PKG_VERSION")))
+                    .connect_timeout(silence)
+                    .redirect(Policy::custom(redirect))
+            };
+            // A system without any knows no registry with TLS, and says so when one is asked; those without it are used all the same.
+            builder().build().or_else(|_none| builder().tls_certs_only([]).build())
+        });
+        let made = made.await.map_err(|error| RegistryError::Failed(error.into()))?;
+        made.map_err(|error| RegistryError::Unavailable(format!("cannot set up TLS: {error}")))
+    }
+
+    async fn spooled(&self) -> Result<std::fs::File, RegistryError> {
+        let spool = format!("/proc/self/fd/{}", self.options.spool.as_raw_fd());
+        let made = tokio::task::spawn_blocking(move || tempfile::tempfile_in(spool)).await;
+        made.map_err(|error| RegistryError::Failed(error.into()))?.map_err(layout::failed)
+    }
+}
+
+/// To a place without TLS leads only a place without TLS.
+fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
+    if attempt.previous().len() > REDIRECTS_MAX {
+        return attempt.error("too many redirects");
+    }
+    match attempt.url().scheme() {
+        "https" => attempt.follow(),
+        "http" if !secure => attempt.follow(),
+        _ => attempt.error("a redirect to a place without TLS"),
+    }
+}
+
+#[async_trait]
+impl Registry for Registries {
+    async fn fetch(
+        &self,
+        reference: &ImageReference,
+        bytes_max: u64,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<Fetched, RegistryError> {
+        let options = &self.options;
+        let address = Address::of(reference, options.default.as_ref(), &options.insecure)?;
+        let _permit = self.permits.acquire().await;
+        let credentials = match &options.auth_file {
+            Some(file) => credentials::of(file, &address.host).await?,
+            None => None,
+        };
+        let (file, http) = (self.spooled().await?, self.client().await?);
+        let mut session =
+            crate::session::Session::new(&http, address, reference, credentials, options.patience);
+        let fetched = fetch::fetch(&mut session, file, bytes_max, progress);
+        // What it has written so far has no name, and goes with it.
+        match tokio::time::timeout(options.patience.whole, fetched).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(RegistryError::Unavailable(format!(
+                "it took more than {} s",
+                options.patience.whole.as_secs()
+            ))),
+        }
+    }
+}
