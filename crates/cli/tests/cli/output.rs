@@ -112,3 +112,19 @@ fn all_with_a_label_are_deleted() {
     assert_eq!(fake.run(&["rm", "--label", "a=b"]).status.code(), Some(0));
     assert_eq!((fake.asked("GET /sandboxes?label=a%3Db").len(), fake.asked("DELETE").len()), (1, 3));
 }
+
+#[test]
+fn all_with_a_label_are_stopped_by_one_request() {
+    let fake = Fake::start_with(&[], |request, _| {
+        let stopped = r#"{"success":true,"data":{"ids":["0123456789ab"],
+            "failed":[{"id":"a23456789abc","code":"agent_unreachable","message":"it does not answer"}]}}"#;
+        request.starts_with("POST").then(|| (200, stopped.to_owned()))
+    });
+    let output = fake.run(&["stop", "--label", "a=b"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "0123456789ab\n"));
+    let told = text(&output.stderr);
+    assert!(told.contains("error: a23456789abc: it does not answer"), "{told}");
+    assert_eq!(fake.asked("POST /sandboxes/stop?label=a%3Db").len(), 1);
+    assert_eq!(fake.run(&["stop"]).status.code(), Some(2), "nothing was named");
+    assert_eq!(fake.run(&["stop", "--label", "a=b", SANDBOX]).status.code(), Some(2));
+}
