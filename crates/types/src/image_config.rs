@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::input::{InputError, text_input};
-use crate::{Command, EnvVars, GuestPath, GuestUser, ImageDigest, SandboxTemplate};
+use crate::{Command, EnvVars, GuestPath, GuestUser, HealthCheck, ImageDigest, SandboxTemplate, bounds};
 
 text_input!(
     /// A port that a program of an image listens on: `80/tcp`, `53/udp`.
@@ -29,6 +29,38 @@ pub struct ImageHealthCheck {
     pub start_period_ms: u64,
     /// Failures in a row that count; 0: the default.
     pub retries: u32,
+}
+
+impl ImageHealthCheck {
+    /// The health check of its sandboxes; none where the image has none, or one that is beyond the bounds of a request.
+    #[must_use]
+    pub fn as_check(&self) -> Option<HealthCheck> {
+        let command = match self.test.split_first() {
+            Some((kind, words)) if kind == "CMD" => Command::argv(words.to_vec()).ok()?,
+            Some((kind, [line])) if kind == "CMD-SHELL" => Command::shell(line.clone()).ok()?,
+            _ => return None,
+        };
+        let bytes: usize = command.to_argv().iter().map(|word| word.len() + 1).sum();
+        if bytes > bounds::HEALTH_COMMAND_BYTES_MAX {
+            return None;
+        }
+        let seconds = |ms: u64, usual: u32| match u32::try_from(ms.div_ceil(1_000)) {
+            Ok(0) => usual,
+            Ok(seconds) => seconds.min(bounds::HEALTH_SECONDS_MAX),
+            Err(_) => bounds::HEALTH_SECONDS_MAX,
+        };
+        Some(HealthCheck {
+            command: Some(command),
+            interval_seconds: seconds(self.interval_ms, HealthCheck::INTERVAL_SECONDS),
+            timeout_seconds: seconds(self.timeout_ms, HealthCheck::TIMEOUT_SECONDS),
+            retries: if self.retries == 0 {
+                HealthCheck::RETRIES
+            } else {
+                self.retries.min(bounds::HEALTH_RETRIES_MAX)
+            },
+            start_period_seconds: seconds(self.start_period_ms, HealthCheck::START_PERIOD_SECONDS),
+        })
+    }
 }
 
 /// What an image says of itself. Made of a stranger's file: [`ImageConfig::checked`] first.
@@ -83,6 +115,7 @@ impl ImageConfig {
             command: self.command.clone(),
             cwd: self.cwd.clone(),
             user: self.user.clone(),
+            health_check: self.health_check.as_ref().and_then(ImageHealthCheck::as_check),
             ..SandboxTemplate::default()
         }
     }
@@ -99,6 +132,23 @@ mod tests {
         }
         for bad in ["80", "0/tcp", "65536/tcp", "+80/tcp", "080/tcp", "80/TCP", "80/icmp", "/tcp", ""] {
             assert!(bad.parse::<ExposedPort>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn its_health_check_is_that_of_its_sandboxes() {
+        let check = |value| serde_json::from_value::<ImageHealthCheck>(value).unwrap().as_check();
+        let usual = check(serde_json::json!({"test": ["CMD-SHELL", "curl localhost || exit 1"]})).unwrap();
+        assert_eq!(usual.command, Some(Command::shell("curl localhost || exit 1".to_owned()).unwrap()));
+        assert_eq!((usual.interval_seconds, usual.timeout_seconds, usual.retries), (30, 30, 3));
+        let own = check(serde_json::json!({
+            "test": ["CMD", "true"], "intervalMs": 1_500, "timeoutMs": u64::MAX, "startPeriodMs": 5_000, "retries": 1_000,
+        }));
+        let own = own.unwrap();
+        assert_eq!((own.interval_seconds, own.timeout_seconds), (2, bounds::HEALTH_SECONDS_MAX));
+        assert_eq!((own.start_period_seconds, own.retries), (5, bounds::HEALTH_RETRIES_MAX));
+        for none in [vec![], vec!["NONE"], vec!["CMD"], vec!["CMD-SHELL", " "], vec!["CMD-SHELL", "a", "b"]] {
+            assert_eq!(check(serde_json::json!({ "test": none })), None);
         }
     }
 

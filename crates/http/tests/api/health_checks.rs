@@ -144,7 +144,7 @@ async fn a_repeated_create_that_was_not_healthy_makes_no_second_one() {
         || user.request(reqwest::Method::POST, "/sandboxes").header("Idempotency-Key", "k").json(&body);
     let first = in_time(&server, user.send(create())).await;
     assert_eq!(first.code(), "sandbox_not_healthy");
-    let again = user.send(create()).await;
+    let again = in_time(&server, user.send(create())).await;
     assert_eq!(again.code(), "idempotency_interrupted");
     assert_eq!(user.get("/sandboxes").await.body["data"].as_array().unwrap().len(), 1);
 }
