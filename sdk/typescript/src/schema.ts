@@ -618,8 +618,11 @@ export interface paths {
         get: operations["list_images"];
         put?: never;
         /**
-         * Import an image.
-         * @description The body is the tar of a root file system, as `docker export` or `mmdebstrap` make one, sent as it is.
+         * Import an image, or pull one from a registry.
+         * @description A tar is sent as it is: of a root file system, as `docker export` or `mmdebstrap` make one; what `docker save` writes; or an
+         *     OCI image layout. It may be compressed by gzip or zstd. JSON names an image of a registry, which the server fetches for its
+         *     own processor; with `Accept: application/x-ndjson` its progress is told. What an image says of itself counts where the query
+         *     says nothing.
          */
         post: operations["import_image"];
         delete?: never;
@@ -1983,7 +1986,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sandbox_not_healthy";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -2303,7 +2306,7 @@ export interface components {
             createdAt?: string | null;
             /** @description Where their processes begin. */
             cwd?: string | null;
-            /** @description SHA-256 of the archive; null for `host`. */
+            /** @description SHA-256 of the archive that it was unpacked from; null for `host`. */
             digest?: string | null;
             /** @description What gets the command as its arguments. */
             entrypoint?: string[] | null;
@@ -2311,6 +2314,19 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            /**
+             * @description Ports that its programs listen on, with `/tcp`, `/udp` or `/sctp`. They are published where a sandbox says so.
+             * @example [
+             *       "80/tcp"
+             *     ]
+             */
+            exposedPorts?: string[];
+            healthCheck?: components["schemas"]["ImageHealthCheck"] | null;
+            /**
+             * @description SHA-256 of the image's manifest, as registries name it; absent where the archive had none.
+             * @example sha256:9b2c…
+             */
+            manifestDigest?: string | null;
             /** @description Name, unique. */
             name: string;
             /**
@@ -2320,6 +2336,37 @@ export interface components {
             sizeBytes?: number | null;
             /** @description User of their processes. */
             user?: string | null;
+        };
+        /** @description The HEALTHCHECK of an image. A number that is 0 is left to the default. */
+        ImageHealthCheck: {
+            /**
+             * Format: int64
+             * @description Between two checks.
+             */
+            intervalMs: number;
+            /**
+             * Format: int32
+             * @description Failures in a row that count.
+             */
+            retries: number;
+            /**
+             * Format: int64
+             * @description After the start, in which failures do not count.
+             */
+            startPeriodMs: number;
+            /**
+             * @description `NONE`; `CMD`, a program and its arguments; or `CMD-SHELL` and a line for the shell.
+             * @example [
+             *       "CMD-SHELL",
+             *       "curl -f http://localhost/"
+             *     ]
+             */
+            test: string[];
+            /**
+             * Format: int64
+             * @description For one check.
+             */
+            timeoutMs: number;
         };
         /** @description An open invitation, without the invitation itself. */
         Invitation: {
@@ -2652,6 +2699,33 @@ export interface components {
              * @example 8080
              */
             host?: number | null;
+        };
+        /** @description Body of `POST /images` that asks for an image of a registry. */
+        PullImage: {
+            /** @description Name of the image here; the reference when absent. One that exists is replaced. */
+            name?: string | null;
+            /**
+             * @description `REGISTRY/REPOSITORY`, with `:TAG`, `@sha256:` and a digest, or both; `latest` when neither says.
+             * @example registry.example.com/team/app:1.2
+             */
+            reference: string;
+        };
+        /** @description One line of the progress of a pull. The last has `image` or `error`. */
+        PullProgress: {
+            /**
+             * Format: int64
+             * @description Bytes of the layers that are here.
+             */
+            bytes: number;
+            error?: components["schemas"]["FailureBody"] | null;
+            image?: components["schemas"]["Image"] | null;
+            /** @description `fetching`, `unpacking`, `done` or `failed`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description Bytes of all layers, as they are stored in the registry; 0 until it is known.
+             */
+            totalBytes: number;
         };
         /** @description What a user is given in place of the settings. Body of `PUT /admin/quotas/:user`; what is absent or null is as the settings say. */
         QuotaBody: {
@@ -5656,7 +5730,7 @@ export interface operations {
     };
     import_image: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Main process of its sandboxes where nothing else says: a program and its arguments, one by one. */
                 command?: string[];
                 /** @description Where processes of its sandboxes begin. */
@@ -5666,10 +5740,10 @@ export interface operations {
                 /** @description A variable of its sandboxes, `NAME=value`; may be given several times. */
                 env?: string[];
                 /**
-                 * @description Name of the image; one that exists is replaced.
+                 * @description Name of the image; one that exists is replaced. A tar needs one; an image of a registry has its reference.
                  * @example debian:12
                  */
-                name: string;
+                name?: string;
                 /**
                  * @description User of processes of its sandboxes; `agent` when absent.
                  * @example root
@@ -5680,9 +5754,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description A tar of a root file system. */
+        /** @description A tar of a root file system or of an image, or which image to pull. */
         requestBody: {
             content: {
+                "application/json": components["schemas"]["PullImage"];
                 "application/x-tar": string;
             };
         };
@@ -5713,6 +5788,15 @@ export interface operations {
                         /** @description Always false. */
                         success: boolean;
                     };
+                };
+            };
+            /** @description With `Accept: application/x-ndjson`: lines, each one such object; the last has `image` or `error`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["PullProgress"];
                 };
             };
             /** @description Made. */

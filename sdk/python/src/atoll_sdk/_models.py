@@ -1595,6 +1595,33 @@ class PullImage:
 
 
 @dataclass(frozen=True, slots=True)
+class PullProgress:
+    """One line of the progress of a pull. The last has `image` or `error`."""
+
+    bytes: int
+    """Bytes of the layers that are here."""
+    status: str
+    """`fetching`, `unpacking`, `done` or `failed`."""
+    total_bytes: int
+    """Bytes of all layers, as they are stored in the registry; 0 until it is known."""
+    error: FailureBody | None = None
+    """What went wrong, at the end."""
+    image: Image | None = None
+    """The image, at the end."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PullProgress:
+        """From an answer."""
+        return cls(
+            bytes=data["bytes"],
+            status=data["status"],
+            total_bytes=data["totalBytes"],
+            error=None if (value := data.get("error")) is None else FailureBody.from_json(value),
+            image=None if (value := data.get("image")) is None else Image.from_json(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaBody:
     """What a user is given in place of the settings. Body of `PUT /admin/quotas/:user`; what is absent
     or null is as the settings say."""
