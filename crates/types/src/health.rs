@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Command;
+use crate::{Command, bounds};
 
 /// A health check, as OCI's HEALTHCHECK. A sandbox that comes up is `starting`. It is `healthy` when the command ends with 0, and
 /// `unhealthy` when it does not so often in a row.
@@ -30,6 +30,13 @@ impl HealthCheck {
     pub const RETRIES: u32 = 3;
     /// None: a sandbox whose service starts slowly says so.
     pub const START_PERIOD_SECONDS: u32 = 0;
+
+    /// Whether a command is within [`bounds::HEALTH_COMMAND_BYTES_MAX`].
+    #[must_use]
+    pub fn may_run(command: &Command) -> bool {
+        let bytes: usize = command.to_argv().iter().map(|word| word.len() + 1).sum();
+        bytes <= bounds::HEALTH_COMMAND_BYTES_MAX
+    }
 }
 
 /// How a sandbox is, as its health check tells.

@@ -40,8 +40,7 @@ impl ImageHealthCheck {
             Some((kind, [line])) if kind == "CMD-SHELL" => Command::shell(line.clone()).ok()?,
             _ => return None,
         };
-        let bytes: usize = command.to_argv().iter().map(|word| word.len() + 1).sum();
-        if bytes > bounds::HEALTH_COMMAND_BYTES_MAX {
+        if !HealthCheck::may_run(&command) {
             return None;
         }
         let seconds = |ms: u64, usual: u32| match u32::try_from(ms.div_ceil(1_000)) {

@@ -35,8 +35,7 @@ pub(super) fn health_check(p: &mut Problems, asked: api::HealthCheck) -> Option<
 fn bounded(p: &mut Problems, asked: api::CommandBody) -> Option<Command> {
     let field = "healthCheck.command";
     let command = p.check(field, command(asked))?;
-    let bytes: usize = command.to_argv().iter().map(|word| word.len() + 1).sum();
-    if bytes > bounds::HEALTH_COMMAND_BYTES_MAX {
+    if !HealthCheck::may_run(&command) {
         p.add(field, format!("must have at most {} bytes in all", bounds::HEALTH_COMMAND_BYTES_MAX));
         return None;
     }
