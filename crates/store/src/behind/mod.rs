@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  add ──► journal (write(2)) ──► acknowledged          open: what the journal holds ──► tables
-//!             └─► waiting ──(50 ms, or somebody reads)──► writer ──► tables; the journal is emptied
+//!             └─► waiting ──(200 ms, or somebody reads)──► writer ──► tables; the journal is emptied
 //! ```
 //! Why: a commit costs two hops to the thread of SQLite's connection, 0.1 ms where processors sleep, and that is a tenth of
 //! what the shortest exec takes; the journal costs 5 µs. Whoever reads waits for those that the answer may show.
@@ -24,8 +24,9 @@ use tokio::sync::{Notify, watch};
 use crate::writer::WriterHandle;
 use journal::Journal;
 
-/// Time that items wait for others: many short execs fit in it, and nobody who reads waits for it.
-const LINGER: Duration = Duration::from_millis(50);
+/// Time that items wait for others: what a transaction costs beside its rows is paid once for many short execs, and nobody who
+/// reads waits for it.
+const LINGER: Duration = Duration::from_millis(200);
 /// Items of one transaction: bounds how long others wait for it, about 10 ms.
 const BATCH_ITEMS_MAX: usize = 256;
 /// Size of the journal, in bytes, from which on items are committed one by one, until it is empty: a few thousand of them.
@@ -134,6 +135,8 @@ impl<T: Item> Behind<T> {
 
     /// Brings items to the tables, for ever; cancelled by whoever has settled everything.
     pub(crate) async fn run(self: Arc<Self>, writer: WriterHandle) {
+        // A transaction whose answer failed may have been made.
+        let mut perhaps_again = false;
         loop {
             if self.waiting.lock().items.is_empty() {
                 self.came.notified().await;
@@ -143,7 +146,9 @@ impl<T: Item> Behind<T> {
                 () = tokio::time::sleep(LINGER) => {}
                 () = self.urgent.notified() => {}
             }
-            if let Err(error) = self.write_some(&writer).await {
+            let written = self.write_some(&writer, perhaps_again).await;
+            perhaps_again = written.is_err();
+            if let Err(error) = written {
                 tracing::error!(%error, "{} wait in the journal; they are tried again", T::WHAT);
                 self.progress.send_modify(|p| p.failures += 1);
                 tokio::time::sleep(RETRY).await;
@@ -151,7 +156,7 @@ impl<T: Item> Behind<T> {
         }
     }
 
-    async fn write_some(&self, writer: &WriterHandle) -> Result<(), StoreError> {
+    async fn write_some(&self, writer: &WriterHandle, perhaps_again: bool) -> Result<(), StoreError> {
         loop {
             let (last, items) = {
                 let waiting = self.waiting.lock();
@@ -159,8 +164,6 @@ impl<T: Item> Behind<T> {
                 let Some((last, _)) = some.clone().next_back() else { return Ok(()) };
                 (*last, some.map(|(_, item)| item.clone()).collect::<Vec<T>>())
             };
-            // A transaction whose answer failed may have been made.
-            let perhaps_again = self.progress.borrow().failures > 0;
             T::write(writer, items, perhaps_again).await?;
             let mut waiting = self.waiting.lock();
             waiting.items = waiting.items.split_off(&(last + 1));

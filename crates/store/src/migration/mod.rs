@@ -13,6 +13,7 @@ mod m0011_idempotency;
 mod m0012_prepared;
 mod m0013_warm_environments;
 mod m0014_image_config;
+mod m0015_audit_ids;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_prepared::Prepared),
             Box::new(m0013_warm_environments::WarmEnvironments),
             Box::new(m0014_image_config::ImageConfig),
+            Box::new(m0015_audit_ids::AuditIds),
         ]
     }
 }
