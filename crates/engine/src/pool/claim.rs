@@ -25,12 +25,21 @@ impl Engine {
         let pools = &self.inner.pools;
         let shape = shape(spec, &self.inner.settings.default_image);
         let Some(id) = pools.take(&shape, self.inner.ports.clock.boot_time()) else { return Ok(None) };
-        pools.refill();
         reserved.exchange(instead_of, &id);
-        let driver = self.inner.drivers.acquire(&id).await;
-        let claimed = self.claim(caller, &id, spec).await;
-        let Some(record) = claimed? else { return Ok(None) };
-        self.greet_soon(&id);
+        let done = self.finish_claim(caller, &id, spec).await;
+        pools.refill();
+        done
+    }
+
+    async fn finish_claim(
+        &self,
+        caller: &Caller,
+        id: &SandboxId,
+        spec: &SandboxSpec,
+    ) -> Result<Option<Arc<SandboxRecord>>, EngineError> {
+        let driver = self.inner.drivers.acquire(id).await;
+        let Some(record) = self.claim(caller, id, spec).await? else { return Ok(None) };
+        self.greet_soon(id);
         Ok(Some(self.run_operation(&driver, record).await?))
     }
 

@@ -10,6 +10,8 @@ use crate::{Engine, EngineError};
 
 /// Time between two looks at the pools, where no claim asks for one: demand and age are known to a second.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks whether claims come so fast that there is no rest.
+const LOOK: Duration = Duration::from_millis(5);
 /// Time that the agent of one that was made has to answer.
 const GREET_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -54,6 +56,7 @@ impl Engine {
         surplus.extend(pools.take_surplus(self.inner.ports.clock.boot_time()));
         self.discard_all(surplus).await?;
         while !token.is_cancelled() {
+            self.rest_after_claim(token).await;
             let (now, id) = (self.inner.ports.clock.boot_time(), SandboxId::random());
             let Some(shape) = pools.next(now, &id) else { break };
             let made = self.prepare(&id, &shape).await;
@@ -63,6 +66,17 @@ impl Engine {
             made?;
         }
         Ok(())
+    }
+
+    async fn rest_after_claim(&self, token: &CancellationToken) {
+        let clock = &self.inner.ports.clock;
+        while let Some(rest) = self.inner.pools.rest(clock.boot_time()) {
+            tokio::select! {
+                // Both only wait.
+                () = clock.sleep(rest.min(LOOK)) => {}
+                () = token.cancelled() => return,
+            }
+        }
     }
 
     async fn prepare(&self, id: &SandboxId, shape: &SandboxSpec) -> Result<(), EngineError> {

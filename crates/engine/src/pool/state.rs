@@ -15,6 +15,11 @@ use super::demand::Demand;
 /// One that nobody has claimed for so long is made anew: what it stands on (the host's programs, its certificates) may have
 /// been replaced since.
 const AGE_MAX: Duration = Duration::from_secs(3_600);
+/// Time after a claim in which none is made: whoever has claimed one starts a command in it now, and what makes another takes a
+/// processor for 5 ms.
+const REST: Duration = Duration::from_millis(25);
+/// A pool of so many or more does not rest while less than half of them are ready: claims come faster than they are made.
+const RUSH_SIZE_MIN: u32 = 4;
 /// Wait after the first failure to make one; it doubles with each.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// Longest wait after failures.
@@ -33,6 +38,8 @@ struct State {
     pools: Vec<Pool>,
     /// Those that are being made, ready, or being claimed or discarded: nobody else may remove them.
     held: HashSet<SandboxId>,
+    /// When one was claimed last.
+    claimed_at: Option<BootTime>,
     /// Nothing is made any more.
     closed: bool,
 }
@@ -106,7 +113,17 @@ impl Pools {
         let mut state = self.state.lock();
         let pool = state.pools.iter_mut().find(|pool| pool.shape == *shape)?;
         pool.demand.note(now);
-        pool.ready.pop_back().map(|ready| ready.id)
+        let taken = pool.ready.pop_back().map(|ready| ready.id)?;
+        state.claimed_at = Some(now);
+        Some(taken)
+    }
+
+    /// How long to wait before one more is made, if at all.
+    pub(super) fn rest(&self, now: BootTime) -> Option<Duration> {
+        let mut state = self.state.lock();
+        let rest = REST.checked_sub(now.since(state.claimed_at?)).filter(|rest| !rest.is_zero())?;
+        let rush = state.pools.iter_mut().any(|pool| pool.lacks(now) && pool.is_half_empty(now));
+        (!rush).then_some(rest)
     }
 
     /// Takes those that are too old, or too many.
@@ -212,6 +229,12 @@ impl Pool {
 
     fn wanted(&mut self, now: BootTime) -> u32 {
         self.size.wanted(self.demand.lately(now))
+    }
+
+    fn is_half_empty(&mut self, now: BootTime) -> bool {
+        let ready = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
+        let wanted = self.wanted(now);
+        wanted >= RUSH_SIZE_MIN && ready.saturating_mul(2) < wanted
     }
 
     fn lacks(&mut self, now: BootTime) -> bool {

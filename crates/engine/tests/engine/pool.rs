@@ -49,6 +49,22 @@ fn a_create_takes_one_that_is_ready_and_another_takes_its_place() {
 }
 
 #[test]
+fn whoever_has_claimed_one_is_alone_for_a_moment() {
+    let world = world("6");
+    let serve = filled(&world, 6);
+    serve.create(&world, sandbox()).unwrap();
+    serve.pass(Duration::from_millis(20));
+    assert_eq!(world.prepared().len(), 5, "none is made beside its first command");
+    serve.pass(Duration::from_millis(100));
+    assert_eq!(world.prepared().len(), 6);
+    for _ in 0..4 {
+        serve.create(&world, sandbox()).unwrap();
+    }
+    serve.pass(Duration::from_millis(20));
+    assert!(world.prepared().len() > 2, "while many claim, none is waited for");
+}
+
+#[test]
 fn its_main_process_starts_with_the_claim() {
     let world = world("1");
     let serve = filled(&world, 1);
