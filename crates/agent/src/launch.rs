@@ -16,6 +16,8 @@ pub(crate) const GROUPS_MAX: usize = 64;
 pub(crate) const FLAG_CWD_OPTIONAL: u32 = 1;
 /// Flag: the channel of the request stays open for the program, as descriptor 3.
 pub(crate) const FLAG_KEEP_CHANNEL: u32 = 4;
+/// Flag: it runs nothing, but makes siblings, each on a message with the descriptors of its channels. Nothing else is in the header.
+pub(crate) const FLAG_BREED: u32 = 8;
 /// Flag: a terminal takes the place of the three pipes.
 pub(crate) const FLAG_TERMINAL: u32 = 2;
 
@@ -40,6 +42,16 @@ impl Header {
         let [body_bytes, uid, gid, groups, args, envs, flags] = words;
         Self { body_bytes, uid, gid, groups, args, envs, flags }
     }
+}
+
+/// What turns a waiting child into one that makes siblings.
+pub(crate) fn breed() -> [u8; HEADER_BYTES] {
+    let header = Header { body_bytes: 0, uid: 0, gid: 0, groups: 0, args: 0, envs: 0, flags: FLAG_BREED };
+    let mut bytes = [0; HEADER_BYTES];
+    for (place, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(header.words()) {
+        *place = word.to_ne_bytes();
+    }
+    bytes
 }
 
 /// A command, resolved as far as the agent can.

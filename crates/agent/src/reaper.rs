@@ -23,21 +23,64 @@ struct Child {
     kill_group: bool,
 }
 
+/// Most strangers that are remembered while a child is being born; whoever is born beyond that counts as lost.
+const STRANGERS_MAX: usize = 1_024;
+
 /// The agent's own children, by pid.
 #[derive(Debug, Default)]
-pub(crate) struct Children(Mutex<HashMap<Pid, Child>>);
+pub(crate) struct Children {
+    known: Mutex<HashMap<Pid, Child>>,
+    birth: Mutex<Option<Birth>>,
+}
+
+/// A child is being made by somebody else: it may have ended before its pid is known here.
+#[derive(Debug, Default)]
+struct Birth {
+    /// Children that ended meanwhile and were not known, with their exit codes: orphans, or the one.
+    strangers: HashMap<Pid, i32>,
+    /// There were more.
+    lost: bool,
+}
 
 impl Children {
     /// From now on the end of `pid` goes to the receiver, as an exit code.
     pub(crate) fn expect(&self, pid: Pid) -> oneshot::Receiver<i32> {
         let (ended, receiver) = oneshot::channel();
-        lock(&self.0).insert(pid, Child { ended, kill_group: false });
+        lock(&self.known).insert(pid, Child { ended, kill_group: false });
         receiver
+    }
+
+    /// Another process is about to make a child of ours. One at a time.
+    pub(crate) fn expect_birth(&self) {
+        *lock(&self.birth) = Some(Birth::default());
+    }
+
+    /// It has been made: its end goes to the receiver. None when that was missed, or nothing was made.
+    pub(crate) fn born(&self, pid: Option<Pid>) -> Option<oneshot::Receiver<i32>> {
+        let birth = lock(&self.birth).take()?;
+        let pid = pid.filter(|_| !birth.lost)?;
+        let receiver = self.expect(pid);
+        if let Some(code) = birth.strangers.get(&pid)
+            && let Some(child) = lock(&self.known).remove(&pid)
+        {
+            let _ = child.ended.send(*code);
+        }
+        Some(receiver)
+    }
+
+    fn note_stranger(&self, pid: Pid, code: i32) {
+        if let Some(birth) = &mut *lock(&self.birth) {
+            if birth.strangers.len() < STRANGERS_MAX {
+                birth.strangers.insert(pid, code);
+            } else {
+                birth.lost = true;
+            }
+        }
     }
 
     /// Signals the process group that `pid` leads; false when it has ended.
     pub(crate) fn signal(&self, pid: Pid, signal: Signal) -> bool {
-        if !lock(&self.0).contains_key(&pid) {
+        if !lock(&self.known).contains_key(&pid) {
             return false;
         }
         // A child that was made this moment may not lead its group yet.
@@ -49,7 +92,7 @@ impl Children {
 
     /// What is left of the group of `pid` is to be killed when it ends.
     pub(crate) fn kill_group_at_end(&self, pid: Pid) {
-        if let Some(child) = lock(&self.0).get_mut(&pid) {
+        if let Some(child) = lock(&self.known).get_mut(&pid) {
             child.kill_group = true;
         }
     }
@@ -57,14 +100,17 @@ impl Children {
     /// Waits for one child that has ended; false when there is none.
     fn reap_one(&self) -> bool {
         let Some(pid) = sys::peek_ended_child() else { return false };
-        let child = lock(&self.0).remove(&pid);
+        let child = lock(&self.known).remove(&pid);
         // Before the pid is free for another process.
         if child.as_ref().is_some_and(|child| child.kill_group) {
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        if let (Ok(Some((_, status))), Some(child)) = (waitpid(Some(pid), WaitOptions::NOHANG), child) {
-            // Nobody listens when a spare ends unused.
-            let _ = child.ended.send(exit_code(status));
+        if let Ok(Some((_, status))) = waitpid(Some(pid), WaitOptions::NOHANG) {
+            match child {
+                // Nobody listens when a spare ends unused.
+                Some(child) => drop(child.ended.send(exit_code(status))),
+                None => self.note_stranger(pid, exit_code(status)),
+            }
         }
         true
     }
@@ -88,4 +134,36 @@ impl Children {
 fn exit_code(status: WaitStatus) -> i32 {
     let by_signal = status.terminating_signal().map(|signal| SIGNAL_CODE_BASE + signal);
     status.exit_status().or(by_signal).unwrap_or(SIGNAL_CODE_BASE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pid(n: i32) -> Pid {
+        Pid::from_raw(n).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_child_that_came_before_its_pid_is_not_lost() {
+        let children = Children::default();
+        children.note_stranger(pid(7), 1);
+        children.expect_birth();
+        children.note_stranger(pid(8), 9);
+        assert_eq!(children.born(Some(pid(8))).unwrap().try_recv(), Ok(9));
+        children.expect_birth();
+        assert!(children.born(Some(pid(8))).unwrap().try_recv().is_err(), "of an earlier birth");
+        assert!(lock(&children.known).contains_key(&pid(8)));
+    }
+
+    #[test]
+    fn a_birth_among_too_many_ends_does_not_count() {
+        let children = Children::default();
+        children.expect_birth();
+        (1..3_000).for_each(|n| children.note_stranger(pid(n), 0));
+        assert!(children.born(Some(pid(2_999))).is_none());
+        children.expect_birth();
+        assert!(children.born(None).is_none());
+        assert!(lock(&children.known).is_empty());
+    }
 }

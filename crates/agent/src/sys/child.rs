@@ -18,21 +18,28 @@
 //!
 //! The first move of a process between cgroups after a pause waits for a grace period of the kernel. So it is not
 //! done while somebody waits: one child is made ahead, enters the cgroup in its own time, and the next exec needs no
-//! fork at all. Two other ways were left out. A child that shares the agent's memory (vfork) could be throttled,
+//! fork at all. It makes no successor of that way either, since a second command may come at once: one more child, which has
+//! entered the cgroup long before, breeds: it forks siblings, which are the agent's children, where they belong from the first
+//! moment. Two other ways were left out. A child that shares the agent's memory (vfork) could be throttled,
 //! frozen or stopped by what the workload does, and the agent with it; and the kernel, out of memory in the
 //! workload's cgroup, kills every process that shares the victim's memory. A resident spawner inside the workload's
-//! cgroup could be stopped by the workload's root, with a request half done; a spare is one exec, nothing more.
+//! cgroup could be stopped by the workload's root, with a request half done; a spare is one exec, nothing more, and the one
+//! that breeds never has a request in its hands.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 
 use crate::launch::{
-    BODY_BYTES_MAX, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMINAL, GROUPS_MAX, HEADER_BYTES,
-    HEADER_WORDS, Header,
+    BODY_BYTES_MAX, FLAG_BREED, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMINAL, GROUPS_MAX,
+    HEADER_BYTES, HEADER_WORDS, Header,
 };
 
 /// Where the child keeps its end of the request channel.
 pub(super) const REQUEST_FD: RawFd = 3;
+/// Descriptors that make a sibling: its end of the request channel, and its three streams.
+pub(super) const SENT_FDS: usize = 4;
+/// Room for the header and the descriptors of such a message, in words of 8 bytes.
+const CONTROL_WORDS: usize = 8;
 /// The program could not be found.
 const CODE_NOT_FOUND: c_int = 127;
 /// The program could not be run.
@@ -61,8 +68,78 @@ pub(super) unsafe fn child_main(fds: ChildFds) -> ! {
     // SAFETY: in the child, where no other thread exists; plain system calls on its own descriptors.
     unsafe {
         prepare(&fds);
+        wait_for_request()
+    }
+}
+
+/// Waits for what is to be done, and does it.
+unsafe fn wait_for_request() -> ! {
+    // SAFETY: as the caller's.
+    unsafe {
         let request = read_request();
-        run(request)
+        if request.header.flags & FLAG_BREED != 0 { breed() } else { run(request) }
+    }
+}
+
+/// Makes a sibling for each message, until the agent is gone. The agent hears its pid, or -1.
+unsafe fn breed() -> ! {
+    loop {
+        // SAFETY: in a child of one thread, which uses neither locks nor heap.
+        unsafe {
+            let Some(fds) = receive_fds() else { libc::_exit(0) };
+            // As in `spare::fork`; CLONE_PARENT makes it the agent's child, with the signal that this one has: SIGCHLD.
+            let pid = libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0);
+            if pid == 0 {
+                be_sibling(fds);
+            }
+            for fd in fds {
+                libc::close(fd);
+            }
+            let answer = i32::try_from(pid).unwrap_or(-1).to_ne_bytes();
+            libc::send(REQUEST_FD, answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL);
+        }
+    }
+}
+
+/// The life of a sibling: it has the parent's cgroup, signals and name, and channels of its own.
+unsafe fn be_sibling([request, stdio @ ..]: [RawFd; SENT_FDS]) -> ! {
+    // SAFETY: right after fork, as in `child_main`. What was sent has numbers beyond those that it becomes.
+    unsafe {
+        libc::setsid();
+        for (target, fd) in (0..).zip(stdio) {
+            check(libc::dup2(fd, target));
+        }
+        check(libc::dup3(request, REQUEST_FD, libc::O_CLOEXEC));
+        close_from(REQUEST_FD + 1);
+        wait_for_request()
+    }
+}
+
+/// The descriptors of the next message: of the request channel, and the three streams. None when there is no agent any more.
+unsafe fn receive_fds() -> Option<[RawFd; SENT_FDS]> {
+    // SAFETY: all zeroes is a valid value of both; the pointers live through the call, and the kernel says how much it wrote.
+    unsafe {
+        let (mut byte, mut space) = ([0_u8; 1], [0_u64; CONTROL_WORDS]);
+        let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = space.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&space);
+        loop {
+            match libc::recvmsg(REQUEST_FD, &raw mut message, libc::MSG_CMSG_CLOEXEC) {
+                1 => break,
+                -1 if errno() == libc::EINTR => {}
+                _ => return None,
+            }
+        }
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
+            return None;
+        }
+        let fds = libc::CMSG_DATA(header).cast::<[RawFd; SENT_FDS]>();
+        let whole = size_of::<libc::cmsghdr>() + size_of::<[RawFd; SENT_FDS]>();
+        ((*header).cmsg_len == whole).then(|| fds.read_unaligned())
     }
 }
 

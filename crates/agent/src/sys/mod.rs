@@ -15,7 +15,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
-pub(crate) use spare::{OutputPipe, RawSpare, fork_spare, note_heap_floor};
+pub(crate) use spare::{OutputPipe, RawSpare, ask_for_spare, fork_spare, note_heap_floor};
 
 /// The listening socket, as the launcher leaves it.
 const LISTENER_FD: RawFd = 3;

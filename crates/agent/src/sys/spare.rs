@@ -1,14 +1,16 @@
 //! The fork, as the agent's side sees it.
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::OFlags;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::child::{ChildFds, child_main};
+use super::child::{ChildFds, SENT_FDS, child_main};
 use super::{CGROUP_FD_FIRST, CGROUP_FDS_MAX};
 
 /// Where the part of the heap begins that a spare does not need; 0: not known.
@@ -41,29 +43,72 @@ pub(crate) struct OutputPipe {
     pub(crate) write: OwnedFd,
 }
 
+/// The ends of a child's channels that are its own.
+#[derive(Debug)]
+struct TheirEnds {
+    request: OwnedFd,
+    stdin: OwnedFd,
+}
+
+/// A child of ours that another one is asked to make.
+#[derive(Debug)]
+pub(crate) struct UnbornSpare {
+    request: OwnedFd,
+    stdin: OwnedFd,
+    stdout: OutputPipe,
+    stderr: OutputPipe,
+}
+
+impl UnbornSpare {
+    fn channels() -> io::Result<(Self, TheirEnds)> {
+        // A pair of sockets, since it may carry descriptors to a file helper.
+        let (request_read, request) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::STREAM,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )?;
+        let (stdin_read, stdin) = pipe()?;
+        let [stdout, stderr] = [pipe()?, pipe()?].map(|(read, write)| OutputPipe { read, write });
+        // The agent's ends never make it wait. Done here, ahead of the exec.
+        for end in [&request, &stdin, &stdout.read, &stderr.read] {
+            rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
+        }
+        Ok((Self { request, stdin, stdout, stderr }, TheirEnds { request: request_read, stdin: stdin_read }))
+    }
+
+    /// It has been made, with this pid.
+    pub(crate) fn born(self, pid: Pid) -> RawSpare {
+        let Self { request, stdin, stdout, stderr } = self;
+        RawSpare { pid, request: Some(request), stdin, stdout, stderr }
+    }
+}
+
 /// Forks a child that enters the workload's cgroup and waits for a request.
 pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
-    // A pair of sockets, since it may carry descriptors to a file helper.
-    let (request_read, request) = rustix::net::socketpair(
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::STREAM,
-        rustix::net::SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let (stdin_read, stdin) = pipe()?;
-    let [stdout, stderr] = [pipe()?, pipe()?].map(|(read, write)| OutputPipe { read, write });
-    // The agent's ends never make it wait. Done here, ahead of the exec.
-    for end in [&request, &stdin, &stdout.read, &stderr.read] {
-        rustix::fs::fcntl_setfl(end, OFlags::NONBLOCK)?;
-    }
+    let (ours, theirs) = UnbornSpare::channels()?;
     let fds = ChildFds {
-        request: request_read.as_raw_fd(),
-        stdio: [stdin_read.as_raw_fd(), stdout.write.as_raw_fd(), stderr.write.as_raw_fd()],
+        request: theirs.request.as_raw_fd(),
+        stdio: [theirs.stdin.as_raw_fd(), ours.stdout.write.as_raw_fd(), ours.stderr.write.as_raw_fd()],
         cgroups: (CGROUP_FD_FIRST, cgroups.len().min(CGROUP_FDS_MAX)),
         heap: heap_to_drop(),
     };
     let pid = fork(fds)?;
-    Ok(RawSpare { pid, request: Some(request), stdin, stdout, stderr })
+    Ok(ours.born(pid))
+}
+
+/// Asks a child that breeds for a sibling; it answers with the pid, as the bytes of an `i32`.
+pub(crate) fn ask_for_spare(breeder: impl AsFd) -> io::Result<UnbornSpare> {
+    let (ours, theirs) = UnbornSpare::channels()?;
+    let fds =
+        [theirs.request.as_fd(), theirs.stdin.as_fd(), ours.stdout.write.as_fd(), ours.stderr.write.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    sendmsg(breeder, &[IoSlice::new(&[1])], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+    Ok(ours)
 }
 
 /// A pipe whose ends are beyond the numbers that a child gives a meaning to: 0 to 3 and the cgroup files. They are

@@ -56,6 +56,55 @@ async fn a_stopped_spare_still_runs_the_next_command() {
 }
 
 #[tokio::test]
+async fn commands_in_a_row_are_in_the_group_from_their_beginning_and_leave_one_spare() {
+    let cgroup = Cgroup::with_pids_max(500);
+    let agent = Agent::in_cgroup(&cgroup);
+    answers(&agent).await;
+    // The one that breeds is there by now: without it each command would have its own way into the group.
+    until("two wait", async || cgroup.pids() >= 2).await;
+    for _ in 0..40 {
+        let ran = soon(agent.sh("cat /proc/self/cgroup; ulimit -Hc; ps -o sid=,pgid= -p $$")).await;
+        assert!(ran.out().contains(cgroup.name()), "{}", ran.out());
+        let ids: Vec<&str> = ran.out().lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(ids[0], ids[1], "each leads a session: {}", ran.out());
+    }
+    until("the row has ended", async || cgroup.pids() == 2).await;
+}
+
+#[tokio::test]
+async fn a_breeder_that_is_killed_or_stopped_costs_no_command() {
+    let agent = Agent::as_init();
+    answers(&agent).await;
+    for signal in ["STOP", "KILL"] {
+        until("both wait", async || processes(&agent).await.matches("atoll-spare").count() >= 2).await;
+        for _ in 0..8 {
+            // Whoever waits, the breeder too, and when the agent may just have asked it. A spare that is dying is seen as dead a
+            // moment later.
+            soon(agent.sh(&format!("pkill -{signal} atoll-spare; sleep 0.05"))).await;
+            answers(&agent).await;
+            answers(&agent).await;
+        }
+    }
+    until("they are made anew", async || processes(&agent).await.matches("atoll-spare").count() >= 2).await;
+}
+
+#[tokio::test]
+async fn children_that_wait_end_with_their_agent() {
+    let agent = Agent::plain();
+    answers(&agent).await;
+    let id = agent.process.id();
+    let children = || std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    until("both wait", async || children().split_whitespace().count() >= 2).await;
+    let children = children();
+    drop(agent);
+    for child in children.split_whitespace() {
+        let name = format!("/proc/{child}/comm");
+        let waits = || std::fs::read_to_string(&name).is_ok_and(|name| name == "atoll-spare\n");
+        until("it has ended", async || !waits()).await;
+    }
+}
+
+#[tokio::test]
 async fn limits_cannot_be_set_on_the_agent_from_inside() {
     let agent = Agent::as_init();
     // As in a sandbox: root, without the capabilities to override.
