@@ -19,6 +19,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-api-types", Layer(1)),
     ("atoll-agent-protocol", Layer(1)),
     ("atoll-launcher-protocol", Layer(1)),
+    ("atoll-stdio-link", Layer(1)),
     ("atoll-lifecycle", Layer(2)),
     ("atoll-policy", Layer(2)),
     ("atoll-oci", Layer(2)),
