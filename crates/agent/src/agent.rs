@@ -31,13 +31,15 @@ pub(crate) struct Agent {
     pub(crate) trimmer: Trimmer,
     pub(crate) terminals: Terminals,
     pub(crate) helpers: Helpers,
+    /// Whether serve can be handed descriptors: it comes over sockets.
+    pub(crate) hands_over: bool,
     execs: Mutex<HashMap<String, Arc<Exec>>>,
     /// What pipes are read into before it is known how much comes.
     scratch: Mutex<Box<[u8]>>,
 }
 
 impl Agent {
-    pub(crate) fn new(children: Arc<Children>, spares: Spares) -> Self {
+    pub(crate) fn new(children: Arc<Children>, spares: Spares, hands_over: bool) -> Self {
         Self {
             children,
             spares,
@@ -47,6 +49,7 @@ impl Agent {
             trimmer: Trimmer::default(),
             terminals: Terminals::default(),
             helpers: Helpers::default(),
+            hands_over,
             execs: Mutex::default(),
             scratch: Mutex::new(vec![0; OUTPUT_BYTES_MAX].into()),
         }

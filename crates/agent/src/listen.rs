@@ -1,6 +1,6 @@
 //! Takes connections and speaks HTTP/2 on them; those that ask for a descriptor go on to a file helper.
 //!
-//! Only serve can connect: the socket's path is on the host's side. Windows and buffers are small all the same, since
+//! Only serve can connect: the socket's path is on the host's side, and so are the other ends of standard input and output. Windows and buffers are small all the same, since
 //! an agent stands in every sandbox: what waits to be sent stays in the rings.
 
 use std::io;
@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_agent_protocol::hand_over::{HELLO, HELLO_BYTES, parse_hello};
+use atoll_stdio_link::Link;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncReadExt, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -61,6 +62,21 @@ async fn speak(stream: UnixStream, agent: &Arc<Agent>) {
         let _late = tokio::time::timeout(HELLO_LIMIT, pass_on(stream, agent)).await;
         return;
     }
+    speak_http(stream, agent).await;
+}
+
+/// Takes the streams that come over standard input and output, for ever. They are no more than the link has.
+pub(crate) async fn accept_streams(link: Link, agent: Arc<Agent>) {
+    while let Some(stream) = link.accept().await {
+        let agent = Arc::clone(&agent);
+        task::spawn(async move {
+            speak_http(stream, &agent).await;
+            agent.trimmer.freed();
+        });
+    }
+}
+
+async fn speak_http(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, agent: &Arc<Agent>) {
     let service = TowerToHyperService::new(Server::service(Arc::clone(agent)));
     let ended = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

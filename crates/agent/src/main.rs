@@ -13,6 +13,9 @@
 //! action is the default one, so no handler is set but SIGCHLD's. It has no secrets, and its memory is closed to
 //! `ptrace` and `/proc`, as it is not dumpable.
 //!
+//! In a container of another engine (`--stdio`) serve comes over standard input and output, which carry several connections
+//! (crate `stdio-link`); no launcher has prepared anything there, and the workload's control group is the container's.
+//!
 //! Files are the work of helpers that execute this same program, see [`files`]. Terminals come as a module of their own
 //! beside `start` and `server`. Both are announced by capabilities of Hello.
 
@@ -20,12 +23,14 @@ mod activity;
 mod agent;
 mod budget;
 mod clock;
+mod container;
 mod exec;
 mod files;
 mod launch;
 mod listen;
 mod lock;
 mod memory;
+mod options;
 mod probe;
 mod pump;
 mod reaper;
@@ -46,14 +51,18 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use atoll_stdio_link::Link;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tokio::net::UnixListener;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
+use crate::options::Options;
 use crate::reaper::Children;
 use crate::spares::Spares;
+use crate::sys::Rules;
 
 /// Exit code when the launcher broke its contract; it reads the code, as there is no log here.
 const CODE_BAD_START: u8 = 64;
@@ -71,31 +80,66 @@ fn main() -> ExitCode {
 fn run() -> io::Result<()> {
     sys::note_heap_floor();
     sys::tune_allocator();
-    let inherited = sys::take_inherited(cgroup_fds()?)?;
+    let options = Options::parse(std::env::args().skip(1)).ok_or(io::ErrorKind::InvalidInput)?;
+    let (way, cgroups) = take(options)?;
     sys::set_odd_saved_uid();
     keep_capabilities_to_oneself()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // The launcher executes a descriptor, whose name would say nothing in a list of processes.
     rustix::thread::set_name(c"atoll-agent")?;
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    let rules = match options {
+        Options::Sandbox { .. } => Rules::default(),
+        Options::Container { no_capabilities } => container::prepare(no_capabilities),
+    };
     let children = Arc::new(Children::default());
     // Before all else: it enters its cgroup while the rest starts up.
-    let spares = Spares::new(Arc::clone(&children), inherited.cgroups);
-    let agent = Arc::new(Agent::new(children, spares));
+    let spares = Spares::new(Arc::clone(&children), cgroups, rules);
+    let agent = Arc::new(Agent::new(children, spares, matches!(way, Way::Socket(_))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(agent, inherited.listener))
+    runtime.block_on(serve(agent, way))
 }
 
-async fn serve(agent: Arc<Agent>, listener: OwnedFd) -> io::Result<()> {
-    let listener = std::os::unix::net::UnixListener::from(listener);
-    listener.set_nonblocking(true)?;
-    let listener = UnixListener::from_std(listener)?;
+/// How serve comes here.
+#[derive(Debug)]
+enum Way {
+    /// A listening socket.
+    Socket(OwnedFd),
+    /// Standard input and output.
+    Standard([OwnedFd; 2]),
+}
+
+/// The way, and the `cgroup.procs` files of the workload. Called once, before any descriptor is opened.
+fn take(options: Options) -> io::Result<(Way, Vec<OwnedFd>)> {
+    match options {
+        Options::Sandbox { cgroup_fds } => {
+            let inherited = sys::take_inherited(cgroup_fds)?;
+            Ok((Way::Socket(inherited.listener), inherited.cgroups))
+        }
+        Options::Container { .. } => Ok((Way::Standard(sys::take_standard_streams()?), Vec::new())),
+    }
+}
+
+async fn serve(agent: Arc<Agent>, way: Way) -> io::Result<()> {
     let ended = signal(SignalKind::child())?;
     let (reaping, refilling, trimming) = (Arc::clone(&agent), Arc::clone(&agent), Arc::clone(&agent));
     task::spawn(async move { reaping.children.reap(ended).await });
     task::spawn(async move { refilling.spares.refill().await });
     task::spawn(async move { trimming.trimmer.run().await });
-    listen::accept(listener, agent).await
+    match way {
+        Way::Socket(listener) => {
+            let listener = std::os::unix::net::UnixListener::from(listener);
+            listener.set_nonblocking(true)?;
+            listen::accept(UnixListener::from_std(listener)?, agent).await
+        }
+        Way::Standard([input, output]) => {
+            let input = Receiver::from_owned_fd_unchecked(input)?;
+            let output = Sender::from_owned_fd_unchecked(output)?;
+            let (link, driver) = Link::guest(input, output);
+            task::spawn(listen::accept_streams(link, agent));
+            match driver.await {}
+        }
+    }
 }
 
 /// Where the sandbox's root is to have no capabilities, the agent has some as inheritable, so that they survived its
@@ -105,18 +149,4 @@ fn keep_capabilities_to_oneself() -> io::Result<()> {
     sets.inheritable = CapabilitySet::empty();
     // With the inheritable ones go the ambient ones.
     Ok(set_capabilities(None, sets)?)
-}
-
-/// `--cgroup-fds N`; none when it is not given.
-fn cgroup_fds() -> io::Result<usize> {
-    let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next(), args.next()) {
-        (None, ..) => Ok(0),
-        (Some("--cgroup-fds"), Some(n), None) => n
-            .parse()
-            .ok()
-            .filter(|n| *n <= sys::CGROUP_FDS_MAX)
-            .ok_or_else(|| io::ErrorKind::InvalidInput.into()),
-        _ => Err(io::ErrorKind::InvalidInput.into()),
-    }
 }

@@ -51,18 +51,12 @@ impl Calls for Server {
     type FilesStream = Pieces;
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
+        let always = [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY, CAPABILITY_PROBE];
+        let capabilities = always.into_iter().chain(self.0.hands_over.then_some(CAPABILITY_HAND_OVER));
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),
-            capabilities: [
-                CAPABILITY_TERMINAL,
-                CAPABILITY_FILES,
-                CAPABILITY_EXEC_TTY,
-                CAPABILITY_HAND_OVER,
-                CAPABILITY_PROBE,
-            ]
-            .map(str::to_owned)
-            .into(),
+            capabilities: capabilities.map(str::to_owned).collect(),
         }))
     }
 

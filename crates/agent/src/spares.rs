@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::launch;
 use crate::lock::lock;
 use crate::reaper::Children;
-use crate::sys::{self, RawSpare};
+use crate::sys::{self, RawSpare, Rules};
 
 /// Children kept ready while commands come in a row.
 const IN_A_ROW: usize = 4;
@@ -116,14 +116,15 @@ impl Breeder {
 pub(crate) struct Spares {
     children: Arc<Children>,
     cgroups: Vec<OwnedFd>,
+    rules: Rules,
     stock: Mutex<Stock>,
     used: Notify,
 }
 
 impl Spares {
     /// With one ready already, if it could be made.
-    pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>) -> Self {
-        let spares = Self { children, cgroups, stock: Mutex::default(), used: Notify::new() };
+    pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>, rules: Rules) -> Self {
+        let spares = Self { children, cgroups, rules, stock: Mutex::default(), used: Notify::new() };
         spares.add();
         spares
     }
@@ -217,7 +218,7 @@ impl Spares {
     }
 
     fn fork(&self) -> io::Result<Spare> {
-        let raw = sys::fork_spare(&self.cgroups)?;
+        let raw = sys::fork_spare(&self.cgroups, self.rules)?;
         let ended = self.children.expect(raw.pid);
         Ok(Spare { raw, ended })
     }

@@ -18,6 +18,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const SHELL_DEFAULT: &str = "/bin/sh";
 /// Where there is no entry, or its home is no absolute path.
 const HOME_DEFAULT: &str = "/";
+/// The user of commands, and its id. Where it could not be written down, its entry is this.
+pub(crate) const AGENT: &str = "agent";
+pub(crate) const AGENT_ID: u32 = 1_000;
 /// The user where none is named.
 const ROOT: &str = "root";
 
@@ -111,7 +114,8 @@ fn resolve_in(spec: &str, passwd: &str, group: &str) -> Result<Identity, UserErr
 fn find_user(user: &str, passwd: &str) -> Option<Identity> {
     let entries = || passwd.lines().filter_map(parse_user);
     let by_name = entries().find(|entry| entry.name.as_deref() == Some(user));
-    by_name.or_else(|| {
+    let unwritten = || (user == AGENT).then(unwritten_agent);
+    by_name.or_else(unwritten).or_else(|| {
         let uid = if user == ROOT { 0 } else { parse_id(user)? };
         entries().find(|entry| entry.uid == uid).or_else(|| {
             let (home, shell) = (HOME_DEFAULT.to_owned(), SHELL_DEFAULT.to_owned());
@@ -125,6 +129,17 @@ fn find_user(user: &str, passwd: &str) -> Option<Identity> {
             })
         })
     })
+}
+
+fn unwritten_agent() -> Identity {
+    Identity {
+        uid: AGENT_ID,
+        gid: AGENT_ID,
+        groups: Vec::new(),
+        name: Some(AGENT.to_owned()),
+        home: HOME_DEFAULT.to_owned(),
+        shell: SHELL_DEFAULT.to_owned(),
+    }
 }
 
 fn parse_user(line: &str) -> Option<Identity> {

@@ -60,7 +60,7 @@ async fn receive_of_guest(mut reader: impl AsyncRead + Unpin, shared: &Shared) -
                         *phase = Phase::Ready;
                         first
                     });
-                    noise = noise.or(Some(decoder.skipped()));
+                    noise = noise.or_else(|| Some(decoder.skipped()));
                 }
                 Effect::Send => shared.work.notify_one(),
                 Effect::Lost => return garbled("frames are missing"),

@@ -114,7 +114,8 @@ pub(crate) async fn open(agent: &Arc<Agent>, mut pieces: Streaming<FilesPiece>) 
     let failed = |error: io::Error| Status::internal(error.to_string());
     let pipe = Receiver::from_owned_fd_unchecked(helper.stdout).map_err(failed)?;
     let input = Sender::from_owned_fd_unchecked(helper.stdin).map_err(failed)?;
-    let _channel = Channel::open(agent, first.hand_over_key, helper.channel);
+    let key = if agent.hands_over { first.hand_over_key } else { 0 };
+    let _channel = Channel::open(agent, key, helper.channel);
     let (listening, deaf) = oneshot::channel();
     agent.activity.touch();
     let carrier = Arc::clone(agent);
@@ -153,7 +154,8 @@ fn start(agent: &Arc<Agent>, user: &str) -> Result<Helper, String> {
         cwd: &identity.home,
         cwd_optional: true,
         terminal: None,
-        keep_channel: true,
+        // Without it the helper is one that knows nothing of handing over.
+        keep_channel: agent.hands_over,
         program: PROGRAM,
         argv: &argv,
         env: &[],

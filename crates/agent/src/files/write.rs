@@ -27,7 +27,7 @@ pub(super) fn write(wire: &mut Wire, path: &[u8], call: FileWriteCall) -> Result
     let mut temporary = Temporary::new(&place)?;
     if call.hand_over && hand_over::is_possible(wire, &temporary.file, Use::Writing)? {
         hand_over::hand_over(wire, &temporary.file, FileReply::default())?;
-    } else if call.hand_over {
+    } else if call.hand_over && wire.channel.is_some() {
         wire.reply(&FileReply::default())?;
     }
     while wire.next_data()? {

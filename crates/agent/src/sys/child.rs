@@ -58,6 +58,16 @@ pub(super) struct ChildFds {
     pub(super) cgroups: (RawFd, usize),
     /// Address and length of memory that is the agent's alone.
     pub(super) heap: (usize, usize),
+    pub(super) rules: Rules,
+}
+
+/// What is different for the children of an agent that was not started by the launcher, which has done it already.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
+    /// They have no part in what protects the agent where memory is short.
+    pub(crate) killed_first: bool,
+    /// They have no capabilities, and never gain any.
+    pub(crate) no_capabilities: bool,
 }
 
 /// The child's life up to exec.
@@ -68,21 +78,21 @@ pub(super) unsafe fn child_main(fds: ChildFds) -> ! {
     // SAFETY: in the child, where no other thread exists; plain system calls on its own descriptors.
     unsafe {
         prepare(&fds);
-        wait_for_request()
+        wait_for_request(fds.rules)
     }
 }
 
 /// Waits for what is to be done, and does it.
-unsafe fn wait_for_request() -> ! {
+unsafe fn wait_for_request(rules: Rules) -> ! {
     // SAFETY: as the caller's.
     unsafe {
         let request = read_request();
-        if request.header.flags & FLAG_BREED != 0 { breed() } else { run(request) }
+        if request.header.flags & FLAG_BREED != 0 { breed(rules) } else { run(request, rules) }
     }
 }
 
 /// Makes a sibling for each message, until the agent is gone. The agent hears its pid, or -1.
-unsafe fn breed() -> ! {
+unsafe fn breed(rules: Rules) -> ! {
     loop {
         // SAFETY: in a child of one thread, which uses neither locks nor heap.
         unsafe {
@@ -90,7 +100,7 @@ unsafe fn breed() -> ! {
             // As in `spare::fork`; CLONE_PARENT makes it the agent's child, with the signal that this one has: SIGCHLD.
             let pid = libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0);
             if pid == 0 {
-                be_sibling(fds);
+                be_sibling(fds, rules);
             }
             for fd in fds {
                 libc::close(fd);
@@ -102,7 +112,7 @@ unsafe fn breed() -> ! {
 }
 
 /// The life of a sibling: it has the parent's cgroup, signals and name, and channels of its own.
-unsafe fn be_sibling([request, stdio @ ..]: [RawFd; SENT_FDS]) -> ! {
+unsafe fn be_sibling([request, stdio @ ..]: [RawFd; SENT_FDS], rules: Rules) -> ! {
     // SAFETY: right after fork, as in `child_main`. What was sent has numbers beyond those that it becomes.
     unsafe {
         libc::setsid();
@@ -111,7 +121,7 @@ unsafe fn be_sibling([request, stdio @ ..]: [RawFd; SENT_FDS]) -> ! {
         }
         check(libc::dup3(request, REQUEST_FD, libc::O_CLOEXEC));
         close_from(REQUEST_FD + 1);
-        wait_for_request()
+        wait_for_request(rules)
     }
 }
 
@@ -173,10 +183,25 @@ unsafe fn prepare(fds: &ChildFds) {
             }
             libc::close(fd);
         }
+        if fds.rules.killed_first {
+            be_killed_first();
+        }
         libc::prctl(libc::PR_SET_NAME, c"atoll-spare".as_ptr());
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Is as likely to be killed as any process when memory is short. Where that cannot be said, nothing else is lost.
+unsafe fn be_killed_first() {
+    // SAFETY: strings that end with NUL, and a descriptor of this process.
+    unsafe {
+        let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if score >= 0 {
+            libc::write(score, c"0".as_ptr().cast(), 1);
+            libc::close(score);
+        }
     }
 }
 
@@ -250,7 +275,7 @@ unsafe fn read_full(mut buffer: &mut [u8]) -> bool {
 }
 
 /// Becomes the user and executes the program.
-unsafe fn run(request: Request) -> ! {
+unsafe fn run(request: Request, rules: Rules) -> ! {
     let Request { header, body, table } = request;
     let groups_bytes = usize::try_from(header.groups).unwrap_or(0).min(GROUPS_MAX) * 4;
     let (groups, mut strings) = body.split_at_checked(groups_bytes).unwrap_or((&[], &[]));
@@ -276,6 +301,9 @@ unsafe fn run(request: Request) -> ! {
     let envs = usize::try_from(header.envs).unwrap_or(0);
     envp.iter_mut().take(envs).for_each(|slot| *slot = next().as_ptr());
     become_user(&header, groups);
+    if rules.no_capabilities {
+        drop_capabilities();
+    }
     enter(cwd, header.flags & FLAG_CWD_OPTIONAL != 0);
     let error = exec(program, path, argv, envp);
     let (reason, code) = explain(error);
@@ -321,6 +349,22 @@ fn become_user(header: &Header, groups: &[u8]) {
         }
         // A host may be set to make processes that change their ids dumpable; this one still has the agent's pages.
         libc::prctl(libc::PR_SET_DUMPABLE, 0);
+    }
+}
+
+/// Gives up all capabilities. Without new privileges an execution as root gives none back.
+fn drop_capabilities() {
+    /// `_LINUX_CAPABILITY_VERSION_3`.
+    const VERSION: u32 = 0x2008_0522;
+    // Of the caller; three sets of two words.
+    let (header, none) = ([VERSION, 0], [0_u32; 6]);
+    // SAFETY: numbers, and two blocks that live through their call.
+    let ok = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) == 0
+    };
+    if !ok {
+        fail(c"cannot give up capabilities", CODE_CANNOT_RUN);
     }
 }
 

@@ -10,11 +10,12 @@ mod child;
 mod spare;
 
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
+pub(crate) use child::Rules;
 pub(crate) use spare::{OutputPipe, RawSpare, ask_for_spare, fork_spare, note_heap_floor};
 
 /// The listening socket, as the launcher leaves it.
@@ -47,6 +48,36 @@ pub(crate) fn take_inherited(cgroup_fds: usize) -> io::Result<Inherited> {
         listener: take(LISTENER_FD)?,
         cgroups: (CGROUP_FD_FIRST..last).map(take).collect::<io::Result<_>>()?,
     })
+}
+
+/// Standard input and output, under numbers of their own that no child keeps. In their place, and in that of the
+/// listening socket, comes `/dev/null`: the low numbers stay taken, and nothing that is inherited leads out. Called once,
+/// before any other descriptor is opened.
+pub(crate) fn take_standard_streams() -> io::Result<[OwnedFd; 2]> {
+    let take = |fd: RawFd| -> io::Result<OwnedFd> {
+        // SAFETY: only borrowed for the call, which fails where the number is not open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        let taken = rustix::io::fcntl_dupfd_cloexec(borrowed, CGROUP_FD_FIRST)?;
+        // Whoever has the other ends has files of their own: only ours stop waiting.
+        let flags = rustix::fs::fcntl_getfl(&taken)?;
+        rustix::fs::fcntl_setfl(&taken, flags | rustix::fs::OFlags::NONBLOCK)?;
+        Ok(taken)
+    };
+    let streams = [take(libc::STDIN_FILENO)?, take(libc::STDOUT_FILENO)?];
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let null = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
+    for fd in 0..=LISTENER_FD {
+        // SAFETY: nothing in this process owns these numbers but the C library's names for them; what it leaves there is
+        // as open as before.
+        if fd != null.as_raw_fd() && unsafe { libc::dup3(null.as_raw_fd(), fd, libc::O_CLOEXEC) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    if null.as_raw_fd() <= LISTENER_FD {
+        // It is one of them.
+        let _kept = null.into_raw_fd();
+    }
+    Ok(streams)
 }
 
 /// The channel that a child was started through and kept; see [`crate::launch::FLAG_KEEP_CHANNEL`]. Called once, before

@@ -10,7 +10,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::child::{ChildFds, SENT_FDS, child_main};
+use super::child::{ChildFds, Rules, SENT_FDS, child_main};
 use super::{CGROUP_FD_FIRST, CGROUP_FDS_MAX};
 
 /// Where the part of the heap begins that a spare does not need; 0: not known.
@@ -85,13 +85,14 @@ impl UnbornSpare {
 }
 
 /// Forks a child that enters the workload's cgroup and waits for a request.
-pub(crate) fn fork_spare(cgroups: &[OwnedFd]) -> io::Result<RawSpare> {
+pub(crate) fn fork_spare(cgroups: &[OwnedFd], rules: Rules) -> io::Result<RawSpare> {
     let (ours, theirs) = UnbornSpare::channels()?;
     let fds = ChildFds {
         request: theirs.request.as_raw_fd(),
         stdio: [theirs.stdin.as_raw_fd(), ours.stdout.write.as_raw_fd(), ours.stderr.write.as_raw_fd()],
         cgroups: (CGROUP_FD_FIRST, cgroups.len().min(CGROUP_FDS_MAX)),
         heap: heap_to_drop(),
+        rules,
     };
     let pid = fork(fds)?;
     Ok(ours.born(pid))

@@ -9,6 +9,7 @@ mod harness;
 mod hostile;
 mod large_files;
 mod run;
+mod standard;
 mod streams;
 mod terminal;
 mod tty;
