@@ -181,6 +181,8 @@ pub(super) fn as_guest<T>(first_id: u32, act: impl FnOnce() -> Result<T, StepErr
 pub(crate) fn enter_root(root: &OwnedFd) -> Result<(), StepError> {
     target(CWD, mount_points::ROOT).and_then(|place| attach(root, place)).at(Step::AttachRoot)?;
     fchdir(root).at(Step::AttachRoot)?;
+    // A clone of one of the host's mounts, as where the pool is a plain folder, is as shared as that; a root may not be.
+    mount_change(".", MountPropagationFlags::PRIVATE).at(Step::PrivateMounts)?;
     // Old and new root in one place: the old one is then beneath "." and is let go of there.
     pivot_root(".", ".").at(Step::PivotRoot)?;
     unmount(".", UnmountFlags::DETACH).at(Step::DetachHost)?;
