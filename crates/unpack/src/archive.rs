@@ -273,6 +273,7 @@ fn extended<R: Read>(entry: &mut Entry<'_, R>) -> std::io::Result<Vec<(String, V
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
+    use std::process::Command;
 
     use tar::{Builder, Header};
 
@@ -397,5 +398,36 @@ mod tests {
             Err(Refused::Malformed(_))
         ));
         assert!(matches!(unpack(&file(&[7; 2_048]), &root, 1 << 20), Err(Refused::Malformed(_))));
+    }
+
+    /// A file system with room for a mebibyte.
+    struct Small(tempfile::TempDir);
+
+    impl Small {
+        fn mounted() -> Self {
+            let small = Self(tempfile::tempdir().unwrap());
+            let mount = ["-t", "tmpfs", "-o", "size=1m", "none"];
+            assert!(Command::new("mount").args(mount).arg(small.0.path()).status().unwrap().success());
+            small
+        }
+    }
+
+    impl Drop for Small {
+        fn drop(&mut self) {
+            drop(Command::new("umount").arg(self.0.path()).status());
+        }
+    }
+
+    #[test]
+    fn a_disk_without_room_is_told_from_a_broken_archive() {
+        let small = Small::mounted();
+        let mut builder = Builder::new(Vec::new());
+        entry(&mut builder, EntryType::Regular, "./usr", "", &[7; 2 << 20]);
+        let refused = unpack_into(small.0.path(), builder, 1 << 30).unwrap_err();
+        assert_eq!(refused.outcome(), "full", "{refused}");
+        let in_layer = Refused::Layer { number: 1, why: Box::new(refused) };
+        assert_eq!(in_layer.outcome(), "full");
+        assert_eq!(Refused::TooLarge(5).outcome(), "too_large");
+        assert_eq!(Refused::Empty.outcome(), "refused");
     }
 }

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             "bytes": unpacked.bytes, "entries": unpacked.entries, "skipped": unpacked.skipped,
             "config": unpacked.config,
         }}),
-        Err(refused) => json!({"refused": refused.to_string()}),
+        Err(refused) => json!({refused.outcome(): refused.to_string()}),
     };
     if say(&line).is_ok() && outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,5 +1,7 @@
 //! Why an archive is refused.
 
+use std::io::ErrorKind;
+
 use atoll_oci::{DOCUMENT_BYTES_MAX, LAYERS_MAX, NotChosen};
 use atoll_types::InputError;
 
@@ -90,4 +92,25 @@ pub enum Refused {
     /// Its configuration is too long.
     #[error("the image's environment, command and ports take more than {0} bytes")]
     LongConfig(usize),
+}
+
+impl Refused {
+    /// How the launcher is told: what is wrong with the archive is `refused`; that it is larger than allowed, `too_large`; and
+    /// that the disk has no room, which is nobody's fault, `full`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "too_large",
+            Self::Layer { why, .. } => why.outcome(),
+            Self::Unreadable(error) | Self::Malformed(error) | Self::File { error, .. } => match error.kind()
+            {
+                // Reading an archive takes no room.
+                ErrorKind::StorageFull => "full",
+                // The second fence of the launcher, see there.
+                ErrorKind::QuotaExceeded => "too_large",
+                _ => "refused",
+            },
+            _ => "refused",
+        }
+    }
 }

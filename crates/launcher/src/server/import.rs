@@ -8,6 +8,7 @@ use atoll_types::{ImageConfig, ImageDigest};
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat, renameat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Server;
@@ -40,6 +41,8 @@ pub(super) struct Import {
     /// Name of the folder among the images.
     folder: String,
     result: OwnedFd,
+    /// It may take less than it was allowed: the disk has no more room.
+    short: bool,
     /// When it is given up.
     pub(super) until: Duration,
     /// Its group, to be removed.
@@ -62,6 +65,10 @@ enum Outcome {
         config: Option<Box<ImageConfig>>,
     },
     Refused(String),
+    /// It takes more than it may.
+    TooLarge(String),
+    /// The disk has no room for it.
+    Full(IgnoredAny),
 }
 
 /// What is recorded of an image.
@@ -96,9 +103,11 @@ impl Server {
         if room.full {
             return Err(failure(FailureKind::DiskFull, "the reserve of the storage is touched"));
         }
-        let max_bytes = max_bytes.min(IMAGE_BYTES_MAX);
+        let allowed = max_bytes.min(IMAGE_BYTES_MAX);
+        // What is running keeps what it needs to go on: a disk is never filled by an image.
+        let max_bytes = allowed.min(room.free_bytes);
         let folder = format!(".import-{}", atoll_types::SandboxId::random());
-        let made = self.start_unpacker(waiter, &folder, &archive, max_bytes);
+        let made = self.start_unpacker(waiter, &folder, &archive, max_bytes, max_bytes < allowed);
         if made.is_err() {
             self.tools.storage.discard(&self.tools.storage.images, &folder)?;
             self.workers.collect_wanted = true;
@@ -112,6 +121,7 @@ impl Server {
         folder: &str,
         archive: &OwnedFd,
         max_bytes: u64,
+        short: bool,
     ) -> Result<(), StepError> {
         let dir = make_dir(&self.tools.storage.images, folder, 0o700)?;
         // The limit of the volume is a second fence: blocks and names take room beside the bytes that are counted.
@@ -127,7 +137,8 @@ impl Server {
             result_end.as_fd(),
             max_bytes,
         )?;
-        let import = Import { waiter, folder: folder.to_owned(), result, until: now() + IMPORT_TIME, cage };
+        let until = now() + IMPORT_TIME;
+        let import = Import { waiter, folder: folder.to_owned(), result, short, until, cage };
         self.enlist_worker(pidfd, Task::Import(import))
     }
 
@@ -159,11 +170,11 @@ impl Server {
         let first = lines.next().ok_or_else(stopped)?;
         let digest = match serde_json::from_slice::<Digest>(first) {
             Ok(first) => first.digest,
-            Err(_) => return Err(refusal(first)),
+            Err(_) => return Err(refusal(first, import.short)),
         };
         let last = lines.next().ok_or_else(stopped)?;
         let Ok(Outcome::Unpacked { bytes, config }) = serde_json::from_slice(last) else {
-            return Err(refusal(last));
+            return Err(refusal(last, import.short));
         };
         let checked = config.map(|config| config.checked()).transpose();
         let config =
@@ -179,12 +190,19 @@ impl Server {
     }
 }
 
-fn refusal(line: &[u8]) -> Failure {
-    let reason = match serde_json::from_slice(line) {
-        Ok(Outcome::Refused(reason)) => shown(&reason),
-        Ok(Outcome::Unpacked { .. }) | Err(_) => "the unpacker failed".to_owned(),
-    };
-    failure(FailureKind::BadArchive, reason)
+fn refusal(line: &[u8], short: bool) -> Failure {
+    match serde_json::from_slice(line) {
+        Ok(Outcome::TooLarge(_)) if short => no_room(),
+        Ok(Outcome::Full(_)) => no_room(),
+        Ok(Outcome::Refused(reason) | Outcome::TooLarge(reason)) => {
+            failure(FailureKind::BadArchive, shown(&reason))
+        }
+        Ok(Outcome::Unpacked { .. }) | Err(_) => failure(FailureKind::BadArchive, "the unpacker failed"),
+    }
+}
+
+fn no_room() -> Failure {
+    failure(FailureKind::DiskFull, "the storage has no room for the image")
 }
 
 /// What the unpacker says may quote the archive, which strangers made: only what can be shown anywhere, and not much.
@@ -218,8 +236,17 @@ mod tests {
     #[test]
     fn a_reason_that_quotes_the_archive_can_be_shown_anywhere() {
         let line = serde_json::json!({"refused": format!("no tar: \u{1b}[2J\u{fffd}\n{}", "x".repeat(999))});
-        let failure = refusal(line.to_string().as_bytes());
+        let failure = refusal(line.to_string().as_bytes(), false);
         assert!(failure.message.starts_with("no tar: ?[2J??xxx"), "{}", failure.message);
         assert_eq!(failure.message.len(), REASON_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_disk_without_room_is_no_fault_of_the_archive() {
+        let kind = |line: &str, short| refusal(line.as_bytes(), short).kind;
+        assert_eq!(kind(r#"{"full": "usr/a: no space"}"#, false), FailureKind::DiskFull);
+        assert_eq!(kind(r#"{"too_large": "more than 5 bytes"}"#, true), FailureKind::DiskFull);
+        assert_eq!(kind(r#"{"too_large": "more than 5 bytes"}"#, false), FailureKind::BadArchive);
+        assert_eq!(kind(r#"{"refused": "no tar"}"#, true), FailureKind::BadArchive);
     }
 }

@@ -1,5 +1,6 @@
 //! The host's disk: full, nearly full, and of another kind.
 
+use std::process::Command;
 use std::time::Duration;
 
 use atoll_api_types::CreateSandbox;
@@ -164,4 +165,33 @@ async fn a_small_disk_has_plain_folders_and_says_that_limits_do_not_hold() {
     atoll.start_again().await;
     assert_eq!(Inside { atoll: &atoll, id: kept }.ok("echo still here").await, "still here\n");
     atoll.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_that_the_disk_has_no_room_for_is_refused_and_leaves_nothing() {
+    let atoll = Atoll::start_on(Format::Ext4, WITHOUT_IMAGE_BYTES).await;
+    let folder = tempfile::tempdir().unwrap();
+    // Half a gibibyte that is small as long as it is packed, and beside it what fits.
+    let make =
+        "mkdir root small && truncate -s 512M root/large && tar -C root -c large | gzip -1 >large.tar.gz
+        echo small >small/file && tar -C small -cf small.tar file";
+    assert!(Command::new("sh").args(["-ec", make]).current_dir(&folder).status().unwrap().success());
+    let import =
+        |name, file| atoll.cli(&["image", "import", name, folder.path().join(file).to_str().unwrap()]);
+    atoll.disk().fill(2 * GIB + 320 * MIB);
+    assert!(import("small:1", "small.tar").status.success());
+    let free = atoll.disk().free_bytes();
+    let refused = import("large:1", "large.tar.gz");
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && text.contains("nearly full"), "{text}");
+    until("the room back", SOON, async || (atoll.disk().free_bytes() + 16 * MIB > free).then_some(())).await;
+    assert!(!stdout_of(&atoll.cli(&["image", "ls"])).contains("large:1"));
+    atoll.disk().empty();
+    assert!(import("large:1", "large.tar.gz").status.success());
+    assert!(atoll.cli(&["image", "rm", "small:1", "large:1"]).status.success());
+    atoll.finish().await;
+}
+
+fn stdout_of(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
