@@ -29,6 +29,7 @@ mod power_output;
 mod programs;
 mod pulls;
 mod restart;
+mod saved;
 mod screens;
 mod secrets;
 mod terminal;

@@ -4,6 +4,7 @@
 //! ones as `atoll` itself finds them. `make build` makes all of them.
 
 mod disk;
+mod dockerd;
 mod image;
 mod inside;
 mod internet;
@@ -23,6 +24,7 @@ use atoll_types::SandboxId;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use disk::{Disk, Format};
+pub(crate) use dockerd::Dockerd;
 pub(crate) use image::{Image, architecture};
 pub(crate) use inside::Inside;
 pub(crate) use internet::{HOST, Internet, WEB};
