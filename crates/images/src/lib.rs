@@ -8,6 +8,7 @@ mod address;
 mod challenge;
 mod credentials;
 mod fetch;
+mod helper;
 mod layer;
 mod layout;
 mod patience;

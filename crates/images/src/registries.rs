@@ -97,7 +97,7 @@ impl Registry for Registries {
         let address = Address::of(reference, options.default.as_ref(), &options.insecure)?;
         let _permit = self.permits.acquire().await;
         let credentials = match &options.auth_file {
-            Some(file) => credentials::of(file, &address.host).await?,
+            Some(file) => credentials::of(file, &address.host, options.patience.silence).await?,
             None => None,
         };
         let (file, http) = (self.spooled().await?, self.client().await?);
