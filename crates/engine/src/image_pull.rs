@@ -37,7 +37,7 @@ fn registry_error(error: RegistryError) -> EngineError {
     let code = match &error {
         RegistryError::NoRegistry(_) => return EngineError::field("reference", error.to_string()),
         RegistryError::NotFound(_) => ErrorCode::ImageNotFound,
-        RegistryError::Denied(..) => ErrorCode::RegistryDenied,
+        RegistryError::Denied(..) | RegistryError::NotAllowed(..) => ErrorCode::RegistryDenied,
         RegistryError::Unavailable(_) => ErrorCode::RegistryUnavailable,
         RegistryError::Busy { .. } => ErrorCode::RegistryBusy,
         RegistryError::Invalid(_) | RegistryError::TooLarge { .. } => ErrorCode::InvalidImage,

@@ -15,6 +15,13 @@ pub struct BadAddress;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host(String);
 
+impl Host {
+    /// Whether it is this one.
+    pub(crate) fn is(&self, host: &str) -> bool {
+        self.0 == host
+    }
+}
+
 impl FromStr for Host {
     type Err = BadAddress;
 
@@ -30,6 +37,13 @@ impl FromStr for Host {
 pub struct DefaultRegistry {
     host: String,
     prefix: Option<String>,
+}
+
+impl DefaultRegistry {
+    /// Whether it is at this host.
+    pub(crate) fn is_at(&self, host: &str) -> bool {
+        self.host == host
+    }
 }
 
 impl FromStr for DefaultRegistry {
@@ -81,7 +95,7 @@ impl Address {
                 },
             ),
         };
-        let insecure = insecure.iter().any(|one| one.0 == host);
+        let insecure = insecure.iter().any(|one| one.is(host));
         Ok(Self { host: host.to_owned(), repository, insecure })
     }
 

@@ -11,10 +11,12 @@ mod fetch;
 mod helper;
 mod layer;
 mod layout;
+mod outside;
 mod patience;
 mod registries;
 mod session;
 
 pub use address::{BadAddress, DefaultRegistry, Host};
+pub use outside::Allowed;
 pub use patience::Patience;
 pub use registries::{Options, Registries};

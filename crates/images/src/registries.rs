@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_ports::{Fetched, PullProgress, Registry, RegistryError};
@@ -11,7 +12,8 @@ use reqwest::redirect::{Attempt, Policy};
 use tokio::sync::Semaphore;
 
 use crate::address::{Address, DefaultRegistry, Host};
-use crate::{Patience, credentials, fetch, layout};
+use crate::outside::{Allowed, Outside};
+use crate::{Patience, credentials, fetch, layout, outside};
 
 /// Fetches at once: as many as are unpacked at once.
 const FETCHES_MAX: usize = 2;
@@ -25,8 +27,10 @@ pub struct Options {
     pub spool: OwnedFd,
     /// Registry of references that name none.
     pub default: Option<DefaultRegistry>,
-    /// Registries that are spoken to without TLS.
+    /// Registries that are spoken to without TLS. They may be used wherever they are.
     pub insecure: Vec<Host>,
+    /// Which others may be used.
+    pub allowed: Allowed,
     /// File with credentials, as Docker writes it.
     pub auth_file: Option<PathBuf>,
     /// How long and how often something is tried.
@@ -48,21 +52,40 @@ impl Registries {
     }
 
     /// A client for one image. It reads this system's certificates, which takes longer than a start of serve should, and which may be
-    /// other ones by the next image.
-    async fn client(&self) -> Result<Client, RegistryError> {
+    /// other ones by the next image. Unless the registry is trusted, it connects to nothing inside.
+    async fn client(&self, trusted: bool) -> Result<Client, RegistryError> {
         let silence = self.options.patience.silence;
         let made = tokio::task::spawn_blocking(move || {
             let builder = || {
-                Client::builder()
+                let builder = Client::builder()
                     .user_agent(concat!("atoll/", env!("CARGO_PKG_VERSION")))
                     .connect_timeout(silence)
-                    .redirect(Policy::custom(redirect))
+                    .redirect(Policy::custom(move |attempt| redirect(attempt, trusted)));
+                if trusted { builder } else { builder.dns_resolver(Arc::new(Outside::new())) }
             };
             // A system without any knows no registry with TLS, and says so when one is asked; those without it are used all the same.
             builder().build().or_else(|_none| builder().tls_certs_only([]).build())
         });
         let made = made.await.map_err(|error| RegistryError::Failed(error.into()))?;
         made.map_err(|error| RegistryError::Unavailable(format!("cannot set up TLS: {error}")))
+    }
+
+    /// Whether the operator has named a registry; an error where it may not be used.
+    async fn trusts(&self, address: &Address) -> Result<bool, RegistryError> {
+        let options = &self.options;
+        let default = options.default.as_ref().is_some_and(|default| default.is_at(&address.host));
+        let named = options.insecure.iter().chain(&options.allowed.named).any(|host| host.is(&address.host));
+        if default || named {
+            return Ok(true);
+        }
+        let refused = |why: String| Err(RegistryError::NotAllowed(why));
+        if !options.allowed.public {
+            return refused(format!("{} is not in the setting registries", address.host));
+        }
+        match outside::check(&address.url("")?).await {
+            Ok(()) => Ok(false),
+            Err(inner) => refused(inner.to_string()),
+        }
     }
 
     async fn spooled(&self) -> Result<std::fs::File, RegistryError> {
@@ -72,11 +95,14 @@ impl Registries {
     }
 }
 
-/// To a place without TLS leads only a place without TLS.
-fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+/// To a place without TLS leads only a place without TLS, and to one inside only a registry that is trusted.
+fn redirect(attempt: Attempt<'_>, trusted: bool) -> reqwest::redirect::Action {
     let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
     if attempt.previous().len() > REDIRECTS_MAX {
         return attempt.error("too many redirects");
+    }
+    if !trusted && !outside::may_be_asked(attempt.url()) {
+        return attempt.error("a redirect to an address of a private network");
     }
     match attempt.url().scheme() {
         "https" => attempt.follow(),
@@ -95,14 +121,15 @@ impl Registry for Registries {
     ) -> Result<Fetched, RegistryError> {
         let options = &self.options;
         let address = Address::of(reference, options.default.as_ref(), &options.insecure)?;
+        let trusted = self.trusts(&address).await?;
         let _permit = self.permits.acquire().await;
         let credentials = match &options.auth_file {
             Some(file) => credentials::of(file, &address.host, options.patience.silence).await?,
             None => None,
         };
-        let (file, http) = (self.spooled().await?, self.client().await?);
+        let (file, http) = (self.spooled().await?, self.client(trusted).await?);
         let mut session =
-            crate::session::Session::new(&http, address, reference, credentials, options.patience);
+            crate::session::Session::new(&http, address, trusted, reference, credentials, options.patience);
         let fetched = fetch::fetch(&mut session, file, bytes_max, progress);
         // What it has written so far has no name, and goes with it.
         match tokio::time::timeout(options.patience.whole, fetched).await {

@@ -14,6 +14,7 @@ use crate::Patience;
 use crate::address::Address;
 use crate::challenge::Challenge;
 use crate::credentials::Credentials;
+use crate::outside::may_be_asked;
 
 /// Tries where there is no connection: a name is mostly wrong, and a registry that is being restarted is back soon.
 const UNREACHABLE_TRIES: u32 = 3;
@@ -25,6 +26,8 @@ const TOKEN_BYTES_MAX: u64 = 256 << 10;
 pub(crate) struct Session<'a> {
     pub(crate) http: &'a Client,
     pub(crate) address: Address,
+    /// Whether it may name places inside.
+    trusted: bool,
     pub(crate) reference: &'a ImageReference,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) patience: Patience,
@@ -49,11 +52,12 @@ impl<'a> Session<'a> {
     pub(crate) fn new(
         http: &'a Client,
         address: Address,
+        trusted: bool,
         reference: &'a ImageReference,
         credentials: Option<Credentials>,
         patience: Patience,
     ) -> Self {
-        Self { http, address, reference, credentials, patience, authorization: None }
+        Self { http, address, trusted, reference, credentials, patience, authorization: None }
     }
 
     /// Asks for something of the repository, from a position on; again where that may help.
@@ -171,6 +175,9 @@ impl<'a> Session<'a> {
         let mut url = Url::parse(realm).map_err(|_| invalid())?;
         // A password goes nowhere without TLS, but to a registry that is used without.
         if url.scheme() != "https" && !(self.address.insecure && url.scheme() == "http") {
+            return Err(invalid());
+        }
+        if !self.trusted && !may_be_asked(&url) {
             return Err(invalid());
         }
         if let Some(service) = service {

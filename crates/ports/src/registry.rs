@@ -48,6 +48,9 @@ pub enum RegistryError {
     /// The registry wants other credentials, or any.
     #[error("the registry does not let {0} be pulled: {1}")]
     Denied(ImageReference, String),
+    /// The operator does not let it be used.
+    #[error("the registry may not be used: {0}")]
+    NotAllowed(String),
     /// It cannot be reached, or fails, also after several tries.
     #[error("the registry cannot be used: {0}")]
     Unavailable(String),

@@ -246,3 +246,25 @@ async fn redirects_are_followed_but_not_for_ever() {
     registry.fault("manifests/1", &vec![Fault::Status(302, "location", "/v2/app/manifests/1"); 50]);
     assert!(matches!(registry.fetch("1").await.unwrap_err(), RegistryError::Unavailable(_)));
 }
+
+#[tokio::test]
+async fn a_registry_inside_is_asked_only_where_the_operator_has_named_it() {
+    let registry = Registry::start().await;
+    let allowed = |text: &str| {
+        let allowed = text.parse().unwrap();
+        |options: &mut atoll_images::Options| {
+            options.insecure.clear();
+            options.allowed = allowed;
+        }
+    };
+    for (list, why) in
+        [("public", "the operator can name it"), ("a.example", "is not in the setting registries")]
+    {
+        let error = registry.fetch_with("1", allowed(list), &|_| {}).await.unwrap_err();
+        assert!(matches!(&error, RegistryError::NotAllowed(said) if said.contains(why)), "{error}");
+    }
+    assert!(registry.asked().is_empty());
+    // Then it is, and speaks no TLS.
+    let error = registry.fetch_with("1", allowed(&registry.address), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Unavailable(_)), "{error}");
+}

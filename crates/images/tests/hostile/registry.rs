@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use atoll_images::{Options, Patience, Registries};
+use atoll_images::{Allowed, Options, Patience, Registries};
 use atoll_oci::digest_of;
 use atoll_ports::{Fetched, PullProgress, Registry as _, RegistryError};
 use axum::Router;
@@ -149,6 +149,7 @@ impl Registry {
             spool: std::fs::File::open(spool.path()).unwrap().into(),
             default: None,
             insecure: vec![self.address.parse().unwrap()],
+            allowed: Allowed { public: true, named: Vec::new() },
             auth_file: None,
             patience: Patience {
                 silence: std::time::Duration::from_secs(20),

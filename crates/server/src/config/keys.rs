@@ -251,6 +251,13 @@ pub const KEYS: &[Key] = &[
         "Registries that are used without TLS, such as localhost:5000, with commas between.",
     ),
     key(
+        "registries",
+        &["ATOLL_REGISTRIES"],
+        "registries",
+        "public",
+        "Registries that may be used, with commas between; public are all that have an address outside of private networks.",
+    ),
+    key(
         "registryAuthFile",
         &["ATOLL_REGISTRY_AUTH_FILE"],
         "registry-auth-file",

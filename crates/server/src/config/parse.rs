@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atoll_http::RateLimits;
-use atoll_images::{DefaultRegistry, Host};
+use atoll_images::{Allowed, DefaultRegistry, Host};
 use atoll_seal::MasterKey;
 use atoll_types::{Email, ImageName, PoolSize, Quota, bounds};
 use ipnet::IpNet;
@@ -34,6 +34,9 @@ const PASSWORD_CHARS_MIN: usize = 8;
 /// What a registry looks like, and several.
 const REGISTRY: &str = "a host such as registry.example.com, perhaps with /PREFIX, or none";
 const REGISTRIES: &str = "hosts such as localhost:5000 with commas between, or none";
+
+const ALLOWED: &str =
+    "public, hosts such as registry.example.com or localhost:5000, or both, with commas between";
 
 /// What a list of proxies looks like.
 const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or none";
@@ -120,6 +123,7 @@ pub struct Config {
     pub image_bytes_max: u64,
     pub default_registry: Option<DefaultRegistry>,
     pub insecure_registries: Vec<Host>,
+    pub registries: Allowed,
     pub registry_auth_file: Option<PathBuf>,
     pub warm_pool: PoolSize,
     pub warm_pool_max: u32,
@@ -186,6 +190,7 @@ impl Gathered {
                 let hosts = none_or(text, |text| text.split(',').map(|host| host.trim().parse()).collect());
                 hosts.map(Option::unwrap_or_default)
             })?,
+            registries: self.required("registries", ALLOWED, |text| text.parse().ok())?,
             registry_auth_file: self.required("registryAuthFile", "an absolute path, or none", |text| {
                 let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
                 none_or(text, |text| absolute(text).ok_or(()))

@@ -63,6 +63,7 @@ pub(super) async fn parts(
         spool: folder.subfolder(SPOOL)?,
         default: config.default_registry.clone(),
         insecure: config.insecure_registries.clone(),
+        allowed: config.registries.clone(),
         auth_file: config.registry_auth_file.clone(),
         patience: Patience::default(),
     });
