@@ -36,9 +36,12 @@ impl Engine {
         };
         AuditScope::about(environment.id.as_str());
         let (engine, new) = (self.clone(), environment.clone());
-        let work = async move { engine.inner.ports.store.environment_insert(&new).await };
+        let work = async move {
+            let done = engine.inner.ports.store.environment_insert(&new).await;
+            engine.inner.pools.environments_changed();
+            done
+        };
         self.inner.operations.run_detached("create environment", AuditScope::carry(work)).await??;
-        self.inner.pools.refill();
         Ok(environment)
     }
 
@@ -102,12 +105,13 @@ impl Engine {
         let updated_at = self.inner.ports.clock.now();
         let next = EnvironmentRecord { name: name.unwrap_or(now.name), template, updated_at, ..now };
         let engine = self.clone();
-        let work = async move { engine.inner.ports.store.environment_update(&next).await };
+        let work = async move {
+            let done = engine.inner.ports.store.environment_update(&next).await;
+            engine.inner.pools.environments_changed();
+            done
+        };
         match self.inner.operations.run_detached("update environment", AuditScope::carry(work)).await?? {
-            Cas::Updated(record) => {
-                self.inner.pools.refill();
-                Ok(record)
-            }
+            Cas::Updated(record) => Ok(record),
             Cas::Stale(_) => Err(EngineError::new(
                 ErrorCode::EnvironmentChanged,
                 "somebody else made a version at the same moment: look at it and try again",
@@ -157,12 +161,13 @@ impl Engine {
     pub async fn environment_delete(&self, caller: &Caller, id: &EnvironmentId) -> Result<(), EngineError> {
         self.environment_get(caller, id).await?;
         let (engine, id) = (self.clone(), id.clone());
-        let work = async move { engine.inner.ports.store.environment_remove(&id).await };
+        let work = async move {
+            let done = engine.inner.ports.store.environment_remove(&id).await;
+            engine.inner.pools.environments_changed();
+            done
+        };
         match self.inner.operations.run_detached("delete environment", AuditScope::carry(work)).await? {
-            Ok(true) => {
-                self.inner.pools.refill();
-                Ok(())
-            }
+            Ok(true) => Ok(()),
             Ok(false) => Err(not_found()),
             Err(StoreError::Conflict { .. }) => Err(EngineError::new(
                 ErrorCode::EnvironmentInUse,

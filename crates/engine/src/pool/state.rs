@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_tasks::Periodic;
@@ -20,6 +21,8 @@ const AGE_MAX: Duration = Duration::from_secs(3_600);
 const REST: Duration = Duration::from_millis(25);
 /// A pool of so many or more does not rest while less than half of them are ready: claims come faster than they are made.
 const RUSH_SIZE_MIN: u32 = 4;
+/// Where no environment wanted a pool, one of which only another server knows is seen after so long.
+const UNWANTED_MAX: Duration = Duration::from_secs(60);
 /// Wait after the first failure to make one; it doubles with each.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// Longest wait after failures.
@@ -31,6 +34,10 @@ pub(crate) struct Pools {
     state: Mutex<State>,
     /// The driver that fills them.
     pub(super) filler: OnceLock<Periodic>,
+    /// How often an environment was made, changed or removed here.
+    changes: AtomicU64,
+    /// When no environment wanted a pool, and after how many changes.
+    unwanted: Mutex<Option<(u64, BootTime)>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +92,29 @@ pub(super) fn shape(spec: &SandboxSpec, image: &ImageName) -> SandboxSpec {
 }
 
 impl Pools {
+    /// An environment is not what it was: it may want a pool now.
+    pub(crate) fn environments_changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.refill();
+    }
+
+    /// How often one changed: to be asked for before the store is.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether any wanted a pool after so many changes.
+    pub(super) fn note_wanted(&self, any: bool, changes: u64, now: BootTime) {
+        *self.unwanted.lock() = (!any).then_some((changes, now));
+    }
+
+    /// Whether none wants one, so that the store need not be asked again.
+    pub(super) fn is_unwanted(&self, now: BootTime) -> bool {
+        self.unwanted
+            .lock()
+            .is_some_and(|(changes, at)| changes == self.changes() && now.since(at) < UNWANTED_MAX)
+    }
+
     /// Sets which pools there are; answers with those of pools that are no more.
     pub(super) fn define(&self, wanted: Vec<(SandboxSpec, PoolSize)>) -> Vec<SandboxId> {
         let mut state = self.state.lock();

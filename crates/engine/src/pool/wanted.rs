@@ -26,7 +26,14 @@ impl Engine {
         if room == 0 {
             return Ok(wanted);
         }
-        for environment in self.inner.ports.store.environment_list_warm(ENVIRONMENTS_MAX).await? {
+        let (pools, now) = (&self.inner.pools, self.inner.ports.clock.boot_time());
+        if pools.is_unwanted(now) {
+            return Ok(wanted);
+        }
+        let changes = pools.changes();
+        let environments = self.inner.ports.store.environment_list_warm(ENVIRONMENTS_MAX).await?;
+        pools.note_wanted(!environments.is_empty(), changes, now);
+        for environment in environments {
             let Some(size) = environment.template.warm_pool.map(|size| size.at_most(room)) else { continue };
             if let Some(spec) = self.spec_of(environment).await? {
                 room = room.saturating_sub(size.max());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use atoll_engine::{Base, Caller, EngineError, SandboxView};
-use atoll_ports::{EnvironmentRecord, Role, Runtime as _, SandboxRecord};
+use atoll_ports::{EnvironmentRecord, EnvironmentStore as _, Role, Runtime as _, SandboxRecord};
 use atoll_testkit::samples;
 use atoll_types::{Desired, ErrorCode, PoolSize, SandboxId, SandboxTemplate, Status};
 
@@ -198,4 +198,26 @@ fn another_serve_makes_its_own_for_environments_too() {
     world.assert_clean(&serve, "after a death");
     serve.shut_down();
     assert!(world.prepared().is_empty(), "an orderly stop leaves none");
+}
+
+#[test]
+fn where_no_environment_wants_a_pool_the_store_is_left_alone() {
+    let world = World::new();
+    let serve = world.serve();
+    define(&world, &serve, SandboxTemplate::default()).unwrap();
+    serve.pass(PASS);
+    world.store.faults().reset_calls();
+    serve.pass(Duration::from_secs(30));
+    assert_eq!(world.store.faults().count("environment_list_warm"), 0);
+    // One that is changed is seen at once, one that only another server knows after a while.
+    define(&world, &serve, warm("1", 64)).unwrap();
+    ready(&world, &serve, 1, &BTreeSet::new());
+    let other = World::new();
+    let serve = other.serve();
+    serve.pass(PASS);
+    let mut environment = samples::environment(&other.caller.user);
+    environment.template = warm("1", 64);
+    block(other.store.environment_insert(&environment)).unwrap();
+    serve.pass(Duration::from_secs(70));
+    assert_eq!(other.prepared().len(), 1);
 }
