@@ -39,7 +39,8 @@ start() {
         launch=(sudo "--preserve-env=HOST,ATOLL_ADMIN_EMAIL,ATOLL_ADMIN_PASSWORD" "${launch[@]}")
     fi
     rm -f "$note"
-    HOST=$HOST "${launch[@]}" >>"$STATE_DIR/atoll.log" 2>&1 &
+    # The log has a bound. Whatever waits for the end of our own output must not wait for its keeper.
+    HOST=$HOST "${launch[@]}" > >(exec setsid scripts/keep-log.sh "$STATE_DIR/atoll.log" >/dev/null 2>&1) 2>&1 &
     for _ in $(seq 100); do
         [ -s "$note" ] && break
         sleep 0.05

@@ -62,3 +62,32 @@ async fn files_outlive_a_stop_and_start() {
     sandbox.delete().await;
     atoll.finish().await;
 }
+
+#[test]
+fn the_log_of_make_run_has_a_bound_and_its_newest_lines() {
+    use std::io::Write as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("atoll.log");
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/keep-log.sh");
+    let keep = |lines: &mut dyn Iterator<Item = String>| {
+        let mut child = std::process::Command::new(&script)
+            .arg(&file)
+            .env("LOG_BYTES_MAX", "100")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        lines.for_each(|line| input.write_all(line.as_bytes()).unwrap());
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    };
+    keep(&mut (0..100).map(|n| format!("{n:09}\n")));
+    // What a later start adds goes behind it, its last line without an end too.
+    keep(&mut ["a \\ b".to_owned()].into_iter());
+    let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(text("atoll.log"), "a \\ b\n");
+    let old = format!("{}{}{}", text("atoll.log.3"), text("atoll.log.2"), text("atoll.log.1"));
+    assert_eq!(old, (70..100).map(|n| format!("{n:09}\n")).collect::<String>());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+}
