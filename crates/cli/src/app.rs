@@ -60,8 +60,8 @@ fn perform(cli: Cli, printer: Printer) -> anyhow::Result<ExitCode> {
             Command::Login(args) => commands::login::run(args, &global, printer).await,
             Command::Logout => commands::logout::run(printer).await,
             Command::Config(args) => commands::config::run(args, &global, printer).await,
-            Command::Version => commands::version::run(&context::client(&global)?, printer).await,
-            command => in_sandboxes(command, Call { client: context::client(&global)?, printer }).await,
+            Command::Version => commands::version::run(&context::client(&global).await?, printer).await,
+            command => in_sandboxes(command, Call { client: context::client(&global).await?, printer }).await,
         }
     }));
     // A thread may still wait for standard input: it must not hold us.

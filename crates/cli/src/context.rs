@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{Format, Global};
 use crate::failure::advised;
+use crate::refresh;
 
 /// Where `make run` and `atoll serve` listen unless they are told otherwise.
 const URL_DEFAULT: &str = "http://127.0.0.1:3001";
 const TOKEN_VARIABLE: &str = "ATOLL_TOKEN";
 const URL_VARIABLE: &str = "ATOLL_URL";
 const OUTPUT_VARIABLE: &str = "ATOLL_OUTPUT";
-/// Largest context file in bytes: it has three short lines.
+/// Largest context file in bytes: it has a few lines, of which tokens are the longest.
 const CONTEXT_BYTES_MAX: u64 = 64 << 10;
 
 /// What `atoll login` writes.
@@ -32,13 +33,23 @@ pub(crate) struct Context {
     /// Id of the key that `atoll login` made, so that `atoll logout` can end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_id: Option<String>,
+    /// What the next token is asked for with, where `token` is one of a log-in; good once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
+    /// RFC 3339: when `token` ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_expires_at: Option<String>,
 }
 
-/// The client for this call.
-pub(crate) fn client(global: &Global) -> anyhow::Result<Client> {
-    let context = load()?;
+/// The client for this call. A token of a log-in that is about to end is refreshed first.
+pub(crate) async fn client(global: &Global) -> anyhow::Result<Client> {
+    let mut context = load()?;
     let url = url(global, context.as_ref());
-    Ok(Client::new(&url, token(token_of_environment(), &url, context).as_deref())?)
+    let given = token_of_environment();
+    if let Some(kept) = context.take_if(|kept| given.is_none() && is_same_server(&kept.url, &url)) {
+        context = Some(refresh::refreshed(kept).await?);
+    }
+    Ok(Client::new(&url, token(given, &url, context).as_deref())?)
 }
 
 /// The address that counts.
@@ -156,6 +167,17 @@ fn save_to(path: &Path, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes others that want to change what is kept wait, until what this answers with is dropped.
+pub(crate) fn lock() -> anyhow::Result<fs::File> {
+    let path = path().context("there is no home folder: set HOME or XDG_CONFIG_HOME")?.with_extension("lock");
+    let open = || {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+        file.lock()?;
+        io::Result::Ok(file)
+    };
+    open().with_context(|| format!("cannot lock {}", path.display()))
+}
+
 /// Forgets what was kept; answers with whether there was anything.
 pub(crate) fn forget() -> anyhow::Result<bool> {
     let Some(path) = path() else { return Ok(false) };
@@ -178,7 +200,7 @@ mod tests {
     use super::*;
 
     fn context() -> Context {
-        Context { url: "http://a:1".into(), token: Some("sk_x".into()), key_id: None }
+        Context { url: "http://a:1".into(), token: Some("sk_x".into()), ..Context::default() }
     }
 
     #[test]

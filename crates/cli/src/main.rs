@@ -15,6 +15,7 @@ mod pairs;
 mod printer;
 #[cfg(test)]
 mod reference;
+mod refresh;
 mod sandbox_ref;
 mod session;
 mod shell;

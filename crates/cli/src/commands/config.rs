@@ -99,7 +99,7 @@ async fn set(key: Key, value: String, printer: Printer) -> anyhow::Result<()> {
             let url = Client::new(&value, None)?.base_url().to_owned();
             match &kept {
                 Some(kept) if context::is_same_server(&kept.url, &url) => Context { url, ..kept.clone() },
-                _ => Context { url, token: None, key_id: None },
+                _ => Context { url, ..Context::default() },
             }
         }
         Key::Token => {
@@ -111,7 +111,7 @@ async fn set(key: Key, value: String, printer: Printer) -> anyhow::Result<()> {
                 ));
             };
             Client::new(&kept.url, Some(&value))?;
-            Context { url: kept.url.clone(), token: Some(value), key_id: None }
+            Context { url: kept.url.clone(), token: Some(value), ..Context::default() }
         }
     };
     let path = context::save(&wanted)?;
@@ -130,7 +130,7 @@ async fn unset(key: Key, printer: Printer) -> anyhow::Result<()> {
         Key::Url => drop(context::forget()?),
         Key::Token if kept.token.is_none() => return Err(not_kept(key)),
         Key::Token => {
-            context::save(&Context { url: kept.url.clone(), token: None, key_id: None })?;
+            context::save(&Context { url: kept.url.clone(), ..Context::default() })?;
         }
     }
     if kept.token.is_some() {

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use atoll_api_types::{CreateApiKey, Credentials, SignUp, User};
+use atoll_api_types::{AuthData, CreateApiKey, Credentials, SignUp, User};
 use atoll_client::{Client, ClientError};
 use atoll_types::Scopes;
 
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Read the password from the first line of standard input instead of asking for it.
     #[arg(long, requires = "email")]
     password_stdin: bool,
+    /// Keep the log-in itself in place of a key: its token is refreshed, and it ends when it is not used for long.
+    #[arg(long, conflicts_with_all = ["token", "token_stdin"])]
+    session: bool,
     /// Make the account first.
     #[arg(long, conflicts_with_all = ["token", "token_stdin"])]
     sign_up: bool,
@@ -64,7 +67,8 @@ pub(crate) async fn run(args: Args, global: &Global, printer: Printer) -> anyhow
 async fn with_token(url: &str, token: String) -> anyhow::Result<(Context, User)> {
     let client = Client::new(url, Some(&token))?;
     let user = client.me().await?;
-    Ok((Context { url: client.base_url().to_owned(), token: Some(token), key_id: None }, user))
+    let url = client.base_url().to_owned();
+    Ok((Context { url, token: Some(token), ..Context::default() }, user))
 }
 
 /// A log-in's token ends soon, so a key is made with it and kept instead.
@@ -75,7 +79,7 @@ async fn with_account(url: &str, args: &Args, printer: Printer) -> anyhow::Resul
         && let Ok(user) = anonymous.me().await
     {
         // Single-user mode: the server asks nobody.
-        return Ok((Context { url, token: None, key_id: None }, user));
+        return Ok((Context { url, ..Context::default() }, user));
     }
     let credentials = credentials(args, printer).await?;
     let data = if args.sign_up || args.invitation.is_some() {
@@ -84,18 +88,33 @@ async fn with_account(url: &str, args: &Args, printer: Printer) -> anyhow::Resul
     } else {
         anonymous.log_in(&credentials).await?
     };
+    if args.session {
+        return Ok(log_in_kept(url, data));
+    }
     let with_token = Client::new(&url, Some(&data.token))?;
     let scopes = if data.user.role == "admin" { Scopes::ALL } else { Scopes::usual() };
     let scopes = Some(scopes.iter().map(|scope| scope.to_string()).collect());
     let new = CreateApiKey { name: key_name(), expires_in_seconds: None, scopes };
-    let context = match with_token.api_key_create(&new).await {
-        Ok(key) => Context { url, token: Some(key.key), key_id: Some(key.info.id) },
-        Err(ClientError::Api(api)) if api.status == 403 => {
-            Context { url, token: Some(data.token), key_id: None }
+    match with_token.api_key_create(&new).await {
+        Ok(key) => {
+            let (token, key_id) = (Some(key.key), Some(key.info.id));
+            Ok((Context { url, token, key_id, ..Context::default() }, data.user))
         }
-        Err(error) => return Err(error.into()),
+        Err(ClientError::Api(api)) if api.status == 403 => Ok(log_in_kept(url, data)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The log-in itself, whose token is refreshed from now on.
+fn log_in_kept(url: String, data: AuthData) -> (Context, User) {
+    let context = Context {
+        url,
+        token: Some(data.token),
+        key_id: None,
+        refresh_token: data.refresh_token,
+        token_expires_at: Some(data.expires_at),
     };
-    Ok((context, data.user))
+    (context, data.user)
 }
 
 async fn credentials(args: &Args, printer: Printer) -> anyhow::Result<Credentials> {
