@@ -88,6 +88,93 @@ async fn a_stop_sends_the_spans_of_the_last_requests() {
     atoll.finish().await;
 }
 
+/// A certificate for loopback, and who vouches for it: `ca.pem`, `leaf.pem` and `leaf.key` in a folder that all may read.
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for words in [
+        format!("req -x509 {new} -keyout ca.key -out ca.pem -subj /CN=test -days 2"),
+        format!("req {new} -keyout leaf.key -out leaf.csr -subj /CN=leaf"),
+        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out leaf.pem"
+            .to_owned(),
+    ] {
+        let made =
+            Command::new("openssl").args(words.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(made.status.success(), "{words}: {}", String::from_utf8_lossy(&made.stderr));
+    }
+    folder
+}
+
+/// A collector behind TLS, which says what it is sent.
+struct TlsCollector(std::process::Child);
+
+impl TlsCollector {
+    fn start(folder: &std::path::Path) -> (Self, String) {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("openssl")
+            .args(["s_server", "-quiet", "-cert", "leaf.pem", "-key", "leaf.key"])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        (Self(child), format!("https://127.0.0.1:{port}"))
+    }
+}
+
+impl Drop for TlsCollector {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test]
+async fn a_collector_behind_tls_is_sent_spans_where_somebody_vouches_for_it() {
+    let folder = certificates();
+    let (mut collector, endpoint) = TlsCollector::start(folder.path());
+    let vouched = format!("SSL_CERT_FILE={}", folder.path().join("ca.pem").display());
+    let atoll = Atoll::start_with(&[&vouched, "--otlp-endpoint", &endpoint]).await;
+    get(&atoll, &[], "/sandboxes/abc");
+    let mut output = collector.0.stdout.take().unwrap();
+    let (text, taken) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut all, mut part) = (Vec::new(), [0; 4096]);
+        while let Ok(bytes @ 1..) = output.read(&mut part) {
+            all.extend_from_slice(&part[..bytes]);
+            if text.send(String::from_utf8_lossy(&all).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let wanted = ["POST /v1/traces HTTP/1.1", "GET /sandboxes/{id}"];
+    until("the spans", 3 * SOON, async || {
+        let sent = taken.try_recv().ok()?;
+        wanted.iter().all(|text| sent.contains(text)).then_some(())
+    })
+    .await;
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    collector.0.stdin.as_mut().unwrap().write_all(answer).unwrap();
+    drop(collector);
+    atoll.finish().await;
+
+    // The same without anybody who vouches.
+    let (_collector, endpoint) = TlsCollector::start(folder.path());
+    let atoll = Atoll::start_with(&["--otlp-endpoint", &endpoint]).await;
+    get(&atoll, &[], "/sandboxes/abc");
+    until("the loss", 3 * SOON, async || {
+        let page = get(&atoll, &[], "/metrics");
+        let lost = page.lines().find_map(|line| line.strip_prefix("otlp_spans_lost_total "))?;
+        (lost != "0").then_some(())
+    })
+    .await;
+    atoll.finish().await;
+}
+
 #[tokio::test]
 async fn each_request_is_a_line_without_what_is_secret() {
     let mut atoll = Atoll::start().await;

@@ -344,8 +344,9 @@ fn spawn(place: &Place, port: u16, boot_id: Option<&Path>) -> Child {
     command
         .args(["serve", "--data-dir", place.data.to_str().unwrap()])
         .args(["--port", &port.to_string()])
-        .args(&place.flags)
+        .args(place.flags.iter().filter(|flag| variable(flag).is_none()))
         .env_clear()
+        .envs(place.flags.iter().filter_map(|flag| variable(flag)))
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         // Room for what tests make; those of quotas say otherwise.
         .envs(
@@ -364,6 +365,11 @@ fn spawn(place: &Place, port: u16, boot_id: Option<&Path>) -> Child {
         .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// A flag that is none, but a variable of the server's environment.
+fn variable(flag: &str) -> Option<(&str, &str)> {
+    flag.split_once('=').filter(|(name, _)| name.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 /// The program in namespaces of its own, where the kernel says another id of this boot, and that it began just now.
