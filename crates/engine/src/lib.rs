@@ -54,6 +54,6 @@ pub use secret::Rotated;
 pub use terminal::{NewTerminal, Resume, TerminalView};
 pub use views::{
     Caller, CountsView, ExecEvents, ExecView, HealthView, Invite, JobView, KeyHolder, LogLineView, LogLines,
-    LogQuery, LogView, MetricsView, NewApiKey, NewExec, NewInvitation, NewSandbox, SandboxView, Settings,
-    UserEdit, Visitor,
+    LogQuery, LogView, Means, MetricsView, NewApiKey, NewExec, NewInvitation, NewSandbox, SandboxView,
+    Settings, UserEdit, Visitor,
 };

@@ -10,7 +10,7 @@ use atoll_ports::{
 use atoll_types::{
     Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, GuestPath, GuestUser,
     HealthCheck, ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry, OutputStream,
-    PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, Status, Timestamp, UserId,
+    PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, SessionId, Status, Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -97,6 +97,29 @@ pub struct KeyHolder {
     pub caller: Caller,
     /// What it may.
     pub scopes: Scopes,
+    /// What is taken back when it is deleted.
+    pub means: Means,
+}
+
+/// By what somebody was let in, who is served for longer than a request.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Means {
+    /// A token of this log-in.
+    LogIn(SessionId),
+    /// An API key, by its hash.
+    Key([u8; 32]),
+    /// What nobody takes back.
+    Nothing,
+}
+
+impl std::fmt::Debug for Means {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::LogIn(_) => "LogIn",
+            Self::Key(_) => "Key",
+            Self::Nothing => "Nothing",
+        })
+    }
 }
 
 /// A client, as people see it in the list of log-ins.

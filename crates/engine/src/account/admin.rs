@@ -1,15 +1,10 @@
 //! What an admin does with accounts.
 
-use std::time::Duration;
-
 use atoll_ports::{AuditScope, Page, Role, StoreError, UserChange, UserRecord};
 use atoll_types::{Desired, ErrorCode, SandboxId, UserId};
 
 use super::password;
 use crate::{Caller, Engine, EngineError, UserEdit};
-
-/// Time until an account that could not be read is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Refuses whoever is no admin.
 pub(crate) fn admin(caller: &Caller) -> Result<(), EngineError> {
@@ -94,30 +89,8 @@ impl Engine {
         let changed = self.inner.ports.store.user_update(id, change).await;
         self.inner.sessions.forget_user(id);
         self.inner.keys.forget_user(id);
-        self.inner.accounts.changed.send_modify(|changes| *changes += 1);
+        self.inner.accounts.changed.tell(id);
         changed?.ok_or_else(absent)
-    }
-
-    /// Returns when somebody who was let in is not what he was any more: his account is disabled, removed, or has another role.
-    /// Whoever serves him for longer than a request waits for it meanwhile. Cancel safe.
-    pub async fn caller_over(&self, caller: &Caller) {
-        let mut changed = self.inner.accounts.changed.subscribe();
-        // A key without the scope admin makes an admin a user.
-        let same = |user: &UserRecord| {
-            user.disabled_at.is_none() && (user.role == Role::Admin || caller.role == Role::User)
-        };
-        loop {
-            changed.mark_unchanged();
-            match self.inner.ports.store.user_get(&caller.user).await {
-                Ok(Some(user)) if same(&user) => {
-                    // The sender lives as long as the engine.
-                    let _gone = changed.changed().await;
-                }
-                Ok(_) => return,
-                // Not known now: what went on goes on, and is looked at again.
-                Err(_) => self.inner.ports.clock.sleep(LOOK_AGAIN).await,
-            }
-        }
     }
 
     /// Refuses when no other admin could log in. The caller holds the turn of accounts.

@@ -6,7 +6,7 @@ use atoll_ports::{ApiKeyRecord, AuditScope, Page, Role};
 use atoll_types::{ApiKeyId, ErrorCode, SandboxName, Scope, Scopes, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::{Caller, Engine, EngineError, KeyHolder, NewApiKey};
+use crate::{Caller, Engine, EngineError, KeyHolder, Means, NewApiKey};
 
 /// Keys of one user, those that have expired too: one for each machine and program of a person, and a list that stays
 /// readable.
@@ -92,6 +92,7 @@ impl Engine {
     pub async fn api_key_delete(&self, caller: &Caller, id: &ApiKeyId) -> Result<(), EngineError> {
         let there = self.inner.ports.store.api_key_delete(&caller.user, id).await?;
         self.inner.keys.forget(id);
+        self.inner.accounts.changed.tell(&caller.user);
         if there {
             Ok(())
         } else {
@@ -120,7 +121,8 @@ impl Engine {
         self.note_use(&record, now).await;
         // What the role adds needs its scope too.
         let role = if record.scopes.has(Scope::Admin) { caller.role } else { Role::User };
-        Ok(Some(KeyHolder { caller: Caller { role, ..caller }, scopes: record.scopes }))
+        let means = Means::Key(record.hash);
+        Ok(Some(KeyHolder { caller: Caller { role, ..caller }, scopes: record.scopes, means }))
     }
 
     async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<(ApiKeyRecord, Caller)>, EngineError> {

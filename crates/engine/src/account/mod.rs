@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod changes;
 mod invitation;
 mod key;
 mod key_cache;

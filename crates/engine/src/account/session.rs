@@ -156,6 +156,7 @@ impl Engine {
     async fn end_log_in(&self, user: &UserId, id: &SessionId) -> Result<bool, EngineError> {
         let there = self.inner.ports.store.session_remove(user, id).await;
         self.inner.sessions.forget(id);
+        self.inner.accounts.changed.tell(user);
         Ok(there?)
     }
 
@@ -163,6 +164,7 @@ impl Engine {
     pub(super) async fn end_all(&self, user: &UserId, but: Option<&SessionId>) -> Result<u64, EngineError> {
         let ended = self.inner.ports.store.session_remove_all(user, but).await;
         self.inner.sessions.forget_user(user);
+        self.inner.accounts.changed.tell(user);
         Ok(ended?)
     }
 

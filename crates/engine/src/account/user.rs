@@ -7,6 +7,7 @@ use atoll_types::{Email, ErrorCode, SessionId, UserId};
 use tokio::sync::Mutex;
 
 use super::attempts::Attempts;
+use super::changes::Changes;
 use super::password::{self, hash_new};
 use crate::{Caller, Engine, EngineError};
 
@@ -16,8 +17,7 @@ pub(crate) struct Accounts {
     pub(super) adding: Mutex<()>,
     /// The same for keys, so that their number has a bound.
     pub(super) making_keys: Mutex<()>,
-    /// Grows with every change of an account: whoever serves somebody for long looks again whether he still may.
-    pub(super) changed: tokio::sync::watch::Sender<u64>,
+    pub(super) changed: Changes,
     attempts: Attempts,
 }
 

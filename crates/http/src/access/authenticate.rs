@@ -1,6 +1,6 @@
 //! The layer before every route that is not public.
 
-use atoll_engine::Caller;
+use atoll_engine::{Caller, Means};
 use atoll_types::ErrorCode;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::HeaderMap;
@@ -99,13 +99,17 @@ async fn by_key(api: &Api, key: &str) -> Result<Option<(Caller, Grant)>, ApiFail
         return Ok(None);
     }
     let holder = api.engine().api_key_authenticate(key).await?;
-    Ok(holder.map(|holder| (holder.caller, Grant { scopes: holder.scopes, session: None })))
+    Ok(holder
+        .map(|holder| (holder.caller, Grant { scopes: holder.scopes, session: None, means: holder.means })))
 }
 
 async fn by_token(api: &Api, keys: &TokenKeys, token: &str) -> Result<Option<(Caller, Grant)>, ApiFailure> {
     let Some((user, session)) = keys.check(token) else { return Ok(None) };
     let caller = api.engine().session_caller(&user, &session).await?;
-    Ok(caller.map(|caller| (caller, Grant { session: Some(session), ..Grant::WHOLE })))
+    Ok(caller.map(|caller| {
+        let means = Means::LogIn(session.clone());
+        (caller, Grant { session: Some(session), means, ..Grant::WHOLE })
+    }))
 }
 
 fn unauthorized(message: &str) -> ApiFailure {

@@ -1,5 +1,6 @@
 //! What whoever asks may do, and by what.
 
+use atoll_engine::Means;
 use atoll_types::{ErrorCode, Scopes, SessionId};
 use axum::extract::FromRequestParts;
 use axum::http::Method;
@@ -15,11 +16,13 @@ pub(crate) struct Grant {
     pub(crate) scopes: Scopes,
     /// Of a token.
     pub(crate) session: Option<SessionId>,
+    /// What may be taken back.
+    pub(crate) means: Means,
 }
 
 impl Grant {
     /// All that there is.
-    pub(super) const WHOLE: Self = Self { scopes: Scopes::ALL, session: None };
+    pub(super) const WHOLE: Self = Self { scopes: Scopes::ALL, session: None, means: Means::Nothing };
 
     /// Refuses a key that has not the scope of this route.
     pub(crate) fn check(&self, method: &Method, route: &str) -> Result<(), ApiFailure> {

@@ -19,7 +19,7 @@ pub(crate) use authenticate::{Authenticated, authenticate, caller};
 pub(crate) use client::{Client, client_address};
 pub(crate) use credential::token_protocol;
 pub(crate) use grant::Grant;
-pub(crate) use lasting::{allowed, while_allowed};
+pub(crate) use lasting::{Held, allowed, while_allowed};
 pub(crate) use peer::Peer;
 pub use protection::Protection;
 pub(crate) use scopes::needed;

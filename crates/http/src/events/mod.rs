@@ -19,7 +19,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuil
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::Api;
-use crate::access::{Authenticated, allowed};
+use crate::access::{Held, allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::extract::Query;
 use stream::Listener;
@@ -47,7 +47,7 @@ pub(crate) struct EventsQuery {
 )]
 pub(crate) async fn listen_to_events(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Extension(trace): Extension<TraceId>,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
@@ -60,10 +60,10 @@ pub(crate) async fn listen_to_events(
     let permit = Arc::clone(api.streams()).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
-    let feed = api.engine().events(&caller, after.as_deref())?;
+    let feed = api.engine().events(&held.caller, after.as_deref())?;
     let stopping = api.settings().stopping.clone();
     let listener = Listener::new(feed, stopping, permit, trace);
-    Ok(Listening(listener.into_body(allowed(api, caller))))
+    Ok(Listening(listener.into_body(allowed(api, held))))
 }
 
 /// A stream of events.

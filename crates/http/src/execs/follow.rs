@@ -2,7 +2,7 @@
 //! nobody.
 
 use atoll_api_types::{Encoding, EventKind, ExecEvent};
-use atoll_engine::{Caller, EngineError, ExecEvents};
+use atoll_engine::{EngineError, ExecEvents};
 use atoll_types::{ExecId, ExecStatus, SandboxId};
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::FutureExt;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::StreamExt;
 
 use crate::Api;
-use crate::access::while_allowed;
+use crate::access::{Held, while_allowed};
 use crate::answer::TraceId;
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::convert::{event_view, lost_event};
@@ -21,7 +21,7 @@ use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, Cut, close, flu
 #[derive(Debug)]
 pub(super) struct Follow {
     pub(super) api: Api,
-    pub(super) caller: Caller,
+    pub(super) held: Held,
     pub(super) sandbox: SandboxId,
     pub(super) exec: ExecId,
     pub(super) after_seq: u64,
@@ -62,7 +62,7 @@ enum More {
 impl Follow {
     /// Sends events until the exit, the client or Atoll ends it.
     pub(super) async fn run(self, mut socket: WebSocket) {
-        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let ended = while_allowed(&self.api, &self.held, self.pump(&mut socket)).await;
         let (code, reason) = match ended {
             Ok(End::Done(reason)) => (CLOSE_DONE, reason),
             Ok(End::Stopping) => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again with after_seq"),
@@ -81,7 +81,8 @@ impl Follow {
 
     async fn pump(&self, socket: &mut WebSocket) -> Result<End, Cut> {
         let engine = self.api.engine();
-        let mut events = engine.exec_events(&self.caller, &self.sandbox, &self.exec, self.after_seq).await?;
+        let mut events =
+            engine.exec_events(&self.held.caller, &self.sandbox, &self.exec, self.after_seq).await?;
         let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
@@ -146,7 +147,7 @@ impl Follow {
 
     /// The events are over and none was an exit: the exec was lost or never started, or Atoll is stopping.
     async fn end_without_exit(&self, socket: &mut WebSocket, sent_seq: u64) -> Result<End, Cut> {
-        let record = self.api.engine().exec_get(&self.caller, &self.sandbox, &self.exec).await?.record;
+        let record = self.api.engine().exec_get(&self.held.caller, &self.sandbox, &self.exec).await?.record;
         if record.status == ExecStatus::Running {
             return Ok(End::Stopping);
         }

@@ -17,7 +17,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::follow::Follow;
 use crate::Api;
-use crate::access::{Authenticated, token_protocol};
+use crate::access::{Held, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::STREAM_MESSAGE_BYTES_MAX;
 use crate::extract::{Path, Query, SandboxPath};
@@ -54,7 +54,7 @@ pub(crate) struct Upgraded(Response);
 #[utoipa::path(get, path = "/sandboxes/{id}/stream", tag = "execs", params(SandboxPath, StreamQuery))]
 pub(crate) async fn stream_exec(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Path(path): Path<SandboxPath>,
     Query(query): Query<StreamQuery>,
     Extension(trace): Extension<TraceId>,
@@ -73,7 +73,7 @@ pub(crate) async fn stream_exec(
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
     let follow = Follow {
         api,
-        caller,
+        held,
         sandbox: path.id,
         exec,
         after_seq: query.after_seq.unwrap_or(0),

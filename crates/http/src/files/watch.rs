@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atoll_api_types::FileEvent;
-use atoll_engine::{Caller, EngineError};
+use atoll_engine::EngineError;
 use atoll_ports::{FileEvents, FilesError};
 use atoll_types::{ErrorCode, FilePath, GuestUser, SandboxId};
 use axum::Extension;
@@ -23,7 +23,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::at::{path_of_query, user};
 use super::view;
 use crate::Api;
-use crate::access::{Authenticated, token_protocol, while_allowed};
+use crate::access::{Held, token_protocol, while_allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::extract::{Path, Query, SandboxPath};
@@ -62,7 +62,7 @@ pub(crate) struct Watching(Response);
 #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
 pub(crate) async fn watch_files(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Path(sandbox): Path<SandboxPath>,
     Query(query): Query<WatchQuery>,
     RawQuery(raw): RawQuery,
@@ -78,7 +78,7 @@ pub(crate) async fn watch_files(
     let permit = permit
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
     let (user, recursive) = (user(query.user)?, query.recursive.unwrap_or_default());
-    let watch = Watch { api, caller, sandbox: sandbox.id, user, path, recursive, trace, permit };
+    let watch = Watch { api, held, sandbox: sandbox.id, user, path, recursive, trace, permit };
     let upgrade = upgrade.max_message_size(STREAM_MESSAGE_BYTES_MAX).protocols(token_protocol(&headers));
     Ok(Watching(upgrade.on_upgrade(move |socket| watch.run(socket))))
 }
@@ -86,7 +86,7 @@ pub(crate) async fn watch_files(
 /// One client that watches.
 struct Watch {
     api: Api,
-    caller: Caller,
+    held: Held,
     sandbox: SandboxId,
     user: Option<GuestUser>,
     path: FilePath,
@@ -106,7 +106,7 @@ enum Next {
 
 impl Watch {
     async fn run(self, mut socket: WebSocket) {
-        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let ended = while_allowed(&self.api, &self.held, self.pump(&mut socket)).await;
         let (code, reason) = match ended {
             Ok(end) => end,
             Err(Cut::Gone) => return,
@@ -125,7 +125,11 @@ impl Watch {
     /// Looks only now: browsers are told nothing of a refusal before the connection is a WebSocket.
     async fn open(&self) -> Result<FileEvents, EngineError> {
         let (user, path) = (self.user.clone(), self.path.clone());
-        self.api.engine().files(&self.caller, &self.sandbox, user, path, true)?.watch(self.recursive).await
+        self.api
+            .engine()
+            .files(&self.held.caller, &self.sandbox, user, path, true)?
+            .watch(self.recursive)
+            .await
     }
 
     /// Sends events until there are no more; answers how it is closed.

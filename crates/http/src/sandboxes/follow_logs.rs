@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atoll_api_types::LogLine;
-use atoll_engine::{Caller, LogLines, LogQuery};
+use atoll_engine::{LogLines, LogQuery};
 use atoll_types::{ErrorCode, SandboxId};
 use axum::Extension;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::logs::{line_view, log_query};
 use crate::Api;
-use crate::access::{Authenticated, token_protocol, while_allowed};
+use crate::access::{Held, token_protocol, while_allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{LOG_LINES_MAX, STREAM_MESSAGE_BYTES_MAX, STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::extract::{Path, Query, SandboxPath};
@@ -61,7 +61,7 @@ pub(crate) struct Upgraded(Response);
 #[utoipa::path(get, path = "/ws/sandboxes/{id}/logs", tag = "sandboxes", params(SandboxPath, FollowQuery))]
 pub(crate) async fn follow_sandbox_logs(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Path(path): Path<SandboxPath>,
     Query(query): Query<FollowQuery>,
     Extension(trace): Extension<TraceId>,
@@ -77,7 +77,7 @@ pub(crate) async fn follow_sandbox_logs(
     let permit = Arc::clone(api.streams()).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
-    let follow = Follow { api, caller, sandbox: path.id, lines, trace, permit };
+    let follow = Follow { api, held, sandbox: path.id, lines, trace, permit };
     let upgrade = upgrade.max_message_size(STREAM_MESSAGE_BYTES_MAX).protocols(token_protocol(&headers));
     Ok(Upgraded(upgrade.on_upgrade(move |socket| follow.run(socket))))
 }
@@ -85,7 +85,7 @@ pub(crate) async fn follow_sandbox_logs(
 /// What is followed, and for whom.
 struct Follow {
     api: Api,
-    caller: Caller,
+    held: Held,
     sandbox: SandboxId,
     lines: LogQuery,
     trace: TraceId,
@@ -113,7 +113,7 @@ enum Next {
 
 impl Follow {
     async fn run(self, mut socket: WebSocket) {
-        let ended = while_allowed(&self.api, &self.caller, self.pump(&mut socket)).await;
+        let ended = while_allowed(&self.api, &self.held, self.pump(&mut socket)).await;
         let (code, reason) = match ended {
             Ok(End::Done) => (CLOSE_DONE, "ended"),
             Ok(End::Stopping) => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again with after_seq"),
@@ -132,7 +132,8 @@ impl Follow {
 
     async fn pump(&self, socket: &mut WebSocket) -> Result<End, Cut> {
         let engine = self.api.engine();
-        let mut lines = engine.sandbox_log_lines(&self.caller, &self.sandbox, self.lines.clone()).await?;
+        let mut lines =
+            engine.sandbox_log_lines(&self.held.caller, &self.sandbox, self.lines.clone()).await?;
         let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();

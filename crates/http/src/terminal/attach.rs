@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atoll_api_types::{TERMINAL_PROTOCOL, TerminalCommand, TerminalControl};
-use atoll_engine::{Caller, NewTerminal, Resume};
+use atoll_engine::{NewTerminal, Resume};
 use atoll_ports::AuditScope;
 use atoll_types::{ErrorCode, TerminalKind, TerminalName, TerminalSize};
 use axum::Extension;
@@ -21,7 +21,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::framing::Framing;
 use super::relay::Relay;
 use crate::Api;
-use crate::access::{Authenticated, token_protocol};
+use crate::access::{Held, token_protocol};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{TERMINAL_LINGER_SECONDS_MAX, TERMINAL_MESSAGE_BYTES_MAX};
 use crate::extract::{Path, Problems, Query, SandboxPath};
@@ -118,13 +118,13 @@ pub(crate) struct TerminalUpgrade(Response);
 #[utoipa::path(get, path = "/sandboxes/{id}/terminal", tag = "terminals", params(SandboxPath, TerminalQuery))]
 pub(crate) async fn open_terminal(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Path(path): Path<SandboxPath>,
     Query(query): Query<TerminalQuery>,
     Extension(trace): Extension<TraceId>,
     place: Place,
 ) -> Result<TerminalUpgrade, ApiFailure> {
-    upgrade(api, caller, path, query, trace, place)
+    upgrade(api, held, path, query, trace, place)
 }
 
 /// Open a terminal (WebSocket); the same as `/sandboxes/{id}/terminal`.
@@ -136,13 +136,13 @@ pub(crate) async fn open_terminal(
 )]
 pub(crate) async fn open_terminal_ws(
     State(api): State<Api>,
-    Authenticated(caller): Authenticated,
+    held: Held,
     Path(path): Path<SandboxPath>,
     Query(query): Query<TerminalQuery>,
     Extension(trace): Extension<TraceId>,
     place: Place,
 ) -> Result<TerminalUpgrade, ApiFailure> {
-    upgrade(api, caller, path, query, trace, place)
+    upgrade(api, held, path, query, trace, place)
 }
 
 /// The request as one that becomes a WebSocket.
@@ -167,7 +167,7 @@ impl axum::extract::FromRequestParts<Api> for Place {
 
 fn upgrade(
     api: Api,
-    caller: Caller,
+    held: Held,
     path: SandboxPath,
     query: TerminalQuery,
     trace: TraceId,
@@ -190,7 +190,7 @@ fn upgrade(
     let upgrade = upgrade.max_message_size(TERMINAL_MESSAGE_BYTES_MAX).protocols(known);
     let chosen = upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok());
     let framing = Framing::of(chosen);
-    let relay = Relay { api, caller, sandbox: path.id, new, framing, trace, permit };
+    let relay = Relay { api, held, sandbox: path.id, new, framing, trace, permit };
     // Whether it comes to a terminal is known only then.
     let scope = AuditScope::current();
     let run = async move |socket| match scope {

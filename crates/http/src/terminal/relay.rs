@@ -2,7 +2,7 @@
 //! shown. It is shown no more than it takes; its agent passes over whoever takes nothing.
 
 use atoll_api_types::TerminalControl;
-use atoll_engine::{Caller, EngineError, NewTerminal, TerminalView};
+use atoll_engine::{EngineError, NewTerminal, TerminalView};
 use atoll_ports::{AgentError, TerminalEvent, TerminalKey, TerminalStream};
 use atoll_types::{SandboxId, TerminalSize};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::framing::{Framing, Said};
 use crate::Api;
-use crate::access::while_allowed;
+use crate::access::{Held, while_allowed};
 use crate::answer::{ApiFailure, TraceId};
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
 use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, CLOSE_TIMEOUT};
@@ -23,7 +23,7 @@ use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, CLOSE_TIMEOUT};
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) api: Api,
-    pub(super) caller: Caller,
+    pub(super) held: Held,
     pub(super) sandbox: SandboxId,
     pub(super) new: NewTerminal,
     pub(super) framing: Framing,
@@ -67,7 +67,7 @@ impl Relay {
     /// Until the program, the client or Atoll ends it.
     pub(super) async fn run(self, socket: WebSocket) {
         let (mut sink, mut stream) = socket.split();
-        let relayed = while_allowed(&self.api, &self.caller, self.relay(&mut sink, &mut stream)).await;
+        let relayed = while_allowed(&self.api, &self.held, self.relay(&mut sink, &mut stream)).await;
         let end = match relayed {
             Ok(end) | Err(end) => end,
         };
@@ -89,7 +89,7 @@ impl Relay {
 
     async fn relay(&self, sink: &mut Sink, stream: &mut SplitStream<WebSocket>) -> Result<End, End> {
         let engine = self.api.engine();
-        let view = engine.terminal_view(&self.caller, &self.sandbox, self.new.clone()).await?;
+        let view = engine.terminal_view(&self.held.caller, &self.sandbox, self.new.clone()).await?;
         let TerminalView { key, attached, made, events } = view;
         let hello = TerminalControl::Attached {
             terminal: key.name.to_string(),
@@ -188,7 +188,7 @@ impl Relay {
             match self.framing.read(message)? {
                 Said::Input(data) => {
                     *heard.0.lock() = None;
-                    engine.terminal_input(&self.caller, &self.sandbox, key, data).await?;
+                    engine.terminal_input(&self.held.caller, &self.sandbox, key, data).await?;
                 }
                 Said::Resize(size) => self.resize(key, size).await?,
                 Said::Nothing => {}
@@ -200,7 +200,7 @@ impl Relay {
     }
 
     async fn resize(&self, key: &TerminalKey, size: TerminalSize) -> Result<(), End> {
-        Ok(self.api.engine().terminal_resize(&self.caller, &self.sandbox, key, size).await?)
+        Ok(self.api.engine().terminal_resize(&self.held.caller, &self.sandbox, key, size).await?)
     }
 
     /// Hands a control message to the connection, where the framing has any.

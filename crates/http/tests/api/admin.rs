@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::kit::{Answer, Client, Options, Server};
-use crate::streams::connect;
+use crate::streams::{Stream, connect};
 
 /// Guard against what never happens.
 const SOON: Duration = Duration::from_secs(20);
@@ -124,6 +124,63 @@ async fn what_a_disabled_account_looks_at_ends_and_nobody_else_s() {
     while !text.contains(&made) {
         let more = tokio::time::timeout(SOON, others.chunk()).await.expect("the other listens on");
         text.push_str(str::from_utf8(&more.unwrap().expect("an event")).unwrap());
+    }
+}
+
+/// What looks at a terminal with a token, and one that listens to events.
+async fn looks(server: &Server, sandbox: &str, token: &str) -> (Stream, reqwest::Response) {
+    let terminal = connect(server, &format!("/sandboxes/{sandbox}/terminal"), Some(token)).await;
+    let client = server.anonymous().with_token(token);
+    let mut listener = client.request(Method::GET, "/events").send().await.unwrap();
+    assert!(listener.chunk().await.unwrap().unwrap().starts_with(b"retry:"));
+    (terminal, listener)
+}
+
+async fn ends((mut terminal, mut listener): (Stream, reqwest::Response), what: &str) {
+    let ended = tokio::time::timeout(SOON, terminal.ended()).await.expect("the terminal ends");
+    assert_eq!(ended, Some(4401), "{what}");
+    while tokio::time::timeout(SOON, listener.chunk()).await.expect("the events end").unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn what_a_deleted_key_or_an_ended_log_in_looks_at_ends_and_no_other() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let sandbox = user.sandbox().await;
+    let key = user.post("/api-keys", json!({"name": "k"})).await;
+    let other_key = user.post("/api-keys", json!({"name": "other"})).await;
+    let log_in = async || {
+        let body = json!({"email": "a@example.com", "password": "password123"});
+        let answer = server.anonymous().post("/auth/login", body).await;
+        answer.data()["token"].as_str().unwrap().to_owned()
+    };
+    let text = |answer: &Answer, name: &str| answer.data()[name].as_str().unwrap().to_owned();
+    let (out, ended) = (log_in().await, log_in().await);
+    let by_key = looks(&server, &sandbox, &text(&key, "key")).await;
+    let by_other = looks(&server, &sandbox, &text(&other_key, "key")).await;
+    let by_out = looks(&server, &sandbox, &out).await;
+    let by_ended = looks(&server, &sandbox, &ended).await;
+    let mut stays = looks(&server, &sandbox, user.token.as_deref().unwrap()).await;
+
+    user.delete(&format!("/api-keys/{}", text(&key, "id"))).await.data();
+    ends(by_key, "by a key that was deleted").await;
+    server.anonymous().with_token(&out).act("/auth/logout").await.data();
+    ends(by_out, "by a log-in that logged out").await;
+    let listed = server.anonymous().with_token(&ended).get("/auth/sessions").await;
+    let current = listed.data().as_array().unwrap().iter().find(|session| session["current"] == true);
+    user.delete(&format!("/auth/sessions/{}", current.unwrap()["id"].as_str().unwrap())).await.data();
+    ends(by_ended, "by a log-in that was ended").await;
+
+    let passwords = json!({"currentPassword": "password123", "newPassword": "password124"});
+    user.post("/auth/password", passwords).await.data();
+    for (what, (_, listener)) in [("key", &mut { by_other }), ("log-in", &mut stays)] {
+        let made = user.sandbox().await;
+        let mut text = String::new();
+        while !text.contains(&made) {
+            let more = tokio::time::timeout(SOON, listener.chunk()).await.expect("it goes on");
+            let more = more.unwrap().unwrap_or_else(|| panic!("the other {what} ended: {text}"));
+            text.push_str(str::from_utf8(&more).unwrap());
+        }
     }
 }
 
