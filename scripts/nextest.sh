@@ -12,6 +12,7 @@ if [ "$profile" = system ] && ! have dockerd; then apt_install "the escape suite
 if [ "$profile" = system ] && ! have promtool; then apt_install "the check of the metrics" prometheus; fi
 if [ "$profile" = system ] && ! have mmdebstrap; then apt_install "the image of the demo" mmdebstrap; fi
 if [ "$profile" = system ] && ! have docker-registry; then apt_install "pulls from a real registry" docker-registry; fi
+if [ "$profile" = system ] && ! have chromium; then apt_install "the page of docs/embed.md" chromium; fi
 if [ "$profile" = system ] && ! have ip; then apt_install "tests in an Internet of their own" iproute2; fi
 if [ "$profile" = system ]; then
     for program in vim htop tmux; do have "$program" || apt_install "tests of terminals" "$program"; done

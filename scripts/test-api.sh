@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 tools=$(python_tools scripts/api/requirements.txt)
 . scripts/world.sh
 
+# Public sessions too, a few of them.
+export ATOLL_SESSIONS=true ATOLL_SESSIONS_ALLOW_NATIVE=true
 make --no-print-directory run
 read -r email password <"$STATE_DIR/account"
 # Prints the field $3 of `data` in the answer to $2, sent to $1; the rest are arguments of curl.

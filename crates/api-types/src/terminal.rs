@@ -81,6 +81,12 @@ pub enum TerminalControl {
         /// Rows.
         rows: u32,
     },
+    /// A line that was entered in a public session came too soon: its end was not typed, nor what came after it.
+    Limited {
+        /// Seconds until it may be entered.
+        #[schema(rename = "retryAfterSeconds")]
+        retry_after_seconds: u64,
+    },
     /// Its program has ended; the connection is closed.
     Exit {
         /// 128 + n after signal n.

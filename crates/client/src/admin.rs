@@ -1,7 +1,8 @@
 //! What an admin does with accounts and invitations.
 
 use atoll_api_types::{
-    AdminUser, ChangeUser, CreateInvitation, CreatedInvitation, Deleted, DoctorReport, Invitation,
+    AdminSession, AdminUser, ChangeUser, ClassLink, CreateClassLink, CreateInvitation, CreatedInvitation,
+    Deleted, DoctorReport, Invitation,
 };
 use atoll_types::{InvitationId, UserId};
 use reqwest::Method;
@@ -16,6 +17,22 @@ impl Client {
     /// When the caller is no admin.
     pub async fn admin_doctor(&self) -> Result<DoctorReport, ClientError> {
         self.get_data(self.url(&["admin", "doctor"])).await
+    }
+
+    /// `POST /admin/class-links`.
+    ///
+    /// # Errors
+    /// When the caller is no admin, or there are no public sessions.
+    pub async fn class_link_create(&self, new: &CreateClassLink) -> Result<ClassLink, ClientError> {
+        self.post(self.url(&["admin", "class-links"]), new, Some(REQUEST_TIMEOUT)).await
+    }
+
+    /// `GET /admin/sessions`.
+    ///
+    /// # Errors
+    /// When the caller is no admin.
+    pub async fn admin_session_list(&self, cursor: Option<&str>) -> Result<Page<AdminSession>, ClientError> {
+        self.get_page(self.url(&["admin", "sessions"]), cursor).await
     }
 
     /// `GET /admin/users`.

@@ -16,6 +16,9 @@ const CREATED: &str = "sandbox_created_total";
 const EXECS: &str = "sandbox_exec_total";
 const EXEC_SECONDS: &str = "sandbox_exec_duration_seconds";
 const VIOLATIONS: &str = "quota_violations_total";
+pub(crate) const SESSIONS_CREATED: &str = "sessions_created_total";
+const SESSIONS_REFUSED: &str = "sessions_refused_total";
+const SESSION_COMMANDS_REFUSED: &str = "sessions_commands_refused_total";
 const SNAPSHOTS_CREATED: &str = "snapshot_created_total";
 const SNAPSHOTS_RESTORED: &str = "snapshot_restored_total";
 const SNAPSHOT_BYTES: &str = "snapshot_size_bytes";
@@ -64,6 +67,48 @@ impl Violation {
     }
 }
 
+/// Why a public session is not begun, as `sessions_refused_total` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionRefusal {
+    /// The address has as many as it may.
+    Address,
+    /// The address has begun as many in the last time as it may.
+    Rate,
+    /// The class has as many as it may.
+    Class,
+    /// The server has as many as it may.
+    All,
+    /// The page is of a site that may not.
+    Origin,
+    /// No runtime is good enough.
+    Runtime,
+}
+
+impl SessionRefusal {
+    const ALL: [Self; 6] = [Self::Address, Self::Rate, Self::Class, Self::All, Self::Origin, Self::Runtime];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Rate => "rate",
+            Self::Class => "class",
+            Self::All => "all",
+            Self::Origin => "origin",
+            Self::Runtime => "runtime",
+        }
+    }
+
+    /// Counts one.
+    pub fn count(self) {
+        counter!(SESSIONS_REFUSED, "reason" => self.as_str()).increment(1);
+    }
+}
+
+/// Counts a command of a public session that came too soon.
+pub fn count_session_command_refused() {
+    counter!(SESSION_COMMANDS_REFUSED).increment(1);
+}
+
 /// Describes what is counted, so that every name is there from the first look on. `by_sandbox`: whether execs are counted so,
 /// which have no name before.
 pub fn describe_metrics(by_sandbox: bool) {
@@ -77,6 +122,12 @@ pub fn describe_metrics(by_sandbox: bool) {
     drop(histogram!(EXEC_SECONDS));
     describe_counter!(VIOLATIONS, "Requests that were refused because a quota was used up.");
     Violation::ALL.iter().for_each(|kind| counter!(VIOLATIONS, "type" => kind.as_str()).increment(0));
+    describe_counter!(SESSIONS_CREATED, "Public sessions that were begun.");
+    counter!(SESSIONS_CREATED).increment(0);
+    describe_counter!(SESSIONS_REFUSED, "Public sessions that were not begun.");
+    SessionRefusal::ALL.iter().for_each(|r| counter!(SESSIONS_REFUSED, "reason" => r.as_str()).increment(0));
+    describe_counter!(SESSION_COMMANDS_REFUSED, "Commands of public sessions that came too soon.");
+    counter!(SESSION_COMMANDS_REFUSED).increment(0);
     // No sandbox has been kept in a snapshot yet, and this says so.
     describe_counter!(SNAPSHOTS_CREATED, "Snapshots that were created.");
     counter!(SNAPSHOTS_CREATED).increment(0);

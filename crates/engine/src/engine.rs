@@ -26,6 +26,7 @@ use crate::idempotency::InFlight;
 use crate::job::Jobs;
 use crate::metrics::Readings;
 use crate::pool::Pools;
+use crate::public_session::PublicSessions;
 use crate::publish::Published;
 use crate::quota::{Egress, ExecRates, Overrides, Reservations};
 use crate::records::Records;
@@ -111,6 +112,8 @@ pub(crate) struct Inner {
     pub(crate) periodic: Group,
     /// What is made ahead.
     pub(crate) pools: Pools,
+    /// Sandboxes of nobody in particular.
+    pub(crate) public_sessions: PublicSessions,
     /// Open ports of the host.
     pub(crate) published: Published,
     /// Who listens on them, and the connections; cut at shutdown, after the operations that open some.
@@ -150,6 +153,7 @@ impl Engine {
             periodic: tasks.group("periodic"),
             drains: tasks.group("drains"),
             pools: Pools::default(),
+            public_sessions: PublicSessions::default(),
             published: Published::default(),
             forwards: tasks.group("published ports"),
             ports,
@@ -167,6 +171,9 @@ impl Engine {
         self.inner.records.load(&self.inner.settings.node).await?;
         self.load_jobs().await?;
         self.load_quotas().await?;
+        if let Err(error) = self.load_sessions_account().await {
+            tracing::warn!("there are no public sessions: {error}");
+        }
         // An earlier serve may have started what it could not write down, and not acknowledged what it did.
         self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.

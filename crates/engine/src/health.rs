@@ -34,6 +34,7 @@ impl Engine {
         Ok(CountsView {
             sandboxes_running: self.inner.records.running(),
             sandboxes: self.inner.records.count(),
+            sessions: self.public_sessions_count(),
             users: self.inner.ports.store.user_count().await?,
             environments: self.inner.ports.store.environment_count(None).await?,
         })

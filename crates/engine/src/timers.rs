@@ -26,6 +26,10 @@ impl Engine {
                 continue;
             }
             self.check_health(&record);
+            if self.is_public_session(&record) && is_down(&record) {
+                self.act(&record, Due::Down);
+                continue;
+            }
             match self.expired(&record).await {
                 Ok(true) => self.expire(&record),
                 Ok(false) if self.may_be_idle(&record) => self.act(&record, Due::Idle),
@@ -120,17 +124,22 @@ impl Engine {
             return Ok(());
         }
         tracing::info!(sandbox.id = %id, ?due, "the time of sandbox {id} is over");
+        let ends = |word| self.audited_act(record, "sandbox.delete", word, self.delete_now(id));
         let (reason, word) = match due {
-            Due::Delete => {
-                let delete = self.delete_now(id);
-                return self.audited_act(record, "sandbox.delete", "expired", delete).await;
-            }
+            Due::Delete => return ends("expired").await,
+            Due::Down => return ends("down").await,
+            Due::Idle if self.is_public_session(record) => return ends("idle").await,
             Due::Stop => (StopReason::Expired, "expired"),
             Due::Idle => (StopReason::Idle, "idle"),
         };
         let stop = self.request_now(id, Request::Stop, reason);
         self.audited_act(record, "sandbox.stop", word, stop).await.map(drop)
     }
+}
+
+/// Whether a sandbox is not up, and is on no way to it.
+fn is_down(record: &SandboxRecord) -> bool {
+    record.operation.is_none() && matches!(shown(record), Status::Stopped | Status::Crashed | Status::Failed)
 }
 
 /// What is due.
@@ -142,6 +151,8 @@ enum Due {
     Stop,
     /// It seems idle.
     Idle,
+    /// It is a public session that went down: it is over.
+    Down,
 }
 
 /// Sandboxes for which something due is under way: each is acted on once, however long that takes.

@@ -15,7 +15,7 @@ use atoll_types::{
 use bytes::Bytes;
 use tokio_stream::Stream;
 
-use crate::{EngineError, HealthState};
+use crate::{EngineError, HealthState, SessionSettings};
 
 /// What the operator decided.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Settings {
     pub keeps_history: bool,
     /// Whether execs are counted by sandbox and command, in place of all together.
     pub per_sandbox_metrics: bool,
+    /// Public sessions, where there are any.
+    pub sessions: Option<SessionSettings>,
 }
 
 impl Settings {
@@ -77,6 +79,7 @@ impl Settings {
             audit_entries_max: 2_000_000,
             keeps_history: true,
             per_sandbox_metrics: false,
+            sessions: None,
         }
     }
 }
@@ -330,6 +333,8 @@ pub struct CountsView {
     pub sandboxes_running: u64,
     /// Sandboxes in any state.
     pub sandboxes: u64,
+    /// Public sessions.
+    pub sessions: u64,
     /// Accounts.
     pub users: u64,
     /// Environments.

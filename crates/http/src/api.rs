@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use atoll_engine::Engine;
 use atoll_tasks::CancellationToken;
+use atoll_types::ErrorCode;
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
+use crate::answer::ApiFailure;
 use crate::bounds::{CREDENTIAL_CHECKS_MAX, STREAMS_MAX};
 use crate::limit::Limits;
 use crate::observability::Observability;
+use crate::public_sessions::Sessions;
 
 /// What the operator decided about the API.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ struct Inner {
     credential_checks: Semaphore,
     streams: Arc<Semaphore>,
     limits: Limits,
+    sessions: Option<Sessions>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -57,6 +61,7 @@ impl Api {
     pub fn new(engine: Engine, settings: ApiSettings) -> Self {
         Self(Arc::new(Inner {
             limits: Limits::new(settings.access.protection.limits),
+            sessions: settings.access.protection.sessions.clone().map(Sessions::new),
             engine,
             settings,
             started: Instant::now(),
@@ -87,6 +92,18 @@ impl Api {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Public sessions, where there are any.
+    pub(crate) fn sessions(&self) -> Option<&Sessions> {
+        self.0.sessions.as_ref()
+    }
+
+    /// The same, or what is answered where there are none.
+    pub(crate) fn enabled_sessions(&self) -> Result<&Sessions, ApiFailure> {
+        let text =
+            "there are no public sessions here: the operator has not turned them on (sessions.enabled)";
+        self.sessions().ok_or_else(|| ApiFailure::new(ErrorCode::SessionsDisabled, text))
     }
 
     pub(crate) fn streams(&self) -> &Arc<Semaphore> {

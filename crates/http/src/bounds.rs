@@ -69,6 +69,18 @@ pub const TERMINAL_LINGER_SECONDS_MAX: u64 = 7 * 86_400;
 pub const FIELD_MESSAGE_CHARS_MAX: usize = 300;
 /// Characters of a field's name in an error; what the client sent is cut there.
 pub const FIELD_NAME_CHARS_MAX: usize = 128;
+/// Connections to public sessions at once: a few for each of as many as a server has, and they leave the other streams alone.
+pub const SESSION_STREAMS_MAX: usize = 512;
+/// Requests for one public session in a minute: a page that comes back again and again.
+pub const SESSION_REQUESTS_A_MINUTE: u32 = 60;
+/// Requests with one class link in a minute: a class that comes in at once, and again.
+pub const CLASS_REQUESTS_A_MINUTE: u32 = 300;
+/// Longest life of a class link, in seconds: a term of half a year, since it cannot be taken back.
+pub const CLASS_SECONDS_MAX: u64 = 183 * 86_400;
+/// Its life when the request does not say, in seconds: a class of four hours.
+pub const CLASS_SECONDS_DEFAULT: u64 = 4 * 3_600;
+/// Sessions of a class at once when the request does not say: a room full.
+pub const CLASS_SESSIONS_DEFAULT: u32 = 40;
 /// Longest text of a search, in bytes.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 1 << 10;
 /// Matches of a search when the request does not say.

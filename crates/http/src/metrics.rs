@@ -69,6 +69,7 @@ fn write_counts(page: &mut String, counts: &CountsView) {
     let rows = [
         ("sandboxes_running", "gauge", "Sandboxes that run.", counts.sandboxes_running),
         ("sandbox_active", "gauge", "Sandboxes that run.", counts.sandboxes_running),
+        ("sessions_active", "gauge", "Public sessions.", counts.sessions),
         ("sandboxes_total", "untyped", "Sandboxes in any state.", counts.sandboxes),
         ("environments_total", "untyped", "Environments.", counts.environments),
         ("users_total", "untyped", "Accounts.", counts.users),

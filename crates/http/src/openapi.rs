@@ -1,12 +1,12 @@
 //! The OpenAPI document, made from the code.
 
 use atoll_api_types::{
-    Accepted, AdminRuntime, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult, CreatedApiKey,
-    CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport, Environment, EnvironmentDiff,
-    EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File, FileEvent, FileMatches, Health,
-    Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe, PullProgress, RotatedMasterKey,
-    Sandbox, Secret, Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User,
-    UserQuota,
+    Accepted, AdminRuntime, AdminSession, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult,
+    ClassLink, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport, Environment,
+    EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File, FileEvent,
+    FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
+    PublicSession, PullProgress, RotatedMasterKey, Sandbox, Secret, Session, Terminal, TerminalCommand,
+    TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -40,6 +40,7 @@ use crate::idempotent::{CREATES, KEY_HEADER};
         (name = "background", description = "Commands that start again by themselves"),
         (name = "images", description = "What sandboxes are made of"),
         (name = "files", description = "Files of a sandbox, as one of its users sees them"),
+        (name = "sessions", description = "Anonymous sandboxes for a public web page"),
         (name = "audit", description = "Who did what"),
         (name = "usage", description = "Quotas, and what is used of them"),
         (name = "events", description = "What happens, as it happens"),
@@ -76,12 +77,14 @@ fn register_responses(components: &mut Components) {
     register!(
         Accepted,
         AdminRuntime,
+        AdminSession,
         AdminUser,
         ApiKey,
         AuditCheck,
         AuditEntry,
         AuthData,
         BulkResult,
+        ClassLink,
         CreatedApiKey,
         CreatedInvitation,
         CreatedSandboxes,
@@ -108,6 +111,7 @@ fn register_responses(components: &mut Components) {
         Metrics,
         MetricsHistory,
         Probe,
+        PublicSession,
         RotatedMasterKey,
         Sandbox,
         Session,

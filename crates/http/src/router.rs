@@ -14,9 +14,10 @@ use crate::answer::{ApiFailure, observe};
 use crate::audit::audited;
 use crate::idempotent::idempotent;
 use crate::limit::{limit_public, no_route};
+use crate::public_sessions::limit_sessions;
 use crate::{
     Api, admin, api_keys, audit, auth, environments, events, execs, files, health, images, jobs, metrics,
-    openapi, pages, sandboxes, terminal, usage,
+    openapi, pages, public_sessions, sandboxes, terminal, usage,
 };
 
 /// Time that a browser need not ask again whether a page may: what browsers take at most.
@@ -32,6 +33,14 @@ fn public() -> OpenApiRouter<Api> {
         .routes(routes!(health::ready::get_readiness))
         .routes(routes!(health::live::get_liveness))
         .routes(routes!(metrics::get_metrics))
+}
+
+/// Routes of public sessions: anybody may call them, from pages of the sites that the operator lists.
+fn sessions() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(public_sessions::create::begin_public_session)).routes(routes!(
+        public_sessions::attach::open_public_session,
+        public_sessions::delete::end_public_session
+    ))
 }
 
 /// Routes that need a token or a key.
@@ -111,24 +120,35 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(usage::quotas::get_user_quota, usage::quotas::set_user_quota))
         .routes(routes!(sandboxes::history::get_metrics_history))
         .routes(routes!(admin::doctor::get_doctor))
+        .routes(routes!(public_sessions::class_link::create_class_link))
+        .routes(routes!(public_sessions::list::list_public_sessions))
 }
 
-/// The two tables, and the document of both.
-pub(crate) fn routes() -> ((Router<Api>, Router<Api>), utoipa::openapi::OpenApi) {
+/// The tables.
+pub(crate) struct Tables {
+    public: Router<Api>,
+    sessions: Router<Api>,
+    protected: Router<Api>,
+}
+
+/// The tables, and the document of all.
+pub(crate) fn routes() -> (Tables, utoipa::openapi::OpenApi) {
     let (public, open) = public().split_for_parts();
+    let (sessions, anonymous) = sessions().split_for_parts();
     let (protected, mut closed) = protected().split_for_parts();
     openapi::secured(&mut closed);
     openapi::idempotent(&mut closed);
     let mut document = openapi::base();
     document.merge(open);
+    document.merge(anonymous);
     document.merge(closed);
-    ((public, protected), openapi::finished(document))
+    (Tables { public, sessions, protected }, openapi::finished(document))
 }
 
 /// Lets pages of the sites that may, use this API. Others' pages are kept from it by their browsers.
-fn cors(sites: &[String]) -> CorsLayer {
+fn cors<'a>(sites: impl Iterator<Item = &'a String>) -> CorsLayer {
     let name = HeaderName::from_static;
-    let origins: Vec<HeaderValue> = sites.iter().filter_map(|site| site.parse().ok()).collect();
+    let origins: Vec<HeaderValue> = sites.filter_map(|site| site.parse().ok()).collect();
     CorsLayer::new()
         .allow_origin(origins)
         .allow_credentials(true)
@@ -145,10 +165,18 @@ fn cors(sites: &[String]) -> CorsLayer {
 
 /// The whole API as a service. Whoever is not known reaches the public routes and the documentation alone.
 pub fn router(api: Api) -> Router {
-    let ((public, protected), _) = routes();
+    let (Tables { public, sessions, protected }, _) = routes();
     let limited = || from_fn_with_state(api.clone(), limit_public);
     let noted = || from_fn_with_state(api.clone(), audited);
-    let sites = &api.settings().access.protection.cors_origins;
+    let protection = &api.settings().access.protection;
+    let sites = &protection.cors_origins;
+    let session_sites = protection.sessions.iter().flat_map(|sessions| &sessions.origins);
+    // Sites that may begin sessions may do nothing else.
+    let sessions = sessions
+        .route_layer(noted())
+        .route_layer(from_fn_with_state(api.clone(), limit_sessions))
+        .method_not_allowed_fallback(async || ApiFailure::no_method())
+        .layer(cors(sites.iter().chain(session_sites)));
     let router = protected
         .route_layer(noted())
         // Outside of the audit log: what is answered again is not done again.
@@ -158,6 +186,6 @@ pub fn router(api: Api) -> Router {
         .merge(pages::pages().layer(limited()))
         .fallback(no_route)
         .method_not_allowed_fallback(async || ApiFailure::no_method());
-    let router = if sites.is_empty() { router } else { router.layer(cors(sites)) };
+    let router = if sites.is_empty() { router } else { router.layer(cors(sites.iter())) }.merge(sessions);
     router.layer(from_fn_with_state(api.clone(), observe)).with_state(api)
 }

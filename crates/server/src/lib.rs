@@ -18,5 +18,7 @@ pub mod programs;
 mod report;
 mod serve;
 
-pub use config::{AuthMode, Config, ConfigError, KEYS, Key, LogFormat, MasterKeys, Secret, ServeArgs};
+pub use config::{
+    AuthMode, Config, ConfigError, KEYS, Key, LogFormat, MasterKeys, Secret, ServeArgs, SessionConfig,
+};
 pub use serve::serve;

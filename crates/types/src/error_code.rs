@@ -184,6 +184,14 @@ codes! {
     JobNotFound = "job_not_found", 404;
     /// The sandbox has as many background jobs as it may: 64.
     TooManyJobs = "too_many_jobs", 429;
+    /// There are no public sessions here: the operator has not turned them on.
+    SessionsDisabled = "sessions_disabled", 403;
+    /// Public sessions need a runtime that is not here: gVisor, or the operator's leave for less (`sessions.allowNative`).
+    SessionsUnavailable = "sessions_unavailable", 503;
+    /// The address, the class or the server has as many public sessions as it may; `Retry-After` says when to try again.
+    TooManySessions = "too_many_sessions", 429;
+    /// The class link is not one of this server's, or its time is over.
+    InvalidClassLink = "invalid_class_link", 403;
     /// The sandbox did not become healthy in the time that was to be waited for it, or went down; it is there. `details` has the ids
     /// of what the request made or started.
     SandboxNotHealthy = "sandbox_not_healthy", 409;

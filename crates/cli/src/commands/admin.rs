@@ -3,7 +3,7 @@
 use super::{Call, admin_audit, admin_quota, listing, login, ls};
 use crate::failure::advised;
 use crate::{terminal, units};
-use atoll_api_types::{AdminUser, ChangeUser, CreateInvitation, Invitation};
+use atoll_api_types::{AdminSession, AdminUser, ChangeUser, CreateClassLink, CreateInvitation, Invitation};
 use atoll_types::{InvitationId, UserId};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,6 +44,20 @@ enum Action {
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = units::duration)]
         expires: Duration,
     },
+    /// Make a class link, with which public sessions are begun without the limits of an address, and print it.
+    ClassLink {
+        /// Sessions at once of all who have it.
+        #[arg(long, value_name = "N")]
+        sessions: Option<u32>,
+        /// It is good for so long: 4h, 90d. It cannot be taken back.
+        #[arg(long, value_name = "TIME", default_value = "4h", value_parser = units::duration)]
+        expires: Duration,
+        /// Print the address of this page, with the link as `class` in its fragment, which goes to no server.
+        #[arg(long, value_name = "URL")]
+        page: Option<String>,
+    },
+    /// List public sessions; `atoll rm` ends them.
+    Sessions,
     /// Ask the server what it sees that is wrong; `atoll doctor` sees more, as root on its machine.
     Doctor,
     /// List open invitations, and take them back.
@@ -138,6 +152,16 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
             let made = call.client.invitation_create(&new).await?;
             call.printer.data(&made, || made.invitation.clone())?;
         }
+        Action::ClassLink { sessions, expires, page } => {
+            let new = CreateClassLink { sessions, expires_in_seconds: Some(expires.as_secs()) };
+            let made = call.client.class_link_create(&new).await?;
+            let shown = || match &page {
+                Some(page) => format!("{page}#class={}", made.class),
+                None => made.class.clone(),
+            };
+            call.printer.data(&made, shown)?;
+        }
+        Action::Sessions => list_sessions(call).await?,
         Action::Invitation { action: InvitationAction::Ls } => list_invitations(call).await?,
         Action::Invitation { action: InvitationAction::Rm { ids } } => {
             let mut deleted = Vec::new();
@@ -229,6 +253,16 @@ async fn list_users(call: &Call) -> anyhow::Result<()> {
     };
     let page = async |cursor: Option<&str>| call.client.admin_user_list(cursor).await;
     listing::show_all(call, &["ID", "EMAIL", "ROLE", "STATE", "CREATED"], page, row).await
+}
+
+async fn list_sessions(call: &Call) -> anyhow::Result<()> {
+    let row = |session: &AdminSession, now| {
+        let (id, holder, state) = (session.id.clone(), session.holder.clone(), session.state.clone());
+        let expires = session.expires_at.clone().unwrap_or_default();
+        vec![id, holder, state, ls::age(&session.created_at, now), expires]
+    };
+    let page = async |cursor: Option<&str>| call.client.admin_session_list(cursor).await;
+    listing::show_all(call, &["ID", "HOLDER", "STATE", "CREATED", "EXPIRES"], page, row).await
 }
 
 async fn list_invitations(call: &Call) -> anyhow::Result<()> {

@@ -124,6 +124,8 @@ impl Screen {
             }
             TerminalControl::Resized { cols, rows } => Some(TerminalEvent::Resized(cols, rows)),
             TerminalControl::Exit { exit_code } => Some(TerminalEvent::Exit(exit_code)),
+            // Of public sessions only, which have no account's client.
+            TerminalControl::Limited { .. } => None,
             // Told as an error by the connection.
             TerminalControl::Failed { .. } => None,
         }

@@ -4,6 +4,7 @@ use atoll_ports::{AuditScope, Page, Role, StoreError, UserChange, UserRecord};
 use atoll_types::{Desired, ErrorCode, SandboxId, UserId};
 
 use super::password;
+use crate::public_session::is_system;
 use crate::{Caller, Engine, EngineError, UserEdit};
 
 /// Refuses whoever is no admin.
@@ -19,6 +20,15 @@ pub(crate) fn admin(caller: &Caller) -> Result<(), EngineError> {
 
 fn absent() -> EngineError {
     EngineError::new(ErrorCode::AccountNotFound, "there is no such account: 'atoll admin user ls' lists all")
+}
+
+/// Refuses to change an account of Atoll's own.
+fn keep_system(user: &UserRecord) -> Result<(), EngineError> {
+    if !is_system(user) {
+        return Ok(());
+    }
+    let text = "this account is Atoll's own, for public sessions: it is neither changed nor deleted";
+    Err(EngineError::new(ErrorCode::Forbidden, text))
 }
 
 impl Engine {
@@ -63,6 +73,7 @@ impl Engine {
         };
         let _turn = self.inner.accounts.adding.lock().await;
         let user = self.inner.ports.store.user_get(id).await?.ok_or_else(absent)?;
+        keep_system(&user)?;
         if edit.role == Some(Role::User) || edit.disabled == Some(true) {
             self.keep_an_admin(&user).await?;
         }
@@ -132,6 +143,7 @@ impl Engine {
         let _turn = self.inner.accounts.adding.lock().await;
         let store = &self.inner.ports.store;
         let user = store.user_get(id).await?.ok_or_else(absent)?;
+        keep_system(&user)?;
         self.keep_an_admin(&user).await?;
         let his = self.sandboxes_of(id);
         if !his.is_empty() && !sandboxes {

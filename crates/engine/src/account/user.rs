@@ -9,12 +9,13 @@ use tokio::sync::Mutex;
 use super::attempts::Attempts;
 use super::changes::Changes;
 use super::password::{self, hash_new};
+use crate::public_session::{is_reserved, is_system};
 use crate::{Caller, Engine, EngineError};
 
 /// The making of accounts: one after the other, so that one only is the first.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    pub(super) adding: Mutex<()>,
+    pub(crate) adding: Mutex<()>,
     /// The same for keys, so that their number has a bound.
     pub(super) making_keys: Mutex<()>,
     pub(super) changed: Changes,
@@ -53,6 +54,9 @@ impl Engine {
         password_hash: String,
         role: Role,
     ) -> Result<UserRecord, EngineError> {
+        if is_reserved(&email) {
+            return Err(taken());
+        }
         let created_at = self.inner.ports.clock.now();
         let user =
             UserRecord { id: UserId::random(), email, password_hash, role, disabled_at: None, created_at };
@@ -82,6 +86,8 @@ impl Engine {
         let attempts = &self.inner.accounts.attempts;
         attempts.begin(&email, from, self.inner.ports.clock.boot_time())?;
         let user = self.inner.ports.store.user_by_email(&email).await?;
+        // An account of Atoll's own has no password: whoever tries it hears what he hears of an address without an account.
+        let user = user.filter(|user| !is_system(user));
         let right = password::verify(password, user.as_ref().map(|u| u.password_hash.clone())).await?;
         let user = user.filter(|_| right).ok_or_else(wrong)?;
         attempts.right(&email, from);

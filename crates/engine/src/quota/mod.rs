@@ -43,7 +43,8 @@ impl Overrides {
 impl Engine {
     /// What a user may have.
     pub(crate) fn quota(&self, user: &UserId) -> Quota {
-        self.inner.overrides.of(user).over(self.inner.settings.quota)
+        let sessions = self.sessions_quota(user);
+        sessions.unwrap_or_else(|| self.inner.overrides.of(user).over(self.inner.settings.quota))
     }
 
     /// Reads what is known of quotas from the store.

@@ -21,6 +21,7 @@ mod ownership;
 mod pause;
 mod pool;
 mod ports;
+mod public_sessions;
 mod quotas;
 mod reconcile;
 mod recovery;

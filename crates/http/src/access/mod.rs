@@ -22,6 +22,7 @@ pub(crate) use grant::Grant;
 pub(crate) use lasting::{Held, allowed, while_allowed};
 pub(crate) use peer::Peer;
 pub use protection::Protection;
+pub(crate) use same_origin::is_from_here;
 pub(crate) use scopes::needed;
 pub use token::{TokenError, TokenKeys};
 

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 
 use super::same_origin::is_from_here;
 use crate::limit::RateLimits;
+use crate::public_sessions::PublicSessions;
 
 /// How the API looks at its clients.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct Protection {
     pub limits: RateLimits,
     /// Other sites whose pages may use this API, as browsers name them: `https://app.example.com`.
     pub cors_origins: Vec<String>,
+    /// Public sessions, where there are any.
+    pub sessions: Option<PublicSessions>,
 }
 
 impl Protection {

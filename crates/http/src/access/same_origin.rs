@@ -12,7 +12,7 @@ pub(super) fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
 
 /// Whether the request comes from no page, or from one of this server. Browsers tell the origin of the page whenever they
 /// open a WebSocket, and other clients need not.
-pub(super) fn is_from_here(headers: &HeaderMap, uri: &Uri) -> bool {
+pub(crate) fn is_from_here(headers: &HeaderMap, uri: &Uri) -> bool {
     let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("invalid"));
     let Some(origin) = text(header::ORIGIN) else { return true };
     let host = text(header::HOST).or_else(|| uri.authority().map(|a| a.as_str()));

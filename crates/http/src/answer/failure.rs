@@ -132,7 +132,11 @@ impl ApiFailure {
 
     fn retry_after_of_code(&self) -> Option<u64> {
         match self.code {
-            ErrorCode::QuotaExceeded | ErrorCode::DiskFull | ErrorCode::RegistryBusy => Some(60),
+            ErrorCode::QuotaExceeded
+            | ErrorCode::DiskFull
+            | ErrorCode::RegistryBusy
+            | ErrorCode::TooManySessions
+            | ErrorCode::SessionsUnavailable => Some(60),
             ErrorCode::RateLimited => Some(5),
             ErrorCode::TooManyExecs
             | ErrorCode::TooManyTerminals
@@ -207,6 +211,8 @@ impl ApiFailure {
             | ErrorCode::EnvironmentChanged
             | ErrorCode::Internal
             | ErrorCode::JobNotFound
+            | ErrorCode::SessionsDisabled
+            | ErrorCode::InvalidClassLink
             | ErrorCode::SandboxNotHealthy => None,
         }
     }
@@ -249,7 +255,11 @@ impl ApiFailure {
     /// Nobody may ask so often.
     pub(crate) fn rate_limited(standing: &Standing) -> Self {
         let seconds = standing.retry_after_seconds();
-        let text = format!("too many requests: try again in {seconds} s");
+        Self::too_soon(seconds, format!("too many requests: try again in {seconds} s"))
+    }
+
+    /// What may not be done so soon, with the seconds until it may.
+    pub(crate) fn too_soon(seconds: u64, text: impl Into<String>) -> Self {
         Self { retry_after_seconds: Some(seconds), ..Self::new(ErrorCode::RateLimited, text) }
     }
 

@@ -50,6 +50,10 @@ const ACTIONS: &[(&str, &str, Option<&str>)] = &[
     ("DELETE", "/admin/users/{id}", Some("account.delete")),
     ("POST", "/admin/invitations", Some("invitation.create")),
     ("DELETE", "/admin/invitations/{id}", Some("invitation.delete")),
+    ("POST", "/sessions", Some("session.create")),
+    ("DELETE", "/sessions/{id}", Some("session.delete")),
+    ("GET", "/sessions/{id}", Some("terminal.open")),
+    ("POST", "/admin/class-links", Some("class_link.create")),
     ("POST", "/admin/master-key/rotate", Some("master_key.rotate")),
 ];
 

@@ -13,7 +13,10 @@ use super::actions::action;
 use crate::Api;
 use crate::access::{Authenticated, client_address};
 use crate::answer::{ApiFailure, TraceId};
+use crate::public_sessions::sandbox_part;
 
+/// Route of one public session.
+const ONE_SESSION: &str = "/sessions/{id}";
 /// Characters of a name in the path that are noted.
 const NAME_CHARS_MAX: usize = 256;
 
@@ -38,10 +41,13 @@ pub(crate) async fn audited(State(api): State<Api>, request: Request, next: Next
 
 /// What the request itself says.
 async fn about(api: &Api, parts: &mut axum::http::request::Parts, action: String) -> AuditRequest {
+    let is_session = parts.extensions.get::<MatchedPath>().is_some_and(|path| path.as_str() == ONE_SESSION);
+    // The id of a public session is the right to it: what stands behind its first part is no business of the log.
+    let noted = |value: &str| shown(if is_session { sandbox_part(value) } else { value });
     let params = RawPathParams::from_request_parts(parts, &()).await;
     let params: Vec<(String, String)> = params.map_or_else(
         |_| Vec::new(),
-        |params| params.iter().map(|(name, value)| (name.to_owned(), shown(value))).collect(),
+        |params| params.iter().map(|(name, value)| (name.to_owned(), noted(value))).collect(),
     );
     let mut params = params.into_iter();
     let target = params.next().map(|(_, value)| value);

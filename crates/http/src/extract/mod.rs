@@ -9,7 +9,7 @@ mod query_values;
 pub(crate) use json::{Json, content_length, discard, discard_within, read_body};
 pub(crate) use path::{
     ApiKeyPath, EnvironmentPath, EnvironmentVersionPath, ExecPath, ImagePath, InvitationPath, JobPath, Path,
-    SandboxPath, SecretPath, SessionPath, TerminalPath, UserPath,
+    PublicSessionPath, SandboxPath, SecretPath, SessionPath, TerminalPath, UserPath,
 };
 pub(crate) use problem::Problems;
 pub(crate) use query::{PageQuery, Query, page_bounds};

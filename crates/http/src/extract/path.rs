@@ -95,6 +95,23 @@ impl FromPath for SessionPath {
     }
 }
 
+/// `/sessions/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PublicSessionPath {
+    /// Id of the session, which is the right to it.
+    #[param(example = "0k3v9qz8m2xa.pZ0nTUpU8AZD5FAzSZGd5NvWNpJ8ZgG4cYd1rcJsYIk")]
+    pub(crate) id: String,
+}
+
+impl FromPath for PublicSessionPath {
+    const ABSENT: ErrorCode = ErrorCode::SessionNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
 /// `/admin/users/{id}` and `/admin/quotas/{id}`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]

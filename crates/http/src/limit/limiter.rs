@@ -46,7 +46,8 @@ impl Standing {
     }
 }
 
-pub(super) struct Limiter<K: Clone + Eq + Hash, C: Clock = MonotonicClock> {
+/// Buckets of one limit.
+pub(crate) struct Limiter<K: Clone + Eq + Hash, C: Clock = MonotonicClock> {
     rate: Rate,
     limiter: RateLimiter<K, Table<K>, C, StateInformationMiddleware>,
 }
@@ -58,7 +59,7 @@ impl<K: Clone + Eq + Hash, C: Clock> std::fmt::Debug for Limiter<K, C> {
 }
 
 impl<K: Clone + Eq + Hash> Limiter<K> {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self::timed(rate, MonotonicClock)
     }
 }
@@ -73,7 +74,7 @@ impl<K: Clone + Eq + Hash, C: Clock> Limiter<K, C> {
     }
 
     /// Counts a request, allowed or not.
-    pub(super) fn count(&self, key: &K) -> Result<Standing, Standing> {
+    pub(crate) fn count(&self, key: &K) -> Result<Standing, Standing> {
         let limit = self.rate.burst().get();
         let every = self.rate.between();
         let standing = |remaining: u32, wait: Duration| {

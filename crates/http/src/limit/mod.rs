@@ -14,10 +14,8 @@ use std::net::IpAddr;
 use atoll_types::{UserId, client_network};
 
 pub(crate) use layer::{limit_public, no_route, noted};
-pub(crate) use limiter::Standing;
+pub(crate) use limiter::{Limiter, Standing};
 pub use rate::Rate;
-
-use limiter::Limiter;
 
 /// The limits; `None`: none.
 #[derive(Debug, Clone, Copy, Default)]

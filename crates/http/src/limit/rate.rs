@@ -23,6 +23,12 @@ impl Rate {
         (!between.is_zero() && fits).then_some(Self { requests, period, burst })
     }
 
+    /// So many in a minute, all of them at once if need be; `None` of 0.
+    pub(crate) fn a_minute(requests: u32) -> Option<Self> {
+        let requests = NonZeroU32::new(requests)?;
+        Self::new(requests, Duration::from_secs(60), requests)
+    }
+
     /// Time after which one more is allowed.
     pub(super) fn between(self) -> Duration {
         self.period / self.requests.get()

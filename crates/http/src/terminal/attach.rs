@@ -7,7 +7,7 @@ use std::time::Duration;
 use atoll_api_types::{TERMINAL_PROTOCOL, TerminalCommand, TerminalControl};
 use atoll_engine::{NewTerminal, Resume};
 use atoll_ports::AuditScope;
-use atoll_types::{ErrorCode, TerminalKind, TerminalName, TerminalSize};
+use atoll_types::{ErrorCode, SandboxId, TerminalKind, TerminalName, TerminalSize};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
@@ -15,6 +15,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, schema::OneOfBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
@@ -61,7 +62,17 @@ pub(crate) struct TerminalQuery {
 }
 
 impl TerminalQuery {
-    fn checked(self) -> Result<NewTerminal, ApiFailure> {
+    /// The usual terminal of the sandbox's user, with columns and rows, a kind, and where an earlier look ended.
+    pub(crate) fn plain(
+        (cols, rows): (Option<u32>, Option<u32>),
+        term: Option<String>,
+        (generation, after): (Option<u64>, Option<u64>),
+    ) -> Self {
+        let (terminal, user, cwd, linger, _token) = (None, None, None, None, None);
+        Self { terminal, cols, rows, user, cwd, term, linger, generation, after, _token }
+    }
+
+    pub(crate) fn checked(self) -> Result<NewTerminal, ApiFailure> {
         let mut problems = Problems::default();
         let name = problems.parse("query.terminal", self.terminal);
         let user = problems.parse("query.user", self.user);
@@ -165,6 +176,44 @@ impl axum::extract::FromRequestParts<Api> for Place {
     }
 }
 
+/// Who looks at which terminal.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    pub(crate) held: Held,
+    pub(crate) sandbox: SandboxId,
+    pub(crate) new: NewTerminal,
+    pub(crate) trace: TraceId,
+    pub(crate) permit: OwnedSemaphorePermit,
+    /// Whether it is a public session, whose commands are counted.
+    pub(crate) is_session: bool,
+}
+
+impl Place {
+    /// What tells where a page is from.
+    pub(crate) fn origin(&self) -> (&HeaderMap, &Uri) {
+        (&self.headers, &self.uri)
+    }
+
+    /// Makes it the WebSocket of a viewer.
+    pub(crate) fn open(self, api: Api, viewer: Viewer) -> Result<TerminalUpgrade, ApiFailure> {
+        let refused = |_| {
+            ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://")
+        };
+        let upgrade = self.upgrade.map_err(refused)?;
+        let known = std::iter::once(TERMINAL_PROTOCOL.to_owned()).chain(token_protocol(&self.headers));
+        let upgrade = upgrade.max_message_size(TERMINAL_MESSAGE_BYTES_MAX).protocols(known);
+        let chosen = upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok());
+        let relay = Relay { api, framing: Framing::of(chosen), viewer };
+        // Whether it comes to a terminal is known only then.
+        let scope = AuditScope::current();
+        let run = async move |socket| match scope {
+            Some(scope) => scope.run(relay.run(socket)).await,
+            None => relay.run(socket).await,
+        };
+        Ok(TerminalUpgrade(upgrade.on_upgrade(run)))
+    }
+}
+
 fn upgrade(
     api: Api,
     held: Held,
@@ -173,12 +222,8 @@ fn upgrade(
     trace: TraceId,
     place: Place,
 ) -> Result<TerminalUpgrade, ApiFailure> {
-    let Place { headers, uri, upgrade } = place;
-    let refused =
-        |_| ApiFailure::new(ErrorCode::InvalidRequest, "this route is a WebSocket: connect to it with ws://");
-    let upgrade = upgrade.map_err(refused)?;
     // Browsers let any page connect anywhere, and say where the page is from.
-    if !api.settings().access.protection.welcomes(&headers, &uri) {
+    if place.upgrade.is_ok() && !api.settings().access.protection.welcomes(&place.headers, &place.uri) {
         let text = "a page of another site may not open a terminal";
         return Err(ApiFailure::new(ErrorCode::Forbidden, text));
     }
@@ -186,18 +231,7 @@ fn upgrade(
     let permit = Arc::clone(api.streams()).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
-    let known = std::iter::once(TERMINAL_PROTOCOL.to_owned()).chain(token_protocol(&headers));
-    let upgrade = upgrade.max_message_size(TERMINAL_MESSAGE_BYTES_MAX).protocols(known);
-    let chosen = upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok());
-    let framing = Framing::of(chosen);
-    let relay = Relay { api, held, sandbox: path.id, new, framing, trace, permit };
-    // Whether it comes to a terminal is known only then.
-    let scope = AuditScope::current();
-    let run = async move |socket| match scope {
-        Some(scope) => scope.run(relay.run(socket)).await,
-        None => relay.run(socket).await,
-    };
-    Ok(TerminalUpgrade(upgrade.on_upgrade(run)))
+    place.open(api, Viewer { held, sandbox: path.id, new, trace, permit, is_session: false })
 }
 
 impl IntoResponse for TerminalUpgrade {

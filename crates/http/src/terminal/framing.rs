@@ -60,6 +60,12 @@ impl Framing {
             (Self::Plain, TerminalControl::Gap { .. }) => {
                 Ok(Some(self.output(Bytes::from_static(b"\r\n[atoll: some output was left out]\r\n"))))
             }
+            (Self::Plain, TerminalControl::Limited { retry_after_seconds }) => {
+                let text = format!(
+                    "\r\n[atoll: too many commands: wait {retry_after_seconds} s, then press Enter]\r\n"
+                );
+                Ok(Some(self.output(Bytes::from(text))))
+            }
             (Self::Plain, _) => Ok(None),
             (Self::Channels, control) => {
                 let mut framed = vec![CHANNEL_CONTROL];

@@ -2,34 +2,33 @@
 //! shown. It is shown no more than it takes; its agent passes over whoever takes nothing.
 
 use atoll_api_types::TerminalControl;
-use atoll_engine::{EngineError, NewTerminal, TerminalView};
+use atoll_engine::{EngineError, TerminalView};
 use atoll_ports::{AgentError, TerminalEvent, TerminalKey, TerminalStream};
-use atoll_types::{SandboxId, TerminalSize};
+use atoll_types::TerminalSize;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
+use super::attach::Viewer;
 use super::framing::{Framing, Said};
 use crate::Api;
-use crate::access::{Held, while_allowed};
-use crate::answer::{ApiFailure, TraceId};
+use crate::access::while_allowed;
+use crate::answer::ApiFailure;
 use crate::bounds::{STREAM_PING_INTERVAL, STREAM_SILENCE_MAX};
+use crate::public_sessions::attach::session_failure;
+use crate::public_sessions::{Lines, Passed};
 use crate::socket::{CLOSE_DONE, CLOSE_FAILURE, CLOSE_GOING_AWAY, CLOSE_TIMEOUT};
 
 /// What is looked at, and by whom.
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) api: Api,
-    pub(super) held: Held,
-    pub(super) sandbox: SandboxId,
-    pub(super) new: NewTerminal,
     pub(super) framing: Framing,
-    pub(super) trace: TraceId,
-    /// Given back when the client has gone.
-    pub(super) permit: OwnedSemaphorePermit,
+    /// Its permit is given back when the client has gone.
+    pub(super) viewer: Viewer,
 }
 
 type Sink = SplitSink<WebSocket, Message>;
@@ -67,7 +66,7 @@ impl Relay {
     /// Until the program, the client or Atoll ends it.
     pub(super) async fn run(self, socket: WebSocket) {
         let (mut sink, mut stream) = socket.split();
-        let relayed = while_allowed(&self.api, &self.held, self.relay(&mut sink, &mut stream)).await;
+        let relayed = while_allowed(&self.api, &self.viewer.held, self.relay(&mut sink, &mut stream)).await;
         let end = match relayed {
             Ok(end) | Err(end) => end,
         };
@@ -76,7 +75,12 @@ impl Relay {
             End::Stopping => (CLOSE_GOING_AWAY, "Atoll is stopping; connect again".to_owned()),
             End::Gone => return,
             End::Failed(failure) => {
-                let error = failure.body(&self.trace).error;
+                let failure = if self.viewer.is_session {
+                    session_failure(&self.api, &self.viewer.sandbox, failure)
+                } else {
+                    failure
+                };
+                let error = failure.body(&self.viewer.trace).error;
                 if self.tell(&mut sink, &TerminalControl::Failed { error }).await.is_err() {
                     return;
                 }
@@ -84,12 +88,13 @@ impl Relay {
             }
         };
         close(&mut sink, &mut stream, code, reason).await;
-        drop(self.permit);
+        drop(self.viewer.permit);
     }
 
     async fn relay(&self, sink: &mut Sink, stream: &mut SplitStream<WebSocket>) -> Result<End, End> {
         let engine = self.api.engine();
-        let view = engine.terminal_view(&self.held.caller, &self.sandbox, self.new.clone()).await?;
+        let Viewer { held, sandbox, new, is_session, .. } = &self.viewer;
+        let view = engine.terminal_view(&held.caller, sandbox, new.clone()).await?;
         let TerminalView { key, attached, made, events } = view;
         let hello = TerminalControl::Attached {
             terminal: key.name.to_string(),
@@ -102,10 +107,14 @@ impl Relay {
         };
         self.tell(sink, &hello).await?;
         let heard = Heard(Mutex::new(Some(Instant::now())));
+        // One that waits to be told is enough: they all say the same.
+        let (notices, told) = mpsc::channel(1);
+        let lines =
+            if *is_session { self.api.sessions().map(|sessions| sessions.lines(sandbox)) } else { None };
         // Whichever ends first ends all: what is typed and shown after that has nobody.
         tokio::select! {
-            end = self.show(sink, events, attached.offset, &heard) => end,
-            end = self.listen(stream, &key, &heard) => end,
+            end = self.show(sink, events, attached.offset, &heard, told) => end,
+            end = self.listen(stream, &key, &heard, lines, &notices) => end,
             () = self.api.settings().stopping.cancelled() => Ok(End::Stopping),
         }
     }
@@ -117,13 +126,18 @@ impl Relay {
         mut events: TerminalStream,
         mut due: u64,
         heard: &Heard,
+        mut notices: mpsc::Receiver<u64>,
     ) -> Result<End, End> {
         let mut pings = interval_at(Instant::now() + STREAM_PING_INTERVAL, STREAM_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // Both arms only wait.
+            // All arms only wait.
             let mut event = tokio::select! {
                 event = events.next() => event,
+                Some(retry_after_seconds) = notices.recv() => {
+                    self.tell(sink, &TerminalControl::Limited { retry_after_seconds }).await?;
+                    continue;
+                }
                 _ = pings.tick() => {
                     if heard.is_silent() {
                         return Ok(End::Gone);
@@ -182,13 +196,22 @@ impl Relay {
         stream: &mut SplitStream<WebSocket>,
         key: &TerminalKey,
         heard: &Heard,
+        mut lines: Option<Lines<'_>>,
+        notices: &mpsc::Sender<u64>,
     ) -> Result<End, End> {
         let engine = self.api.engine();
+        let Viewer { held, sandbox, .. } = &self.viewer;
         while let Some(Ok(message)) = stream.next().await {
             match self.framing.read(message)? {
                 Said::Input(data) => {
+                    let whole = Passed { input: data.clone(), wait_seconds: None };
+                    let passed = lines.as_mut().map_or(whole, |lines| lines.pass(data));
+                    if let Some(seconds) = passed.wait_seconds {
+                        // Full: it is about to be told.
+                        let _told = notices.try_send(seconds);
+                    }
                     *heard.0.lock() = None;
-                    engine.terminal_input(&self.held.caller, &self.sandbox, key, data).await?;
+                    engine.terminal_input(&held.caller, sandbox, key, passed.input).await?;
                 }
                 Said::Resize(size) => self.resize(key, size).await?,
                 Said::Nothing => {}
@@ -200,7 +223,8 @@ impl Relay {
     }
 
     async fn resize(&self, key: &TerminalKey, size: TerminalSize) -> Result<(), End> {
-        Ok(self.api.engine().terminal_resize(&self.held.caller, &self.sandbox, key, size).await?)
+        let Viewer { held, sandbox, .. } = &self.viewer;
+        Ok(self.api.engine().terminal_resize(&held.caller, sandbox, key, size).await?)
     }
 
     /// Hands a control message to the connection, where the framing has any.

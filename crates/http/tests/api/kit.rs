@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atoll_engine::{Caller, Engine, Ports, Settings};
+use atoll_engine::{Caller, Engine, Ports, SessionSettings, Settings};
 use atoll_http::{Access, Api, ApiSettings, Observability, Protection, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
@@ -57,12 +57,24 @@ pub(crate) struct Options {
     pub(crate) signup_closed: bool,
     pub(crate) unready: bool,
     pub(crate) quota: Quota,
+    /// Public sessions at once, where there are any.
+    pub(crate) sessions: Option<u32>,
+    /// Whether they may have the embedded runtime.
+    pub(crate) sessions_weak: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let quota = Quota { cpu_millis: u64::MAX, storage_bytes: u64::MAX, ..Quota::default() };
-        Self { single_user: false, async_exec: false, signup_closed: false, unready: false, quota }
+        Self {
+            single_user: false,
+            async_exec: false,
+            signup_closed: false,
+            unready: false,
+            quota,
+            sessions: None,
+            sessions_weak: true,
+        }
     }
 }
 
@@ -93,7 +105,7 @@ impl Server {
         Self::made(Options::default(), protection).await
     }
 
-    async fn made(options: Options, protection: Protection) -> Self {
+    pub(crate) async fn made(options: Options, protection: Protection) -> Self {
         let tasks = Tasks::new();
         let connections = tasks.group("connections");
         let clock = Arc::new(ManualClock::new());
@@ -118,6 +130,11 @@ impl Server {
         let settings = Settings {
             signup_open: !options.signup_closed,
             quota: options.quota,
+            sessions: options.sessions.map(|sessions_max| SessionSettings {
+                sessions_max,
+                allow_native: options.sessions_weak,
+                ..SessionSettings::default()
+            }),
             ..Settings::defaults(NodeId::random())
         };
         let engine = Engine::new(ports, settings, &tasks);

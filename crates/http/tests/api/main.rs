@@ -21,6 +21,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod openapi;
+mod public_sessions;
 mod sandboxes;
 mod secrets;
 mod sessions;

@@ -184,6 +184,7 @@ fn control_messages_of_terminals_are_as_the_document_says() {
         hello,
         Control::Gap { offset: 1 },
         Control::Resized { cols: 1, rows: 1 },
+        Control::Limited { retry_after_seconds: 3 },
         Control::Exit { exit_code: 3 },
         Control::Failed { error },
     ] {

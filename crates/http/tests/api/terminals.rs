@@ -13,7 +13,7 @@ use crate::streams::{Stream, connect, handshake};
 const SOON: Duration = Duration::from_secs(20);
 
 impl Stream {
-    async fn message(&mut self) -> Message {
+    pub(crate) async fn message(&mut self) -> Message {
         loop {
             match tokio::time::timeout(SOON, self.0.next()).await.expect("a message").unwrap().unwrap() {
                 Message::Ping(_) | Message::Pong(_) => {}
@@ -22,12 +22,12 @@ impl Stream {
         }
     }
 
-    async fn type_in(&mut self, message: impl Into<Message>) {
+    pub(crate) async fn type_in(&mut self, message: impl Into<Message>) {
         self.0.send(message.into()).await.unwrap();
     }
 
     /// Reads plain output until it ends so.
-    async fn output_until(&mut self, end: &str) -> String {
+    pub(crate) async fn output_until(&mut self, end: &str) -> String {
         let mut text = String::new();
         while !text.ends_with(end) {
             match self.message().await {
@@ -39,7 +39,7 @@ impl Stream {
     }
 
     /// The next control message; the output that came before it.
-    async fn control(&mut self) -> (Value, Vec<u8>) {
+    pub(crate) async fn control(&mut self) -> (Value, Vec<u8>) {
         let mut output = Vec::new();
         loop {
             let Message::Binary(data) = self.message().await else { panic!("no control message") };
@@ -51,7 +51,7 @@ impl Stream {
         }
     }
 
-    async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.message().await {
                 Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),

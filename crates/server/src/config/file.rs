@@ -35,8 +35,8 @@ impl ConfigFile {
         Ok(Self { path: path.to_owned(), text })
     }
 
-    /// Its keys with their values as text; `None` for a value that is a list or has keys itself. A key without a value
-    /// is not there.
+    /// Its keys with their values as text; `None` for a value that is a list or has keys too deep. A key in a section is
+    /// `section.key`. A key without a value is not there.
     pub(super) fn entries(&self) -> Result<Vec<(String, Option<String>)>, ConfigError> {
         let syntax = |source| ConfigError::Syntax { path: self.path.clone(), source };
         let shape = || ConfigError::Shape { path: self.path.clone() };
@@ -49,7 +49,18 @@ impl ConfigFile {
             let Value::String(key) = key else { return Err(shape()) };
             Ok((key, value))
         };
-        let entries = mapping.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let mut entries = Vec::new();
+        for pair in mapping {
+            let (key, value) = entry(pair)?;
+            let Value::Mapping(section) = value else {
+                entries.push((key, value));
+                continue;
+            };
+            for pair in section {
+                let (name, value) = entry(pair)?;
+                entries.push((format!("{key}.{name}"), value));
+            }
+        }
         Ok(entries
             .into_iter()
             .filter(|(_, value)| *value != Value::Null)

@@ -10,6 +10,7 @@ mod gather;
 mod keys;
 mod nearest;
 mod parse;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -20,3 +21,4 @@ pub(crate) use file::{CONTENT_VARIABLE, ConfigFile};
 pub(crate) use gather::gather;
 pub use keys::{KEYS, Key};
 pub use parse::{AuthMode, Config, LogFormat, MasterKeys, Secret};
+pub use sessions::SessionConfig;

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::gather::{Gathered, Given};
 use super::keys::by_name;
 use super::units::{DURATION, RATE, SIZE, duration, rate, size};
-use super::{ConfigError, Key};
+use super::{ConfigError, Key, SessionConfig};
 
 /// Least and most life of a token: one that ends at once helps nobody, and one of a year cannot be taken back.
 const TOKEN_TTL: std::ops::RangeInclusive<Duration> =
@@ -42,7 +42,7 @@ const ALLOWED: &str =
 const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or none";
 
 /// What a list of sites looks like.
-const ORIGINS: &str = "sites such as https://app.example.com, without a path, or none";
+pub(super) const ORIGINS: &str = "sites such as https://app.example.com, without a path, or none";
 
 /// What the address of a collector looks like.
 const COLLECTOR: &str = "an address without a name or password, such as http://127.0.0.1:4318, or off";
@@ -132,6 +132,7 @@ pub struct Config {
     pub request_log: bool,
     pub per_sandbox_metrics: bool,
     pub otlp_endpoint: Option<String>,
+    pub sessions: Option<SessionConfig>,
 }
 
 impl Gathered {
@@ -205,6 +206,7 @@ impl Gathered {
             per_sandbox_metrics: self
                 .required("perSandboxMetrics", "true or false", |text| text.parse().ok())?,
             otlp_endpoint: self.required("otlpEndpoint", COLLECTOR, otlp_endpoint)?,
+            sessions: self.sessions()?,
         };
         self.refuse_open_to_all(&config)?;
         Ok(config)
@@ -235,7 +237,7 @@ impl Gathered {
     }
 
     /// The value given, or the table's default.
-    fn required<T>(
+    pub(super) fn required<T>(
         &self,
         name: &str,
         expected: &str,
@@ -250,7 +252,7 @@ impl Gathered {
         check(key, &given, expected, parse)
     }
 
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &self,
         name: &str,
         expected: &str,
@@ -312,7 +314,7 @@ fn none_or<T, E>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Opt
     if text == "none" { Some(None) } else { parse(text).ok().map(Some) }
 }
 
-fn cors_origins(text: &str) -> Option<Vec<String>> {
+pub(super) fn cors_origins(text: &str) -> Option<Vec<String>> {
     if text == "none" {
         return Some(Vec::new());
     }

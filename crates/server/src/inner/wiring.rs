@@ -9,7 +9,9 @@ use atoll_clock::SystemClock;
 use atoll_engine::{Engine, Ports, Settings};
 use atoll_exec_log::DirExecLogs;
 use atoll_host_ports::TcpHostPorts;
-use atoll_http::{Access, Api, ApiSettings, Observability, Protection, RequestLog, TokenKeys};
+use atoll_http::{
+    Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
+};
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
@@ -23,7 +25,7 @@ use super::folder::Folder;
 use super::request_log::RequestFiles;
 use super::spans::spans;
 use super::{account, identity, master_keys, metrics};
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, SessionConfig};
 use crate::report;
 
 /// Holds all records.
@@ -103,6 +105,7 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         image_bytes_max: config.image_bytes_max,
         keeps_history: true,
         per_sandbox_metrics: config.per_sandbox_metrics,
+        sessions: config.sessions.as_ref().map(|sessions| sessions.engine.clone()),
     }
 }
 
@@ -150,7 +153,7 @@ pub(super) async fn api(
     stopping: CancellationToken,
 ) -> Result<Api, InnerError> {
     let settings = ApiSettings {
-        access: access(config, folder, store).await?.protected(protection(config)),
+        access: access(config, folder, store).await?.protected(protection(config, folder)?),
         async_exec: config.async_exec,
         archive_bytes_max: config.image_bytes_max,
         spool: folder.subfolder(SPOOL)?,
@@ -161,13 +164,32 @@ pub(super) async fn api(
     Ok(Api::new(engine.clone(), settings))
 }
 
-fn protection(config: &Config) -> Protection {
-    Protection {
+fn protection(config: &Config, folder: &Folder) -> Result<Protection, InnerError> {
+    let sessions = config.sessions.as_ref().map(|sessions| public_sessions(config, sessions, folder));
+    Ok(Protection {
         trusted_proxies: config.trusted_proxies.clone(),
         limits: config.limits,
         cors_origins: config.cors_origins.clone(),
         secure_cookie: config.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
-    }
+        sessions: sessions.transpose()?,
+    })
+}
+
+/// Their ids are signed with the secret of tokens, also where there are no tokens.
+fn public_sessions(
+    config: &Config,
+    sessions: &SessionConfig,
+    folder: &Folder,
+) -> Result<PublicSessions, InnerError> {
+    let secret = identity::token_secret(folder, config.jwt_secret.as_ref())?;
+    Ok(PublicSessions {
+        origins: sessions.origins.clone(),
+        per_address: sessions.per_address,
+        rate: sessions.rate,
+        commands: sessions.commands,
+        sessions_max: sessions.engine.sessions_max,
+        keys: Arc::new(SessionKeys::new(&secret).map_err(SettingsError::from)?),
+    })
 }
 
 async fn access(config: &Config, folder: &Folder, store: &SqliteStore) -> Result<Access, InnerError> {
