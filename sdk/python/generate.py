@@ -37,6 +37,8 @@ BY_HAND = {
     "watch_files",
     "open_terminal",
     "open_terminal_ws",
+    # A page does this, without an account.
+    "open_public_session",
     "listen_to_events",
     "get_metrics",
 }
@@ -380,6 +382,9 @@ def read_operation(schemas: Schemas, path: str, method: str, operation: Json) ->
             about = value.get("description") or next((o.get("description") for o in value.get("oneOf", [])), "") or ""
             result.body.append(Argument(key, schemas.kind(value), key in schema.get("required", []), about))
     read_answer(schemas, result, operation["responses"])
+    # Such a one may be sent again after its answer was lost.
+    headers = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"]
+    result.is_create = "Idempotency-Key" in headers
     return result
 
 
@@ -401,7 +406,6 @@ def read_answer(schemas: Schemas, result: Operation, responses: Json) -> None:
     if not kinds or any(kind.name != kinds[0].name for kind in kinds):
         raise SystemExit(f"{result.id} must answer one type: write it by hand, and name it in BY_HAND")
     result.answer = kinds[0]
-    result.is_create = "201" in good and result.method == "POST"
 
 
 def docs(operation: Operation, arguments: list[Argument], indent: int, summary: str = "") -> str:

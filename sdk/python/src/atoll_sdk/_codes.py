@@ -315,6 +315,22 @@ class TooManyJobs(ApiError):
     """`too_many_jobs`"""
 
 
+class SessionsDisabled(ApiError):
+    """`sessions_disabled`"""
+
+
+class SessionsUnavailable(ApiError):
+    """`sessions_unavailable`"""
+
+
+class TooManySessions(ApiError):
+    """`too_many_sessions`"""
+
+
+class InvalidClassLink(ApiError):
+    """`invalid_class_link`"""
+
+
 class SandboxNotHealthy(ApiError):
     """`sandbox_not_healthy`"""
 
@@ -352,6 +368,7 @@ __all__ = [
     "ImageNotFound",
     "Internal",
     "InvalidArchive",
+    "InvalidClassLink",
     "InvalidCredentials",
     "InvalidImage",
     "InvalidInvitation",
@@ -385,6 +402,8 @@ __all__ = [
     "SecretUnreadable",
     "SessionEnded",
     "SessionNotFound",
+    "SessionsDisabled",
+    "SessionsUnavailable",
     "SignupClosed",
     "StdinClosed",
     "StdinOffset",
@@ -393,6 +412,7 @@ __all__ = [
     "TooManyExecs",
     "TooManyFileOperations",
     "TooManyJobs",
+    "TooManySessions",
     "TooManyTerminals",
     "Unauthorized",
     "Unavailable",
@@ -478,5 +498,9 @@ BY_CODE: dict[str, type[ApiError]] = {
     "idempotency_interrupted": IdempotencyInterrupted,
     "job_not_found": JobNotFound,
     "too_many_jobs": TooManyJobs,
+    "sessions_disabled": SessionsDisabled,
+    "sessions_unavailable": SessionsUnavailable,
+    "too_many_sessions": TooManySessions,
+    "invalid_class_link": InvalidClassLink,
     "sandbox_not_healthy": SandboxNotHealthy,
 }

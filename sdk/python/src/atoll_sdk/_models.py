@@ -58,6 +58,34 @@ class AdminRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminSession:
+    """A public session, as an admin sees it."""
+
+    created_at: str
+    """RFC 3339."""
+    holder: str
+    """Who holds it: `address-…`, the same for one network and no address that anybody could read, or
+    `class-…`."""
+    id: str
+    """Id of its sandbox, which does not open it."""
+    state: str
+    """State of its sandbox."""
+    expires_at: str | None = None
+    """RFC 3339."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AdminSession:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            holder=data["holder"],
+            id=data["id"],
+            state=data["state"],
+            expires_at=data.get("expiresAt"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AdminUser:
     """An account, as an admin sees it."""
 
@@ -268,6 +296,33 @@ class BulkResult:
         return cls(
             failed=[BulkFailure.from_json(item) for item in data["failed"]],
             ids=list(data["ids"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLink:
+    """Answer to `POST /admin/class-links`. It is kept nowhere."""
+
+    class_: str
+    """Value of `class` in the query of `POST /sessions`."""
+    expires_at: str
+    """RFC 3339."""
+    id: str
+    """Id of the class, as `holder` of its sessions names it."""
+    path: str
+    """Path to post to."""
+    sessions: int
+    """Sessions at once."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ClassLink:
+        """From an answer."""
+        return cls(
+            class_=data["class"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            path=data["path"],
+            sessions=data["sessions"],
         )
 
 
@@ -1520,6 +1575,45 @@ class Probe:
         """From an answer."""
         return cls(
             status=data["status"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSession:
+    """Answer to `POST /sessions`: the only time that the id is shown."""
+
+    cpu: float
+    """CPU, in cores."""
+    created_at: str
+    """RFC 3339."""
+    expires_at: str
+    """RFC 3339: when it ends at the latest."""
+    id: str
+    """Id; whoever has it is in the session."""
+    idle_ttl_seconds: int
+    """Time without activity after which it ends, in seconds."""
+    memory: int
+    """Memory, in MiB."""
+    open_files: int
+    """Open files of a process."""
+    path: str
+    """Path of its terminal (a WebSocket), and of its end (`DELETE`)."""
+    pids: int
+    """Processes."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PublicSession:
+        """From an answer."""
+        return cls(
+            cpu=data["cpu"],
+            created_at=data["createdAt"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            idle_ttl_seconds=data["idleTtlSeconds"],
+            memory=data["memory"],
+            open_files=data["openFiles"],
+            path=data["path"],
+            pids=data["pids"],
         )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 from ._models import (
     Accepted,
     AdminRuntime,
+    AdminSession,
     AdminUser,
     ApiKey,
     AuditCheck,
     AuditEntry,
     AuthData,
     BulkResult,
+    ClassLink,
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
@@ -36,6 +38,7 @@ from ._models import (
     Metrics,
     MetricsHistory,
     Probe,
+    PublicSession,
     PublishPort,
     RotatedMasterKey,
     Sandbox,
@@ -56,6 +59,16 @@ def verify_audit(*, seq: int | None = None, hash: str | None = None) -> Request[
         "/admin/audit/verify",
         lambda answer: enveloped(answer, AuditCheck.from_json),
         query={"seq": seq, "hash": hash},
+    )
+
+
+def create_class_link(*, expires_in_seconds: int | None = None, sessions: int | None = None) -> Request[ClassLink]:
+    """`POST /admin/class-links`"""
+    return Request(
+        "POST",
+        "/admin/class-links",
+        lambda answer: enveloped(answer, ClassLink.from_json),
+        json=present({"expiresInSeconds": expires_in_seconds, "sessions": sessions}),
     )
 
 
@@ -87,7 +100,6 @@ def create_invitation(
         "/admin/invitations",
         lambda answer: enveloped(answer, CreatedInvitation.from_json),
         json=present({"email": email, "expiresInSeconds": expires_in_seconds, "role": role}),
-        is_create=True,
     )
 
 
@@ -152,6 +164,16 @@ def list_runtimes() -> Request[list[AdminRuntime]]:
         "GET",
         "/admin/runtimes",
         lambda answer: enveloped(answer, lambda data: [AdminRuntime.from_json(item) for item in data]),
+    )
+
+
+def list_public_sessions(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[AdminSession]]:
+    """`GET /admin/sessions`"""
+    return Request(
+        "GET",
+        "/admin/sessions",
+        lambda answer: page(answer, AdminSession.from_json),
+        query={"cursor": cursor, "limit": limit},
     )
 
 
@@ -333,7 +355,6 @@ def signup(email: str, password: str, *, invitation: str | None = None) -> Reque
         "/auth/signup",
         lambda answer: enveloped(answer, AuthData.from_json),
         json=present({"email": email, "invitation": invitation, "password": password}),
-        is_create=True,
     )
 
 
@@ -1146,6 +1167,25 @@ def close_terminal(sandbox_id: str, name: str) -> Request[Deleted]:
     return Request(
         "DELETE",
         f"/sandboxes/{place(sandbox_id)}/terminals/{place(name)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def begin_public_session(*, class_: str | None = None) -> Request[PublicSession]:
+    """`POST /sessions`"""
+    return Request(
+        "POST",
+        "/sessions",
+        lambda answer: enveloped(answer, PublicSession.from_json),
+        query={"class": class_},
+    )
+
+
+def end_public_session(session_id: str) -> Request[Deleted]:
+    """`DELETE /sessions/{session_id}`"""
+    return Request(
+        "DELETE",
+        f"/sessions/{place(session_id)}",
         lambda answer: enveloped(answer, Deleted.from_json),
     )
 

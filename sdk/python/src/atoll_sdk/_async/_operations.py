@@ -11,12 +11,14 @@ from .. import _requests as requests
 from .._models import (
     Accepted,
     AdminRuntime,
+    AdminSession,
     AdminUser,
     ApiKey,
     AuditCheck,
     AuditEntry,
     AuthData,
     BulkResult,
+    ClassLink,
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
@@ -37,6 +39,7 @@ from .._models import (
     Metrics,
     MetricsHistory,
     Probe,
+    PublicSession,
     PublishPort,
     RotatedMasterKey,
     Sandbox,
@@ -70,6 +73,22 @@ class AsyncOperations:
             hash: The hash that it had, 64 hexadecimal digits.
         """
         return await self._send(requests.verify_audit(seq=seq, hash=hash))
+
+    async def create_class_link(
+        self, *, expires_in_seconds: int | None = None, sessions: int | None = None
+    ) -> ClassLink:
+        """Make a class link: whoever has it begins public sessions without the limits of his address,
+        until it ends.
+
+        All who have the same link are counted together. It cannot be taken back, so give it no
+        longer life than the class.
+
+        Args:
+            expires_in_seconds: How long it is good, in seconds; four hours when absent.
+            sessions: Sessions at once of all who have the link; 40 when absent, and no more than the
+                server has.
+        """
+        return await self._send(requests.create_class_link(expires_in_seconds=expires_in_seconds, sessions=sessions))
 
     async def get_doctor(self) -> DoctorReport:
         """Look for what is wrong: the records, against what the runtimes say is there.
@@ -181,6 +200,31 @@ class AsyncOperations:
     async def list_runtimes(self) -> list[AdminRuntime]:
         """List the runtimes of this machine, and how they are."""
         return await self._send(requests.list_runtimes())
+
+    async def iterate_public_sessions(self, *, limit: int | None = None) -> AsyncIterator[AdminSession]:
+        """List the public sessions that there are, newest first. `DELETE /sandboxes/{id}` ends one,
+        page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self._send(requests.list_public_sessions(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def list_public_sessions(self, *, limit: int | None = None) -> list[AdminSession]:
+        """List the public sessions that there are, newest first. `DELETE /sandboxes/{id}` ends one:
+        all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item async for item in self.iterate_public_sessions(limit=limit)]
 
     async def iterate_users(self, *, limit: int | None = None) -> AsyncIterator[AdminUser]:
         """List all accounts, newest first, page by page.
@@ -1675,6 +1719,28 @@ class AsyncOperations:
             name: Name of the terminal.
         """
         return await self._send(requests.close_terminal(sandbox_id, name))
+
+    async def begin_public_session(self, *, class_: str | None = None) -> PublicSession:
+        """Begin a public session.
+
+        An anonymous sandbox with narrow limits and no network, which is destroyed after a few
+        minutes without activity, and at the end of its life. Its id is the right to it: who has the
+        id is in the session, so keep it in the page. There is no other token, and no `Idempotency-
+        Key`. It must be turned on by the operator (`sessions.enabled`); pages of other sites only
+        where he lists them.
+
+        Args:
+            class_: Class link: `class` of an answer to `POST /admin/class-links`. It is never logged.
+        """
+        return await self._send(requests.begin_public_session(class_=class_))
+
+    async def end_public_session(self, session_id: str) -> Deleted:
+        """End a public session, with everything in it.
+
+        Args:
+            session_id: Id of the session, which is the right to it.
+        """
+        return await self._send(requests.end_public_session(session_id))
 
     async def get_usage(self) -> Usage:
         """Show what one may have, and what is used of it.
