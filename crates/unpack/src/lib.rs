@@ -1,4 +1,5 @@
-//! Reads an archive of a root file system, or of an image, into a folder. The program beside it is the only user but for tests.
+//! Reads an archive of a root file system, or of an image, into a folder. The program beside it does that, and nobody else; the
+//! broker reads archives too, to write them anew for Docker.
 
 mod archive;
 mod config;
@@ -7,6 +8,7 @@ mod layers;
 mod layout;
 mod names;
 mod refused;
+mod repack;
 mod root;
 mod source;
 
@@ -14,3 +16,4 @@ pub use archive::{Unpacked, unpack};
 pub use digest::of as digest_of;
 pub use names::BadName;
 pub use refused::Refused;
+pub use repack::ForDocker;
