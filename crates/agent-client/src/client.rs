@@ -24,7 +24,7 @@ use crate::pool::Pool;
 /// Longest time until an agent answers a call that has nothing to wait for. A stream, once it has begun, has no limit.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The way to the agents whose sockets lie in one directory, as `<sandbox id>.sock`.
+/// The way to the agents whose sockets lie in a directory, or several, as `<sandbox id>.sock`.
 #[derive(Debug)]
 pub struct AgentClient {
     pool: Pool,
@@ -51,13 +51,22 @@ impl AgentClient {
         Self::closing_after(agents_directory, IDLE_CLOSE_AFTER)
     }
 
+    /// The same, over the sockets of several directories: of two sockets for one sandbox, the one in the earlier directory counts.
+    #[must_use]
+    pub fn over(agents_directories: Vec<OwnedFd>) -> Self {
+        Self::of(agents_directories.into(), IDLE_CLOSE_AFTER)
+    }
+
     /// The same, which closes a connection when nobody has used it for that long, instead of 30 seconds.
     #[must_use]
     pub fn closing_after(agents_directory: OwnedFd, unused: Duration) -> Self {
-        let directory = Arc::new(agents_directory);
-        let pool = Pool::new(Arc::clone(&directory), unused, Windows::EXECS);
-        let terminals = Pool::new(Arc::clone(&directory), unused, Windows::TERMINALS);
-        Self { pool, terminals, files: Pool::new(directory, unused, Windows::FILES) }
+        Self::of([agents_directory].into(), unused)
+    }
+
+    fn of(directories: Arc<[OwnedFd]>, unused: Duration) -> Self {
+        let pool = Pool::new(Arc::clone(&directories), unused, Windows::EXECS);
+        let terminals = Pool::new(Arc::clone(&directories), unused, Windows::TERMINALS);
+        Self { pool, terminals, files: Pool::new(directories, unused, Windows::FILES) }
     }
 }
 

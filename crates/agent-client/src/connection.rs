@@ -1,7 +1,7 @@
 //! One HTTP/2 connection to an agent.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -115,13 +115,13 @@ impl Drop for Lease {
 impl Connection {
     /// Connects to the agent of `sandbox` and greets it.
     pub(crate) async fn open(
-        directory: BorrowedFd<'_>,
+        directories: &[OwnedFd],
         sandbox: &SandboxId,
         idle_close_after: Duration,
         windows: Windows,
     ) -> Result<Self, AgentError> {
         let greeted = async {
-            let stream = connect(directory, sandbox).await?;
+            let stream = connect(directories, sandbox).await?;
             let mut connection = Self::start(stream, idle_close_after, windows).await?;
             connection.can = connection.greet().await?;
             Ok(connection)
@@ -212,16 +212,24 @@ async fn until_idle(usage: Arc<Mutex<Usage>>, limit: Duration) {
 }
 
 /// A connection to the agent of `sandbox`. There is no limit: the agent may be frozen, with its backlog full.
-pub(crate) async fn connect(
-    directory: BorrowedFd<'_>,
-    sandbox: &SandboxId,
-) -> Result<UnixStream, AgentError> {
+pub(crate) async fn connect(directories: &[OwnedFd], sandbox: &SandboxId) -> Result<UnixStream, AgentError> {
+    let mut connected = Err(io::ErrorKind::NotFound.into());
+    for directory in directories {
+        connected = connect_in(directory.as_fd(), sandbox).await;
+        if !connected.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            break;
+        }
+    }
+    connected.map_err(|error| AgentError::Unreachable(error.to_string()))
+}
+
+async fn connect_in(directory: BorrowedFd<'_>, sandbox: &SandboxId) -> io::Result<UnixStream> {
     // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
     let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
     loop {
         match UnixStream::connect(&path).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_PAUSE).await,
-            other => return other.map_err(|error| AgentError::Unreachable(error.to_string())),
+            other => return other,
         }
     }
 }

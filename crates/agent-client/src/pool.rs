@@ -1,7 +1,7 @@
 //! The connections, one a sandbox, made when needed.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 /// Connections by sandbox.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    directory: Arc<OwnedFd>,
+    directories: Arc<[OwnedFd]>,
     windows: Windows,
     idle_close_after: Duration,
     slots: Mutex<HashMap<SandboxId, Slot>>,
 }
 
 impl Pool {
-    pub(crate) fn new(directory: Arc<OwnedFd>, idle_close_after: Duration, windows: Windows) -> Self {
-        Self { directory, windows, idle_close_after, slots: Mutex::default() }
+    pub(crate) fn new(directories: Arc<[OwnedFd]>, idle_close_after: Duration, windows: Windows) -> Self {
+        Self { directories, windows, idle_close_after, slots: Mutex::default() }
     }
 
     /// The calls of a sandbox's agent, over a live connection that stays for as long as the lease does.
@@ -37,8 +37,7 @@ impl Pool {
             return Ok((open.calls(), lease));
         }
         *connection = None;
-        let opened =
-            Connection::open(self.directory.as_fd(), sandbox, self.idle_close_after, self.windows).await;
+        let opened = Connection::open(&self.directories, sandbox, self.idle_close_after, self.windows).await;
         let leased = opened.and_then(|open| {
             let lease =
                 open.lease().ok_or_else(|| AgentError::Unreachable("the agent hung up".to_owned()))?;
@@ -59,7 +58,7 @@ impl Pool {
 
     /// A connection beside those: it is the caller's own.
     pub(crate) async fn connect(&self, sandbox: &SandboxId) -> Result<UnixStream, AgentError> {
-        connect(self.directory.as_fd(), sandbox).await
+        connect(&self.directories, sandbox).await
     }
 
     /// Closes the connection of a sandbox, once nobody waits for it.
