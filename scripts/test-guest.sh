@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-cp "$TARGET_DIR"/dist/atoll-{agent,egress,launcher,supervisor,unpack} scripts/guest/check.sh "$folder/"
+cp "$TARGET_DIR"/dist/atoll-{agent,broker,egress,launcher,supervisor,unpack} scripts/guest/check.sh "$folder/"
 strip -o "$folder/atoll" "$TARGET_DIR/debug/atoll"
 result=0
 scripts/guest/run.sh "$folder" sh /test/check.sh || result=$?

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atoll_engine::{Caller, Engine, Ports, Settings};
+use atoll_engine::{Caller, Engine, Ports, Runtimes, Settings};
 use atoll_http::{Access, Api, ApiSettings, Observability};
 use atoll_ports::{Images, ImagesError, Imported, Store as _};
 use atoll_tasks::{CancellationToken, Tasks};
@@ -41,7 +41,7 @@ pub(crate) async fn api(tasks: &Tasks, ready: watch::Receiver<bool>) -> Router {
     let store = Arc::new(FakeStore::new());
     let ports = Ports {
         store: store.clone(),
-        runtime: Arc::new(FakeRuntime::new(agents.clone())),
+        runtimes: Runtimes::new([Arc::new(FakeRuntime::new(agents.clone())) as Arc<_>]),
         images: Arc::new(NoImages),
         registry: Arc::new(FakeRegistry::default()),
         terminals: Arc::new(agents.clone()),

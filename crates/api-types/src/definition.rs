@@ -19,9 +19,13 @@ macro_rules! defined {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schema(example = "host")]
             pub image: Option<String>,
-            /// `native`.
+            /// `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native` when nothing says. No other takes the
+            /// place of one that is missing.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub runtime: Option<String>,
+            /// `standard`, or `strong`: not the host's kernel answers its system calls, which is the runtime `gvisor`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub isolation: Option<String>,
             /// Cores, 0.01 to 256.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[schema(example = 1)]
@@ -98,6 +102,7 @@ macro_rules! body {
                 Definition {
                     image: self.image,
                     runtime: self.runtime,
+                    isolation: self.isolation,
                     cpu: self.cpu,
                     memory: self.memory,
                     disk: self.disk,

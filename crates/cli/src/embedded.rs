@@ -9,8 +9,9 @@ macro_rules! carried {
 }
 
 /// What `cargo xtask dist --embed` built.
-pub(crate) static PROGRAMS: [Embedded; 5] = [
+pub(crate) static PROGRAMS: [Embedded; 6] = [
     carried!("atoll-agent"),
+    carried!("atoll-broker"),
     carried!("atoll-egress"),
     carried!("atoll-launcher"),
     carried!("atoll-supervisor"),

@@ -155,6 +155,9 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "image_not_found" => {
             "`atoll image ls` lists the images; import one with `atoll image import NAME FILE`"
         }
+        "runtime_unavailable" => {
+            "`curl $ATOLL_URL/health` shows the runtimes and what is missing; `native` is always there"
+        }
         "image_in_use" => "`atoll ls` shows which sandboxes use it; delete them first",
         "invalid_image" => {
             "a root file system as a plain tar is needed: `docker export CONTAINER > FILE` or `mmdebstrap bookworm FILE.tar` \

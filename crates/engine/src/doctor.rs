@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use atoll_lifecycle::{Action, Found, plan};
 use atoll_ports::SecretRecord;
-use atoll_types::{EnvironmentId, SandboxId};
+use atoll_types::{EnvironmentId, RuntimeKind, SandboxId};
 
 use crate::account::admin;
 use crate::reconcile::found_of;
@@ -42,6 +42,13 @@ pub struct DoctorView {
     pub notes: Vec<String>,
 }
 
+/// What the runtimes say is there.
+#[derive(Debug)]
+struct Seen {
+    found: HashMap<SandboxId, Found>,
+    away: Vec<RuntimeKind>,
+}
+
 impl DoctorView {
     fn found(&mut self, kind: &'static str, name: impl ToString, problem: impl Into<String>) {
         if self.findings.len() < FINDINGS_MAX {
@@ -58,7 +65,7 @@ impl Engine {
     pub async fn admin_doctor(&self, caller: &Caller) -> Result<DoctorView, EngineError> {
         admin(caller)?;
         let mut view = DoctorView::default();
-        self.examine_runtime(&mut view).await;
+        self.examine_runtimes(&mut view).await;
         if let Err(error) = self.examine_sandboxes(&mut view).await {
             view.notes.push(format!("sandboxes: {}", error.message));
         }
@@ -70,13 +77,23 @@ impl Engine {
         Ok(view)
     }
 
-    async fn examine_runtime(&self, view: &mut DoctorView) {
-        let runtime = &self.inner.ports.runtime;
-        let info = runtime.info().await;
-        if !info.available {
-            view.found("runtime", "native", format!("it starts no sandboxes: {}", info.notes.join("; ")));
+    async fn examine_runtimes(&self, view: &mut DoctorView) {
+        for info in self.inner.ports.runtimes.infos().await {
+            let (kind, notes) = (info.kind, info.notes.join("; "));
+            let needed = || self.inner.records.all().iter().any(|record| record.spec.runtime == kind);
+            if info.available {
+                // What the native one is, everybody knows.
+                if kind != RuntimeKind::Native {
+                    view.notes.push(format!("{kind}: {notes}"));
+                }
+            } else if kind == RuntimeKind::Gvisor && !needed() {
+                view.notes.push(format!("{kind} is not available: {notes}"));
+            } else {
+                view.found("runtime", kind, format!("it starts no sandboxes: {notes}"));
+            }
         }
-        match runtime.storage().await {
+        let Ok(native) = self.inner.ports.runtimes.of(RuntimeKind::Native) else { return };
+        match native.storage().await {
             Ok(storage) if storage.full => {
                 let text = format!(
                     "{} of {} bytes are free, and creates are refused",
@@ -89,16 +106,21 @@ impl Engine {
         }
     }
 
-    async fn found_sandboxes(&self) -> Result<HashMap<SandboxId, Found>, EngineError> {
-        let all = self.inner.ports.runtime.list().await?;
-        Ok(all.into_iter().map(|f| (f.sandbox.clone(), found_of(&f))).collect())
+    /// What is there; of those whose runtime is away nothing is known.
+    async fn found_sandboxes(&self) -> Result<Seen, EngineError> {
+        let held = self.inner.ports.runtimes.holdings().await;
+        if let Some((_, error)) = held.away.iter().find(|(kind, _)| *kind == RuntimeKind::Native) {
+            return Err(error.clone().into());
+        }
+        let found = held.found.iter().map(|(_, f)| (f.sandbox.clone(), found_of(f))).collect();
+        Ok(Seen { found, away: held.away.into_iter().map(|(kind, _)| kind).collect() })
     }
 
     async fn examine_sandboxes(&self, view: &mut DoctorView) -> Result<(), EngineError> {
         let found = self.found_sandboxes().await?;
-        view.alive = found.values().filter(|f| matches!(f, Found::Running | Found::Paused)).count();
+        view.alive = found.found.values().filter(|f| matches!(f, Found::Running | Found::Paused)).count();
         let records = self.inner.records.all();
-        let ids = found.keys().cloned().chain(records.iter().map(|record| record.id.clone()));
+        let ids = found.found.keys().cloned().chain(records.iter().map(|record| record.id.clone()));
         let suspects: std::collections::BTreeSet<SandboxId> =
             ids.filter(|id| self.trouble_of(id, &found).is_some()).take(FINDINGS_MAX).collect();
         let held: Vec<_> =
@@ -116,16 +138,15 @@ impl Engine {
     }
 
     /// What is wrong with a sandbox of which this was found.
-    fn trouble_of(
-        &self,
-        id: &SandboxId,
-        found: &HashMap<SandboxId, Found>,
-    ) -> Option<(&'static str, &'static str)> {
-        let there = found.get(id).copied();
+    fn trouble_of(&self, id: &SandboxId, seen: &Seen) -> Option<(&'static str, &'static str)> {
+        let there = seen.found.get(id).copied();
         let Some(record) = self.inner.records.get(id) else {
             let owned = there.is_none() || self.inner.pools.holds(id);
             return (!owned).then_some(("files", "no record owns this sandbox; the next pass removes it"));
         };
+        if seen.away.contains(&record.spec.runtime) {
+            return None;
+        }
         let action = plan(state(&record), there.unwrap_or(Found::Nothing), self.host_restarted(&record));
         let problem = match action {
             Action::Nothing => return None,

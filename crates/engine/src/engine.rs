@@ -31,7 +31,7 @@ use crate::publish::Published;
 use crate::quota::{Egress, ExecRates, Overrides, Reservations};
 use crate::records::Records;
 use crate::timers::DueSandboxes;
-use crate::{EngineError, Settings};
+use crate::{EngineError, Runtimes, Settings};
 
 /// Time between two looks at everything: what happened without an event is noticed after this long at the latest.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ pub struct Ports {
     /// Durable records.
     pub store: Arc<dyn Store>,
     /// What isolates sandboxes.
-    pub runtime: Arc<dyn Runtime>,
+    pub runtimes: Runtimes,
     /// Image content.
     pub images: Arc<dyn Images>,
     /// Where images are to be had.
@@ -177,7 +177,7 @@ impl Engine {
         // An earlier serve may have started what it could not write down, and not acknowledged what it did.
         self.inner.records.all().iter().for_each(|record| self.inner.acks.unsettle(&record.id));
         // Subscribed before the first look, so that nothing falls between the two.
-        let events = self.inner.ports.runtime.events();
+        let events = self.inner.ports.runtimes.each().map(Runtime::events).collect();
         if let Err(error) = self.reconcile().await {
             // A runtime that is away, or a disk that fails, leaves what is to be done to the next pass, which comes at
             // once: those who can be served are.
@@ -188,7 +188,7 @@ impl Engine {
 
     fn start_drivers(
         &self,
-        events: tokio::sync::broadcast::Receiver<RuntimeEvent>,
+        events: Vec<tokio::sync::broadcast::Receiver<RuntimeEvent>>,
     ) -> Result<(), EngineError> {
         let group = &self.inner.periodic;
         let engine = self.clone();
@@ -228,10 +228,12 @@ impl Engine {
             let engine = engine.clone();
             async move { engine.sweep_sessions().await }
         })?;
-        let engine = self.clone();
-        group.spawn("runtime events", Kind::WORK, move |token| {
-            engine.follow_events(events, reconcile, token)
-        })?;
+        for events in events {
+            let (engine, reconcile) = (self.clone(), reconcile.clone());
+            group.spawn("runtime events", Kind::WORK, move |token| {
+                engine.follow_events(events, reconcile, token)
+            })?;
+        }
         Ok(())
     }
 

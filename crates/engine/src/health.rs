@@ -12,17 +12,17 @@ impl Engine {
     /// `forbidden`.
     pub async fn admin_runtimes(&self, caller: &Caller) -> Result<Vec<RuntimeInfo>, EngineError> {
         admin(caller)?;
-        Ok(vec![self.inner.ports.runtime.info().await])
+        Ok(self.inner.ports.runtimes.infos().await)
     }
 
     /// Asks the database and the runtimes.
     pub async fn health(&self) -> HealthView {
-        let (database, runtime) =
-            tokio::join!(self.inner.ports.store.check(), self.inner.ports.runtime.info());
+        let (database, runtimes) =
+            tokio::join!(self.inner.ports.store.check(), self.inner.ports.runtimes.infos());
         HealthView {
             database_problem: database.err().map(|e| e.to_string()),
             running: self.inner.records.running(),
-            runtimes: vec![runtime],
+            runtimes,
         }
     }
 

@@ -200,7 +200,8 @@ impl Engine {
     pub(crate) async fn sample(&self, pass: u64) -> Result<(), EngineError> {
         let records = self.inner.records.all();
         for record in records.iter().filter(|record| shown(record) == Status::Running) {
-            let reading = self.inner.ports.runtime.usage(&record.id);
+            let Ok(runtime) = self.inner.ports.runtimes.of(record.spec.runtime) else { continue };
+            let reading = runtime.usage(&record.id);
             // Who hangs, or went down just now, leaves a gap.
             if let Ok(Ok(usage)) = tokio::time::timeout(READ_LIMIT, reading).await {
                 self.take_sample(record, usage);

@@ -91,7 +91,7 @@ impl Engine {
     }
 
     async fn read_usage(&self, id: &SandboxId) -> Result<Reading, EngineError> {
-        let usage = self.inner.ports.runtime.usage(id).await?;
+        let usage = self.runtime_of(id)?.usage(id).await?;
         Ok(Reading { at: self.inner.ports.clock.boot_time(), usage })
     }
 }

@@ -218,11 +218,11 @@ impl Engine {
                 Ok(())
             }
             Step::StopRuntime => {
-                ports.runtime.stop(id).await?;
+                ports.runtimes.of(record.spec.runtime)?.stop(id).await?;
                 self.sandbox_is_down(id, "the sandbox was stopped").await
             }
             Step::RemoveRuntime => {
-                ports.runtime.remove(id).await?;
+                ports.runtimes.of(record.spec.runtime)?.remove(id).await?;
                 self.sandbox_is_down(id, "the sandbox was deleted").await
             }
             Step::RemoveLogs => Ok(ports.exec_logs.remove_sandbox(id).await?),
@@ -238,7 +238,7 @@ impl Engine {
     async fn start_runtime(&self, record: &SandboxRecord) -> Result<(), EngineError> {
         let request =
             StartRequest { sandbox: record.id.clone(), uid_slot: record.uid_slot, spec: record.spec.clone() };
-        let started = self.inner.ports.runtime.start(&request).await?;
+        let started = self.inner.ports.runtimes.of(record.spec.runtime)?.start(&request).await?;
         if started.dirty {
             tracing::warn!(sandbox.id = %record.id, "sandbox {} was not closed properly: its last writes may be gone", record.id);
         }

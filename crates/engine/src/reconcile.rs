@@ -9,7 +9,7 @@ use std::sync::Arc;
 use atoll_lifecycle::{Action, Found, plan};
 use atoll_ports::{Durability, FoundSandbox, SandboxRecord};
 use atoll_tasks::Kind;
-use atoll_types::{Desired, Observed, OperationKind, SandboxId, StopReason};
+use atoll_types::{Desired, Observed, OperationKind, RuntimeKind, SandboxId, StopReason};
 use futures_util::StreamExt;
 
 use crate::drivers::Driver;
@@ -50,18 +50,26 @@ impl Engine {
             self.inner.records.all().iter().map(|r| (r.id.clone(), r.generation)).collect();
         let ready = self.inner.pools.ready();
         // First what is there, then the records: whatever was made in between has a record by then.
-        let found = self.inner.ports.runtime.list().await?;
+        let held = self.inner.ports.runtimes.holdings().await;
         let found: HashMap<SandboxId, Found> =
-            found.into_iter().map(|f| (f.sandbox.clone(), found_of(&f))).collect();
+            held.found.iter().map(|(_, f)| (f.sandbox.clone(), found_of(f))).collect();
         let records = self.inner.records.all();
         let known: HashSet<&SandboxId> = records.iter().map(|r| &r.id).collect();
-        for id in found.keys().filter(|id| !known.contains(id) && !self.inner.pools.holds(id)) {
-            self.remove_unowned(id).await;
+        for (kind, one) in &held.found {
+            if !known.contains(&one.sandbox) && !self.inner.pools.holds(&one.sandbox) {
+                self.remove_unowned(*kind, &one.sandbox).await;
+            }
         }
-        for id in ready.iter().filter(|id| found.get(id) != Some(&Found::Running)) {
-            self.prepared_died(id);
+        // Of a runtime that is away nothing is known, and it is not kept which has made one ahead.
+        if held.away.is_empty() {
+            for id in ready.iter().filter(|id| found.get(id) != Some(&Found::Running)) {
+                self.prepared_died(id);
+            }
         }
         let settle = async |record: Arc<SandboxRecord>| {
+            if held.is_away(record.spec.runtime) {
+                return;
+            }
             let found = found.get(&record.id).copied().unwrap_or(Found::Nothing);
             let generation = generations.get(&record.id).copied().unwrap_or_default();
             if let Err(error) = self.settle_seen(&record, Seen { found, generation }).await {
@@ -71,7 +79,7 @@ impl Engine {
         futures_util::stream::iter(records.iter().cloned())
             .for_each_concurrent(SETTLE_PARALLEL, settle)
             .await;
-        Ok(())
+        held.away.into_iter().next().map_or(Ok(()), |(_, error)| Err(error.into()))
     }
 
     /// Takes in records whose insert or change was made and not answered.
@@ -109,9 +117,10 @@ impl Engine {
         self.inner.drivers.keep_doomed(|id| under_way.contains(id));
     }
 
-    async fn remove_unowned(&self, id: &SandboxId) {
+    async fn remove_unowned(&self, kind: RuntimeKind, id: &SandboxId) {
         tracing::info!(sandbox.id = %id, "removing what is left of {id}: no record owns it");
-        if let Err(error) = self.inner.ports.runtime.remove(id).await {
+        let removed = async { self.inner.ports.runtimes.of(kind)?.remove(id).await };
+        if let Err(error) = removed.await {
             tracing::warn!(sandbox.id = %id, "remains of {id} cannot be removed yet: {error}");
         }
     }
@@ -146,7 +155,7 @@ impl Engine {
         let found = match seen {
             _ if record.operation.is_some() => Found::Nothing,
             Some(seen) if seen.generation == record.generation => seen.found,
-            _ => self.look(id).await?,
+            _ => self.look(&record).await?,
         };
         match plan(state(&record), found, self.host_restarted(&record)) {
             Action::Nothing => Ok(()),
@@ -169,9 +178,9 @@ impl Engine {
         }
     }
 
-    async fn look(&self, id: &SandboxId) -> Result<Found, EngineError> {
-        let all = self.inner.ports.runtime.list().await?;
-        let one = all.into_iter().find(|f| f.sandbox == *id);
+    async fn look(&self, record: &SandboxRecord) -> Result<Found, EngineError> {
+        let all = self.inner.ports.runtimes.of(record.spec.runtime)?.list().await?;
+        let one = all.into_iter().find(|f| f.sandbox == record.id);
         Ok(one.map_or(Found::Nothing, |f| found_of(&f)))
     }
 
@@ -203,7 +212,7 @@ impl Engine {
 
     /// The agent of a sandbox died: what is left of it is cleared, its files stay, its execs are lost.
     async fn note_crash(&self, id: &SandboxId) -> Result<(), EngineError> {
-        self.inner.ports.runtime.stop(id).await?;
+        self.runtime_of(id)?.stop(id).await?;
         self.note(id, Observed::Crashed, None).await?;
         self.sandbox_is_down(id, "the agent of the sandbox died").await
     }

@@ -44,7 +44,8 @@ pub use records::{
 };
 pub use registry::{Fetched, PullProgress, Registry, RegistryError};
 pub use runtime::{
-    FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
+    Abilities, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started,
+    StorageInfo, Usage,
 };
 pub use seal::{Seal, SealError};
 pub use secrets::{SecretRecord, SecretStore};

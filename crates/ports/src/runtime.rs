@@ -59,6 +59,25 @@ pub struct RuntimeInfo {
     pub disk_limits: bool,
 }
 
+/// What a runtime can do by its nature; what it cannot is refused before anything is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
+pub struct Abilities {
+    /// Sandboxes of the image `host`.
+    pub host_image: bool,
+    /// Networks other than none.
+    pub networks: bool,
+    /// Ports that are published on the host.
+    pub ports: bool,
+    /// Sandboxes without any capability.
+    pub no_capabilities: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { host_image: true, networks: true, ports: true, no_capabilities: true };
+}
+
 /// Room of the storage that sandboxes share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StorageInfo {
@@ -119,6 +138,12 @@ pub enum RuntimeError {
 /// what it began.
 #[async_trait]
 pub trait Runtime: std::fmt::Debug + Send + Sync {
+    /// Which it is.
+    fn kind(&self) -> RuntimeKind;
+    /// What it can do by its nature.
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
     /// What it is and can do.
     async fn info(&self) -> RuntimeInfo;
     /// Makes the sandbox's files where they are missing, and starts it; its agent can be called when this returns.

@@ -29,6 +29,10 @@ impl NativeRuntime {
 
 #[async_trait]
 impl Runtime for NativeRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Native
+    }
+
     async fn info(&self) -> RuntimeInfo {
         let greeting = self.greeting.borrow().clone();
         let mut notes = Vec::new();

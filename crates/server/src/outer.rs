@@ -18,7 +18,9 @@ const SERVE_USER: &str = "atoll";
 const SERVE_ID: u32 = 64_321;
 /// Uid and gid of the egress program, which is handed what sandboxes send: not serve's, whose files hold secrets.
 const EGRESS_ID: u32 = 64_322;
-/// First number of a descriptor that the handed ones (3 to 8) cannot overwrite.
+/// Uid and gid of the Docker broker: nobody else's, since it may do what root may, by way of Docker.
+const BROKER_ID: u32 = 64_323;
+/// First number of a descriptor that the handed ones (3 to 9) cannot overwrite.
 const BEYOND_HANDED: i32 = 16;
 /// Bytes of the list of users that are looked through.
 const PASSWD_BYTES_MAX: u64 = 1 << 20;
@@ -70,12 +72,17 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
         programs::find("atoll-agent")?,
         programs::find("atoll-unpack")?,
         programs::find("atoll-egress")?,
+        programs::find("atoll-broker")?,
     ];
     let (uid, gid) = serve_ids();
     let mut command = Command::new(path_of(&supervisor));
     command.arg0("atoll-supervisor").arg("--data-dir").arg(&config.data_dir);
     command.args(["--serve-uid", &uid.to_string(), "--serve-gid", &gid.to_string()]);
-    command.args(["--egress-id", &EGRESS_ID.to_string(), "--", "atoll"]);
+    command.args(["--egress-id", &EGRESS_ID.to_string()]);
+    if let Some(host) = config.docker_host.address() {
+        command.args(["--broker-id", &BROKER_ID.to_string(), "--docker-host", &host]);
+    }
+    command.args(["--", "atoll"]);
     command.args(std::env::args_os().skip(1));
     command.env_remove(CONTENT_VARIABLE);
     if let Some(file) = file {
@@ -87,8 +94,8 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
     Ok(command)
 }
 
-/// The supervisor looks for these at 3 to 8.
-fn hand_over(command: &mut Command, handed: [OwnedFd; 6]) -> Result<(), OuterError> {
+/// The supervisor looks for these at 3 to 9.
+fn hand_over(command: &mut Command, handed: [OwnedFd; 7]) -> Result<(), OuterError> {
     let mappings = (3..).zip(handed).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
     command.fd_mappings(mappings.collect())?;
     Ok(())
@@ -149,7 +156,7 @@ mod tests {
 
     #[test]
     fn descriptors_arrive_at_their_numbers_whatever_theirs_were() {
-        let files: Vec<_> = ["a", "b", "c", "d", "e", "f"]
+        let files: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"]
             .iter()
             .map(|text| {
                 let mut file = tempfile::tempfile().unwrap();
@@ -159,8 +166,8 @@ mod tests {
             })
             .collect();
         let mut command = Command::new("cat");
-        command.args((3..=8).map(|fd| format!("/proc/self/fd/{fd}")));
+        command.args((3..=9).map(|fd| format!("/proc/self/fd/{fd}")));
         hand_over(&mut command, files.try_into().unwrap()).unwrap();
-        assert_eq!(command.output().unwrap().stdout, b"abcdef");
+        assert_eq!(command.output().unwrap().stdout, b"abcdefg");
     }
 }

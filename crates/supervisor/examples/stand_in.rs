@@ -21,6 +21,7 @@ fn main() {
     let role = match &*argv[0] {
         "atoll-launcher" => "launcher",
         "atoll-egress" => "egress",
+        "atoll-broker" => "broker",
         _ => "serve",
     };
     let record = data_dir(&argv).parent().unwrap().join("record");

@@ -1,4 +1,4 @@
-//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E -- atoll serve …`.
+//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H] -- atoll serve …`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,14 +14,32 @@ pub(crate) struct Args {
     pub(crate) serve_gid: u32,
     /// The user, and its group, that the egress program runs as: nobody else's.
     pub(crate) egress_id: u32,
+    /// The Docker broker, where there is to be one.
+    pub(crate) broker: Option<Broker>,
     /// The inner serve's whole command line, with its name.
     pub(crate) serve: Vec<OsString>,
+}
+
+/// What the Docker broker is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Broker {
+    /// The user, and its group, that it runs as: nobody else's.
+    pub(crate) id: u32,
+    /// Where Docker is: `unix:///PATH` or `tcp://ADDRESS:PORT`.
+    pub(crate) host: OsString,
+}
+
+impl Broker {
+    /// Docker's socket, whose group the broker needs.
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        self.host.to_str()?.strip_prefix("unix://").map(PathBuf::from)
+    }
 }
 
 /// A command line that is none of ours.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E -- atoll serve …"
+    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H] -- atoll serve …"
 )]
 pub(crate) struct ArgsError(&'static str);
 
@@ -29,6 +47,7 @@ pub(crate) struct ArgsError(&'static str);
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
     let mut words = words;
     let (mut data_dir, mut uid, mut gid, mut egress) = (None, None, None, None);
+    let (mut broker, mut docker_host) = (None, None);
     while let Some(option) = words.next() {
         if option == "--" {
             let args = Args {
@@ -40,6 +59,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
                 egress_id: egress
                     .filter(|id| Some(*id) != uid)
                     .ok_or(ArgsError("--egress-id is missing, or serve's"))?,
+                broker: broker_of(broker, docker_host, [uid, egress])?,
                 serve: words.collect(),
             };
             return if args.serve.is_empty() { Err(ArgsError("nothing after --")) } else { Ok(args) };
@@ -50,10 +70,24 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
             Some("--serve-uid") => uid = Some(unprivileged(&value)?),
             Some("--serve-gid") => gid = Some(unprivileged(&value)?),
             Some("--egress-id") => egress = Some(unprivileged(&value)?),
+            Some("--broker-id") => broker = Some(unprivileged(&value)?),
+            Some("--docker-host") => docker_host = Some(value),
             _ => return Err(ArgsError("unknown option")),
         }
     }
     Err(ArgsError("-- is missing"))
+}
+
+fn broker_of(
+    id: Option<u32>,
+    host: Option<OsString>,
+    others: [Option<u32>; 2],
+) -> Result<Option<Broker>, ArgsError> {
+    match (id, host) {
+        (None, None) => Ok(None),
+        (Some(id), Some(host)) if !others.contains(&Some(id)) => Ok(Some(Broker { id, host })),
+        _ => Err(ArgsError("--broker-id and --docker-host go together, and the id is nobody else's")),
+    }
 }
 
 /// An id that is neither root's nor the "no change" of the system calls.
@@ -79,6 +113,21 @@ mod tests {
         .unwrap();
         assert_eq!((args.serve_uid, args.serve_gid, args.egress_id), (5, 6, 7));
         assert_eq!(args.serve, ["atoll", "serve", "--data-dir", "/d"]);
+        assert_eq!(args.broker, None);
+    }
+
+    #[test]
+    fn the_broker_is_told_where_docker_is() {
+        let with = |more: &str| {
+            parse_text(&format!("--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 7 {more} -- atoll"))
+        };
+        let broker = with("--broker-id 8 --docker-host unix:///run/docker.sock").unwrap().broker.unwrap();
+        assert_eq!((broker.id, broker.socket()), (8, Some("/run/docker.sock".into())));
+        let far = with("--broker-id 8 --docker-host tcp://10.0.0.1:2375").unwrap().broker.unwrap();
+        assert_eq!(far.socket(), None);
+        for wrong in ["--broker-id 8", "--docker-host unix:///x", "--broker-id 7 --docker-host unix:///x"] {
+            assert!(with(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
@@ -32,6 +33,8 @@ pub(crate) struct Program {
     pub(crate) descriptors: Vec<OwnedFd>,
     /// Uid and gid to become, for good; root when absent.
     pub(crate) user: Option<(u32, u32)>,
+    /// A file whose group it is in too, where there is one when it starts.
+    pub(crate) group_of: Option<PathBuf>,
     pub(crate) umask: u32,
 }
 
@@ -64,7 +67,7 @@ fn prepare(program: &Program, supervisor: Pid) -> io::Result<OwnedFd> {
     rustix::process::chdir("/")?;
     let file = place_descriptors(program)?;
     if let Some((uid, gid)) = program.user {
-        drop_privileges(uid, gid)?;
+        drop_privileges(uid, gid, group_of(program).as_slice())?;
     }
     // After the change of the uid, which clears it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -92,12 +95,18 @@ fn place_descriptors(program: &Program) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Becomes an ordinary user that can never be more: no groups, no capability in any set, no gain by exec.
-pub(crate) fn drop_privileges(uid: u32, gid: u32) -> io::Result<()> {
+/// The group of the file that the program names.
+fn group_of(program: &Program) -> Option<Gid> {
+    let stat = rustix::fs::stat(program.group_of.as_ref()?).ok()?;
+    Some(Gid::from_raw(stat.st_gid))
+}
+
+/// Becomes an ordinary user that can never be more: no groups but these, no capability in any set, no gain by exec.
+pub(crate) fn drop_privileges(uid: u32, gid: u32, groups: &[Gid]) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     // While we may: the bounding set and the groups need capabilities that the change of the uid takes away.
     sys::empty_bounding_set()?;
-    set_thread_groups(&[])?;
+    set_thread_groups(groups)?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;
     // The change of the uid has emptied these already, unless secure bits that we inherited say otherwise.

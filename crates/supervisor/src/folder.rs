@@ -69,6 +69,11 @@ pub(crate) fn lay_out(root: OwnedFd, serve_uid: u32, serve_gid: u32) -> anyhow::
     Ok(Folders { root, run, serve })
 }
 
+/// The folder in which the Docker broker listens for serve: its own, and what it makes there is of serve's group.
+pub(crate) fn broker_agents(run: &OwnedFd, broker: u32, serve_gid: u32) -> anyhow::Result<OwnedFd> {
+    own(run, "docker", broker, serve_gid, 0o2750)
+}
+
 fn own(parent: &OwnedFd, name: &'static str, uid: u32, gid: u32, mode: u32) -> anyhow::Result<OwnedFd> {
     // Made closed and root's; opened to its owner below, so that a cut in between leaves nothing open.
     match mkdirat(parent, name, Mode::from_raw_mode(0o700)) {

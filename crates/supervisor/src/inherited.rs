@@ -14,6 +14,7 @@ const LAUNCHER: RawFd = 5;
 const AGENT: RawFd = 6;
 const UNPACK: RawFd = 7;
 const EGRESS: RawFd = 8;
+const BROKER: RawFd = 9;
 
 /// Descriptors that were inherited, now close-on-exec.
 #[derive(Debug)]
@@ -30,11 +31,13 @@ pub(crate) struct Inherited {
     pub(crate) unpack: OwnedFd,
     /// The egress program's.
     pub(crate) egress: OwnedFd,
+    /// The Docker broker's.
+    pub(crate) broker: OwnedFd,
 }
 
 /// Takes them over, and closes everything else, so that no part inherits what nobody meant it to have.
 pub(crate) fn take() -> anyhow::Result<Inherited> {
-    sys::close_from(EGRESS + 1).context("cannot close what else was inherited")?;
+    sys::close_from(BROKER + 1).context("cannot close what else was inherited")?;
     let listener = adopt(LISTENER, "the TCP listener")?;
     let listens = rustix::net::sockopt::socket_acceptconn(&listener);
     anyhow::ensure!(matches!(listens, Ok(true)), "descriptor {LISTENER} is no listening socket");
@@ -45,6 +48,7 @@ pub(crate) fn take() -> anyhow::Result<Inherited> {
         agent: adopt_program(AGENT, "atoll-agent")?,
         unpack: adopt_program(UNPACK, "atoll-unpack")?,
         egress: adopt_program(EGRESS, "atoll-egress")?,
+        broker: adopt_program(BROKER, "atoll-broker")?,
     })
 }
 

@@ -20,6 +20,13 @@ use crate::sockets;
 /// Where the launcher finds helpers such as mkfs.btrfs; root's own PATH is not trusted for that.
 const LAUNCHER_PATH: &str = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Time for serve to answer what it was asked and to close its store.
+const SERVE_GRACE: Duration = Duration::from_secs(10);
+/// Time for the launcher to end a request; one is milliseconds, an import longer, and that is repeated.
+const LAUNCHER_GRACE: Duration = Duration::from_secs(5);
+/// Time for the egress program and the broker, who keep nothing.
+const NOTHING_KEPT_GRACE: Duration = Duration::from_secs(2);
+
 /// Where a part is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -96,6 +103,17 @@ pub(crate) struct Parts {
     pub(crate) launcher: Part,
     pub(crate) serve: Part,
     pub(crate) egress: Part,
+    /// Where Docker is.
+    pub(crate) broker: Option<Part>,
+}
+
+/// What the Docker broker is given, beside the agent's program.
+#[derive(Debug)]
+pub(crate) struct BrokerSockets {
+    /// Where serve asks.
+    pub(crate) calls: OwnedFd,
+    /// The folder in which it listens for serve.
+    pub(crate) agents: OwnedFd,
 }
 
 impl Parts {
@@ -104,6 +122,7 @@ impl Parts {
         inherited: &Inherited,
         folders: &Folders,
         launcher_socket: &OwnedFd,
+        broker: Option<BrokerSockets>,
         installation: &InstallationId,
     ) -> io::Result<Self> {
         let dup = |fd: &OwnedFd| fd.as_fd().try_clone_to_owned();
@@ -130,6 +149,7 @@ impl Parts {
                 launcher_end,
             ],
             user: None,
+            group_of: None,
             umask: 0o022,
         };
         let serve = Program {
@@ -138,6 +158,7 @@ impl Parts {
             envp: words(serve_environment(std::env::vars_os(), installation))?,
             descriptors: vec![dup(&inherited.listener)?, dup(&folders.run)?, dup(&folders.serve)?],
             user: Some((args.serve_uid, args.serve_gid)),
+            group_of: None,
             umask: 0o077,
         };
         let egress = Program {
@@ -146,19 +167,57 @@ impl Parts {
             envp: Vec::new(),
             descriptors: vec![egress_end],
             user: Some((args.egress_id, args.egress_id)),
+            group_of: None,
             umask: 0o077,
+        };
+        let broker = match (&args.broker, broker) {
+            (Some(args), Some(sockets)) => Some(broker_program(args, inherited, sockets, installation)?),
+            _ => None,
         };
         Ok(Self {
             launcher: Part::new("launcher", launcher),
             serve: Part::new("serve", serve),
             egress: Part::new("egress", egress),
+            broker: broker.map(|broker| Part::new("broker", broker)),
         })
     }
 
-    pub(crate) fn each(&mut self) -> [&mut Part; 3] {
+    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut Part> {
         // The launcher first: serve asks it something at once.
-        [&mut self.launcher, &mut self.serve, &mut self.egress]
+        [&mut self.launcher, &mut self.serve, &mut self.egress].into_iter().chain(&mut self.broker)
     }
+
+    /// In the order in which they end, each with its time for it.
+    pub(crate) fn by_end(&self) -> impl Iterator<Item = (&Part, Duration)> {
+        let all = [(&self.serve, SERVE_GRACE), (&self.launcher, LAUNCHER_GRACE)];
+        let broker = self.broker.iter().map(|broker| (broker, NOTHING_KEPT_GRACE));
+        all.into_iter().chain(broker).chain([(&self.egress, NOTHING_KEPT_GRACE)])
+    }
+}
+
+fn broker_program(
+    args: &crate::args::Broker,
+    inherited: &Inherited,
+    sockets: BrokerSockets,
+    installation: &InstallationId,
+) -> io::Result<Program> {
+    let argv: [&OsStr; 5] = [
+        "atoll-broker".as_ref(),
+        "--installation".as_ref(),
+        installation.as_str().as_ref(),
+        "--docker-host".as_ref(),
+        &args.host,
+    ];
+    Ok(Program {
+        file: inherited.broker.try_clone()?,
+        argv: words(argv.map(OsString::from))?,
+        envp: Vec::new(),
+        descriptors: vec![sockets.calls, sockets.agents, inherited.agent.try_clone()?],
+        user: Some((args.id, args.id)),
+        group_of: args.socket(),
+        // Its sockets are for serve's group.
+        umask: 0o117,
+    })
 }
 
 /// The environment as it was given, with what serve learns from here.

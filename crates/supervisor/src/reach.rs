@@ -50,7 +50,7 @@ pub(crate) fn check(data_dir: &Path, uid: u32, gid: u32) -> anyhow::Result<()> {
 
 /// 0, or the number of the first folder that cannot be passed, counted from 1.
 fn probe(paths: &[PathBuf], uid: u32, gid: u32) -> i32 {
-    if drop_privileges(uid, gid).is_err() {
+    if drop_privileges(uid, gid, &[]).is_err() {
         return NOT_TRIED;
     }
     // To look up "." in a folder needs the same right as to pass it.

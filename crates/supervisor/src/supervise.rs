@@ -13,12 +13,6 @@ use crate::part::{Part, Parts, State};
 use crate::report;
 use crate::sys;
 
-/// Time for serve to answer what it was asked and to close its store.
-const SERVE_GRACE: Duration = Duration::from_secs(10);
-/// Time for the launcher to end a request; one is milliseconds, an import longer, and that is repeated.
-const LAUNCHER_GRACE: Duration = Duration::from_secs(5);
-/// It keeps nothing.
-const EGRESS_GRACE: Duration = Duration::from_secs(2);
 /// A part that is being killed ends at once unless the kernel is stuck; then it is left behind.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 /// The loop looks at the clock at least this often.
@@ -86,13 +80,12 @@ pub(crate) fn run(parts: Parts, run: &OwnedFd) -> anyhow::Result<Ended> {
 
 impl Loop<'_> {
     fn is_over(&self) -> bool {
-        let Parts { launcher, serve, egress } = &self.parts;
-        [launcher, serve, egress].iter().all(|part| part.state == State::Stopped)
+        self.parts.by_end().all(|(part, _)| part.state == State::Stopped)
     }
 
     fn sleep(&mut self, signals: &OwnedFd) -> anyhow::Result<()> {
         let now = Instant::now();
-        let restarts = self.parts.each().map(|part| match part.state {
+        let restarts = self.parts.by_end().map(|(part, _)| match part.state {
             State::Waiting { until } => Some(until),
             State::Running { .. } | State::Stopped => None,
         });
@@ -100,7 +93,7 @@ impl Loop<'_> {
             Stop::No => None,
             Stop::Asked { until } | Stop::Killed { until } => Some(until),
         };
-        let next = restarts.into_iter().flatten().chain(stop).min();
+        let next = restarts.flatten().chain(stop).min();
         let wait = next.map_or(TURN_MAX, |next| next.saturating_duration_since(now)).min(TURN_MAX);
         let wait = Timespec::try_from(wait).context("a wait is too long")?;
         match poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&wait)) {
@@ -132,11 +125,9 @@ impl Loop<'_> {
         self.ask_next();
     }
 
-    /// Who is next to end, with its time for it: serve, then the launcher, then the egress program.
+    /// Who is next to end, with its time for it.
     fn next_to_end(&self) -> Option<(&Part, Duration)> {
-        let Parts { launcher, serve, egress } = &self.parts;
-        let all = [(serve, SERVE_GRACE), (launcher, LAUNCHER_GRACE), (egress, EGRESS_GRACE)];
-        all.into_iter().find(|(part, _)| part.pid().is_some())
+        self.parts.by_end().find(|(part, _)| part.pid().is_some())
     }
 
     fn ask_next(&mut self) {
@@ -198,7 +189,7 @@ impl Loop<'_> {
 
     fn died(&mut self, pid: Pid, status: WaitStatus) {
         let (run, stop) = (self.run, self.stop);
-        let Some(part) = self.parts.each().into_iter().find(|part| part.pid() == Some(pid)) else { return };
+        let Some(part) = self.parts.each().find(|part| part.pid() == Some(pid)) else { return };
         let lived = match part.state {
             State::Running { since, .. } => since.elapsed(),
             State::Waiting { .. } | State::Stopped => Duration::ZERO,
@@ -232,7 +223,7 @@ impl Loop<'_> {
                 part.state = State::Stopped;
             }
         };
-        self.parts.each().into_iter().for_each(&mut is);
+        self.parts.each().for_each(&mut is);
         // One that was late and has been killed gives its turn to the next, too. (When all were killed, asking does no harm.)
         self.ask_next();
     }

@@ -271,6 +271,10 @@ impl State {
 
 #[async_trait]
 impl Runtime for FakeRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Native
+    }
+
     async fn info(&self) -> RuntimeInfo {
         let available = self.state.lock().available;
         RuntimeInfo { kind: RuntimeKind::Native, available, notes: Vec::new(), disk_limits: true }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::{InputError, text_input};
 use crate::{
-    Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, HealthCheck, ImageName, Labels,
-    Limits, Network, OnExpiry, PoolSize, PublishPort, RuntimeKind, SandboxSpec, bounds,
+    Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, HealthCheck, ImageName, Isolation,
+    Labels, Limits, Network, OnExpiry, PoolSize, PublishPort, RuntimeChoice, SandboxSpec, bounds,
 };
 
 text_input!(
@@ -37,7 +37,10 @@ pub struct SandboxTemplate {
     pub image: Option<ImageName>,
     /// What isolates it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<RuntimeKind>,
+    pub runtime: Option<RuntimeChoice>,
+    /// How far apart from the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// Memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -116,6 +119,7 @@ impl SandboxTemplate {
         Ok(Self {
             image: self.image.or(base.image),
             runtime: self.runtime.or(base.runtime),
+            isolation: self.isolation.or(base.isolation),
             memory_bytes: self.memory_bytes.or(base.memory_bytes),
             cpu_millis: self.cpu_millis.or(base.cpu_millis),
             pids: self.pids.or(base.pids),
@@ -145,7 +149,8 @@ impl SandboxTemplate {
     pub fn of(spec: &SandboxSpec) -> Self {
         Self {
             image: Some(spec.image.clone()),
-            runtime: Some(spec.runtime),
+            runtime: Some(RuntimeChoice::Kind(spec.runtime)),
+            isolation: None,
             memory_bytes: Some(spec.limits.memory_bytes),
             cpu_millis: Some(spec.limits.cpu_millis),
             pids: Some(spec.limits.pids),

@@ -49,6 +49,8 @@ codes! {
     ApiKeyNotFound = "api_key_not_found", 404;
     /// No image has this name here.
     ImageNotFound = "image_not_found", 404;
+    /// The runtime that was asked for is not there; the message says what is missing. No other takes its place.
+    RuntimeUnavailable = "runtime_unavailable", 422;
     /// A sandbox still uses the image.
     ImageInUse = "image_in_use", 409;
     /// The archive is no root file system, or is malformed.

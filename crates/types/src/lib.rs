@@ -51,8 +51,8 @@ pub use pool::{BadPoolSize, PoolSize};
 pub use port::{PublishPort, PublishedPort};
 pub use quota::{Quota, QuotaOverride};
 pub use sandbox::{
-    Capabilities, Desired, Network, Observed, OnExpiry, OperationKind, RuntimeKind, SandboxSpec, Status,
-    StopReason,
+    Capabilities, Desired, Isolation, Network, Observed, OnExpiry, OperationKind, RuntimeChoice, RuntimeKind,
+    SandboxSpec, Status, StopReason,
 };
 pub use scope::{Scope, ScopeError, Scopes};
 pub use secret::{SecretName, SecretValue};

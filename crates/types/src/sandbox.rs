@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::InputError;
 use crate::{
     Command, EnvVars, EnvironmentRef, GuestPath, GuestUser, HealthCheck, ImageName, ImageSource, Labels,
     Limits, PublishPort, SandboxName,
@@ -13,6 +14,70 @@ use crate::{
 pub enum RuntimeKind {
     /// Atoll's own: namespaces, cgroups and filters of this kernel.
     Native,
+    /// A container of Docker Engine.
+    Docker,
+    /// A container of Docker Engine whose system calls gVisor answers, and not this kernel.
+    Gvisor,
+}
+
+impl RuntimeKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Native, Self::Docker, Self::Gvisor];
+
+    /// The word that the API shows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::Gvisor => "gvisor",
+        }
+    }
+}
+
+impl std::fmt::Display for RuntimeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was said about the runtime of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeChoice {
+    /// What its isolation asks for.
+    Auto,
+    /// This one.
+    #[serde(untagged)]
+    Kind(RuntimeKind),
+}
+
+/// How far apart from the host a sandbox is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// It may share the host's kernel.
+    Standard,
+    /// Its system calls are not this kernel's to answer.
+    Strong,
+}
+
+impl RuntimeKind {
+    /// The runtime of a sandbox of which this was said; the native one where nothing was.
+    ///
+    /// # Errors
+    /// When the runtime that was named is weaker than was asked for.
+    pub fn chosen(choice: Option<RuntimeChoice>, isolation: Option<Isolation>) -> Result<Self, InputError> {
+        match (choice, isolation) {
+            (None | Some(RuntimeChoice::Auto), Some(Isolation::Strong)) => Ok(Self::Gvisor),
+            (None | Some(RuntimeChoice::Auto), Some(Isolation::Standard) | None) => Ok(Self::Native),
+            (Some(RuntimeChoice::Kind(Self::Native | Self::Docker)), Some(Isolation::Strong)) => {
+                let expected = "standard with the runtimes native and docker: gvisor is strong";
+                Err(InputError { what: "isolation", expected })
+            }
+            (Some(RuntimeChoice::Kind(kind)), _) => Ok(kind),
+        }
+    }
 }
 
 /// What a sandbox may reach.
@@ -232,4 +297,38 @@ pub enum StopReason {
     Expired,
     /// The host was restarted.
     HostRestarted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_weaker_takes_the_place_of_what_was_asked_for() {
+        use RuntimeKind::{Docker, Gvisor, Native};
+
+        let chosen = RuntimeKind::chosen;
+        let kind = |kind| Some(RuntimeChoice::Kind(kind));
+        assert_eq!(chosen(None, None), Ok(Native));
+        assert_eq!(chosen(Some(RuntimeChoice::Auto), Some(Isolation::Standard)), Ok(Native));
+        assert_eq!(chosen(Some(RuntimeChoice::Auto), Some(Isolation::Strong)), Ok(Gvisor));
+        assert_eq!(chosen(None, Some(Isolation::Strong)), Ok(Gvisor));
+        assert_eq!(chosen(kind(Docker), Some(Isolation::Standard)), Ok(Docker));
+        assert_eq!(chosen(kind(Gvisor), Some(Isolation::Standard)), Ok(Gvisor));
+        assert_eq!(chosen(kind(Gvisor), Some(Isolation::Strong)), Ok(Gvisor));
+        for weak in [Native, Docker] {
+            assert!(chosen(kind(weak), Some(Isolation::Strong)).is_err(), "{weak}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_a_word() {
+        for (word, choice) in
+            [("auto", RuntimeChoice::Auto), ("gvisor", RuntimeChoice::Kind(RuntimeKind::Gvisor))]
+        {
+            let text = format!("\"{word}\"");
+            assert_eq!(serde_json::from_str::<RuntimeChoice>(&text).unwrap(), choice);
+            assert_eq!(serde_json::to_string(&choice).unwrap(), text);
+        }
+    }
 }

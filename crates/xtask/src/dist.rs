@@ -1,6 +1,6 @@
 //! Builds what ships.
 //!
-//! The five small programs are static, so that they run in a sandbox that has no libraries and on any host; they
+//! The six small programs are static, so that they run in a sandbox that has no libraries and on any host; they
 //! have a target folder of their own, because other flags there would rebuild the whole workspace here.
 
 use std::ffi::OsStr;
@@ -12,8 +12,8 @@ use anyhow::{Context, ensure};
 use crate::cargo::{self, Workspace};
 
 /// The programs that travel with `atoll`.
-const SMALL_PROGRAMS: [&str; 5] =
-    ["atoll-agent", "atoll-egress", "atoll-launcher", "atoll-supervisor", "atoll-unpack"];
+const SMALL_PROGRAMS: [&str; 6] =
+    ["atoll-agent", "atoll-broker", "atoll-egress", "atoll-launcher", "atoll-supervisor", "atoll-unpack"];
 
 /// Names the folder of the small programs to the crate that embeds them.
 const EMBED_DIR: &str = "ATOLL_EMBED_DIR";

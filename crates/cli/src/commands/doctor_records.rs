@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use atoll_doctor::{LostSecrets, Recorded, Records};
 use atoll_ports::SandboxRecord;
 use atoll_store::{Reader, SealedBy};
-use atoll_types::{Desired, ImageDigest, ImageSource, Observed, SandboxId};
+use atoll_types::{Desired, ImageDigest, ImageSource, Observed, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
 use crate::printer::Printer;
@@ -142,8 +142,9 @@ fn digest(source: &ImageSource) -> Option<ImageDigest> {
 }
 
 fn printed(record: &SandboxRecord) -> PrintedSandbox {
-    // One that is paused has its agent too.
-    let up = matches!(record.observed, Observed::Running | Observed::Paused)
+    // Of Docker's sandboxes nothing is seen here: the server looks after them. One that is paused has its agent too.
+    let up = record.spec.runtime == RuntimeKind::Native
+        && matches!(record.observed, Observed::Running | Observed::Paused)
         && matches!(record.desired, Desired::Running | Desired::Paused);
     PrintedSandbox {
         id: record.id.clone(),

@@ -13,6 +13,12 @@ pub(crate) struct Resources {
     /// Image: `host`, or one that was imported [default: the server's].
     #[arg(long)]
     image: Option<String>,
+    /// What isolates it: `native`, `docker`, `gvisor`, or `auto` [default: native].
+    #[arg(long)]
+    runtime: Option<String>,
+    /// How far apart from the host: `standard` or `strong`.
+    #[arg(long)]
+    isolation: Option<String>,
     /// Name for people; commands take it in place of the id while it is the only one.
     #[arg(long)]
     name: Option<String>,
@@ -136,6 +142,8 @@ impl Resources {
         CreateSandbox {
             name: self.name,
             image: self.image,
+            runtime: self.runtime,
+            isolation: self.isolation,
             cpu: self.cpu,
             memory: self.memory,
             disk: self.disk,

@@ -41,7 +41,7 @@ impl Engine {
         let source = source.filter(|_| asked.image.is_none());
         let template = laid(asked, below)?;
         let Some(source) = source else { return self.over_image(name, template, environment).await };
-        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) };
+        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template)? };
         check_main(&new)?;
         Ok(new)
     }
@@ -56,7 +56,7 @@ impl Engine {
         let image = template.image.as_ref().unwrap_or(&self.inner.settings.default_image);
         let (source, own) = self.image(image).await?;
         let template = laid(template, own)?;
-        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template) };
+        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template)? };
         check_main(&new)?;
         Ok(new)
     }
@@ -92,12 +92,13 @@ fn laid(over: SandboxTemplate, base: SandboxTemplate) -> Result<SandboxTemplate,
 }
 
 /// With the defaults where it says nothing.
-fn new_sandbox(name: Option<SandboxName>, template: SandboxTemplate) -> NewSandbox {
+fn new_sandbox(name: Option<SandboxName>, template: SandboxTemplate) -> Result<NewSandbox, EngineError> {
     let limits = template.limits();
-    NewSandbox {
+    let runtime = RuntimeKind::chosen(template.runtime, template.isolation);
+    Ok(NewSandbox {
         name,
         image: template.image,
-        runtime: template.runtime.unwrap_or(RuntimeKind::Native),
+        runtime: runtime.map_err(|e| EngineError::field(e.what, format!("must be {}", e.expected)))?,
         limits,
         network: template.network.unwrap_or(Network::None),
         env: template.env,
@@ -115,7 +116,7 @@ fn new_sandbox(name: Option<SandboxName>, template: SandboxTemplate) -> NewSandb
         source: None,
         environment: None,
         health_check: template.health_check,
-    }
+    })
 }
 
 /// The entry point and the command may be too long together.

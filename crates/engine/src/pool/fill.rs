@@ -90,7 +90,7 @@ impl Engine {
         };
         let uid_slot = ports.store.prepared_insert(&record).await?.uid_slot;
         let request = StartRequest { sandbox: id.clone(), uid_slot, spec: shape.clone() };
-        ports.runtime.start(&request).await?;
+        ports.runtimes.of(shape.runtime)?.start(&request).await?;
         match tokio::time::timeout(GREET_TIMEOUT, ports.agents.greet(id)).await {
             Ok(greeted) => Ok(greeted?),
             Err(_) => Err(EngineError::new(ErrorCode::RuntimeFailed, "the agent of a new sandbox is silent")),
@@ -107,7 +107,7 @@ impl Engine {
     async fn remove_prepared(&self, id: &SandboxId) -> Result<(), EngineError> {
         let ports = &self.inner.ports;
         ports.agents.forget(id);
-        ports.runtime.remove(id).await?;
+        ports.runtimes.remove_anywhere(id).await?;
         ports.store.prepared_remove(id).await?;
         Ok(())
     }

@@ -68,7 +68,7 @@ impl Engine {
 
 /// Whether it is a matter of what was asked for.
 fn is_his(error: &EngineError) -> bool {
-    matches!(error.code, ErrorCode::ImageNotFound | ErrorCode::InvalidRequest)
+    matches!(error.code, ErrorCode::ImageNotFound | ErrorCode::InvalidRequest | ErrorCode::RuntimeUnavailable)
 }
 
 /// Those that are made alike are one kind.

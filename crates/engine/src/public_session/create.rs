@@ -60,7 +60,7 @@ impl Engine {
             idle_seconds: Some(settings.idle.as_secs()),
             ..NewSandbox::usual()
         };
-        let made = self.sandbox_create(&caller, new).await.map_err(full)?;
+        let made = self.sandbox_create(&caller, new).await.map_err(for_strangers)?;
         metrics::counter!(crate::counters::SESSIONS_CREATED).increment(1);
         Ok(made)
     }
@@ -89,14 +89,22 @@ impl Engine {
     }
 }
 
-/// What the quota of the account says is not the business of who asks.
-fn full(error: EngineError) -> EngineError {
-    if error.code != ErrorCode::QuotaExceeded {
-        return error;
+/// What the quota of the account says is not the business of who asks, nor what the operator asks of a runtime.
+fn for_strangers(error: EngineError) -> EngineError {
+    match error.code {
+        ErrorCode::QuotaExceeded => {
+            SessionRefusal::All.count();
+            let text = "there are as many sessions as this server has room for: try again in a minute";
+            EngineError::new(ErrorCode::TooManySessions, text)
+        }
+        ErrorCode::InvalidRequest => {
+            SessionRefusal::Runtime.count();
+            let text =
+                "the image of sessions does not fit their runtime here: the operator sets it with sessions.image";
+            EngineError::new(ErrorCode::SessionsUnavailable, text).because(error)
+        }
+        _ => error,
     }
-    SessionRefusal::All.count();
-    let text = "there are as many sessions as this server has room for: try again in a minute";
-    EngineError::new(ErrorCode::TooManySessions, text)
 }
 
 fn limits() -> Limits {

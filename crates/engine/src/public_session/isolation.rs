@@ -8,7 +8,8 @@ use crate::EngineError;
 /// Whether what runs in it does not speak to the host's kernel itself. A kind that is new must say so here.
 const fn is_strong(kind: RuntimeKind) -> bool {
     match kind {
-        RuntimeKind::Native => false,
+        RuntimeKind::Native | RuntimeKind::Docker => false,
+        RuntimeKind::Gvisor => true,
     }
 }
 
@@ -34,8 +35,23 @@ pub(super) fn choose(runtimes: &[RuntimeInfo], allow_native: bool) -> Result<Run
 mod tests {
     use super::*;
 
+    fn runtime(kind: RuntimeKind, available: bool) -> RuntimeInfo {
+        RuntimeInfo { kind, available, notes: Vec::new(), disk_limits: true }
+    }
+
     fn native(available: bool) -> RuntimeInfo {
-        RuntimeInfo { kind: RuntimeKind::Native, available, notes: Vec::new(), disk_limits: true }
+        runtime(RuntimeKind::Native, available)
+    }
+
+    #[test]
+    fn a_strong_one_goes_before_whatever_is_allowed() {
+        let docker = runtime(RuntimeKind::Docker, true);
+        for allowed in [false, true] {
+            let all = [native(true), docker.clone(), runtime(RuntimeKind::Gvisor, true)];
+            assert_eq!(choose(&all, allowed).unwrap(), RuntimeKind::Gvisor);
+        }
+        let without = [docker, runtime(RuntimeKind::Gvisor, false)];
+        assert!(choose(&without, true).is_err(), "Docker alone is not what was allowed");
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Engine {
         if shown(&record) != Status::Running {
             return Err(DialError::NotRunning);
         }
-        self.inner.ports.runtime.dial(id, port).await
+        self.inner.ports.runtimes.of(record.spec.runtime)?.dial(id, port).await
     }
 
     /// The port that it had before, else the one that was asked for, else any.

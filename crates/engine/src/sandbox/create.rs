@@ -155,7 +155,7 @@ impl Engine {
             Some(source) => source,
             None => self.image(&image).await?.0,
         };
-        Ok(SandboxSpec {
+        let spec = SandboxSpec {
             name: new.name,
             image,
             source,
@@ -176,7 +176,9 @@ impl Engine {
             ports: new.ports,
             environment: new.environment,
             health_check: new.health_check.filter(|check| check.command.is_some()),
-        })
+        };
+        self.check_runtime(&spec).await?;
+        Ok(spec)
     }
 
     /// What an image's name stands for, and what its sandboxes are where nothing else says.

@@ -38,7 +38,7 @@ impl Engine {
         driver: &Driver<'_>,
         id: &SandboxId,
     ) -> Result<Arc<SandboxRecord>, EngineError> {
-        unless_deleted(driver, self.inner.ports.runtime.pause(id)).await?;
+        unless_deleted(driver, self.runtime_of(id)?.pause(id)).await?;
         self.note_asked_and_seen(id, Desired::Paused, Observed::Paused).await
     }
 
@@ -47,7 +47,7 @@ impl Engine {
         driver: &Driver<'_>,
         id: &SandboxId,
     ) -> Result<Arc<SandboxRecord>, EngineError> {
-        unless_deleted(driver, self.inner.ports.runtime.resume(id)).await?;
+        unless_deleted(driver, self.runtime_of(id)?.resume(id)).await?;
         self.inner.activity.touch(id, self.inner.ports.clock.boot_time());
         let resumed = self.note_asked_and_seen(id, Desired::Running, Observed::Running).await?;
         // One whose wait ended meanwhile starts now.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_engine::{
-    Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, SandboxView, Settings,
+    Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, Runtimes, SandboxView, Settings,
 };
 use atoll_ports::{
     AgentLink, ExecLogs, Images, ImagesError, Imported, PreparedStore as _, Role, Runtime as _,
@@ -127,7 +127,7 @@ impl World {
     fn ports(&self) -> Ports {
         Ports {
             store: Arc::clone(&self.store) as Arc<_>,
-            runtime: Arc::clone(&self.runtime) as Arc<_>,
+            runtimes: Runtimes::new([Arc::clone(&self.runtime) as Arc<_>]),
             images: Arc::clone(&self.images) as Arc<_>,
             registry: Arc::new(self.registry.clone()),
             agents: Arc::new(self.agents.clone()),

@@ -155,6 +155,7 @@ impl ApiFailure {
             | ErrorCode::ApiKeyNotFound
             | ErrorCode::ImageNotFound
             | ErrorCode::ImageInUse
+            | ErrorCode::RuntimeUnavailable
             | ErrorCode::InvalidImage
             | ErrorCode::RegistryDenied
             | ErrorCode::RegistryUnavailable

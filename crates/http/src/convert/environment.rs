@@ -88,7 +88,8 @@ fn definition(template: SandboxTemplate) -> api::Definition {
     };
     api::Definition {
         image: template.image.map(Into::into),
-        runtime: template.runtime.map(|runtime| words::runtime(runtime).to_owned()),
+        runtime: template.runtime.map(|runtime| words::runtime_choice(runtime).to_owned()),
+        isolation: template.isolation.map(|word| words::isolation(word).to_owned()),
         cpu: template.cpu_millis.map(|millis| f64::from(millis) / 1_000.0),
         memory: template.memory_bytes.map(|bytes| bytes >> 20),
         disk: template.disk_bytes.map(|bytes| bytes >> 20),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use atoll_api_types::{CommandBody, CreateSandbox, Definition, ReplicateSandbox};
 use atoll_engine::Base;
 use atoll_types::{
-    Capabilities, Command, EnvVars, GuestPath, GuestUser, ImageName, Label, Labels, Network, OnExpiry,
-    RuntimeKind, SandboxName, SandboxTemplate, bounds,
+    Capabilities, Command, EnvVars, GuestPath, GuestUser, ImageName, Isolation, Label, Labels, Network,
+    OnExpiry, RuntimeChoice, RuntimeKind, SandboxName, SandboxTemplate, bounds,
 };
 
 use super::environment::{environment_id, warm_pool};
@@ -66,7 +66,8 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
     };
     SandboxTemplate {
         image: p.parse::<ImageName>("image", asked.image),
-        runtime: p.word("runtime", asked.runtime.as_deref(), &[("native", RuntimeKind::Native)]),
+        runtime: p.word("runtime", asked.runtime.as_deref(), RUNTIMES),
+        isolation: p.word("isolation", asked.isolation.as_deref(), ISOLATIONS),
         memory_bytes: mib(p, "memory", asked.memory, bounds::MEMORY_MIB_MIN, bounds::MEMORY_MIB_MAX),
         cpu_millis: cpu_millis(p, asked.cpu),
         pids: p.within("pids", asked.pids, &(bounds::PIDS_MIN..=bounds::PIDS_MAX)),
@@ -91,6 +92,13 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
     }
 }
 
+const RUNTIMES: &[(&str, RuntimeChoice)] = &[
+    ("auto", RuntimeChoice::Auto),
+    ("native", RuntimeChoice::Kind(RuntimeKind::Native)),
+    ("docker", RuntimeChoice::Kind(RuntimeKind::Docker)),
+    ("gvisor", RuntimeChoice::Kind(RuntimeKind::Gvisor)),
+];
+const ISOLATIONS: &[(&str, Isolation)] = &[("standard", Isolation::Standard), ("strong", Isolation::Strong)];
 const NETWORKS: &[(&str, Network)] = &[("none", Network::None), ("all", Network::All)];
 const CAPABILITIES: &[(&str, Capabilities)] =
     &[("standard", Capabilities::Standard), ("none", Capabilities::None)];

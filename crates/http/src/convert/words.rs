@@ -1,7 +1,10 @@
 //! The words that the API has for our states.
 
 use atoll_ports::Role;
-use atoll_types::{Capabilities, ExecStatus, Network, OnExpiry, OutputStream, RuntimeKind, StopReason};
+use atoll_types::{
+    Capabilities, ExecStatus, Isolation, Network, OnExpiry, OutputStream, RuntimeChoice, RuntimeKind,
+    StopReason,
+};
 
 pub(crate) const fn exec_status(status: ExecStatus) -> &'static str {
     match status {
@@ -30,8 +33,20 @@ pub(super) const fn stop_reason(reason: StopReason) -> &'static str {
 }
 
 pub(crate) const fn runtime(runtime: RuntimeKind) -> &'static str {
-    match runtime {
-        RuntimeKind::Native => "native",
+    runtime.as_str()
+}
+
+pub(super) const fn runtime_choice(choice: RuntimeChoice) -> &'static str {
+    match choice {
+        RuntimeChoice::Auto => "auto",
+        RuntimeChoice::Kind(kind) => kind.as_str(),
+    }
+}
+
+pub(super) const fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Standard => "standard",
+        Isolation::Strong => "strong",
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use atoll_api_types::{Health, RuntimeHealth};
 use atoll_engine::HealthView;
-use atoll_types::Timestamp;
+use atoll_ports::RuntimeInfo;
+use atoll_types::{RuntimeKind, Timestamp};
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -17,6 +18,7 @@ use crate::convert::runtime;
 pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
     let health = api.engine().health().await;
     let status = if is_well(&health) { "ok" } else { "degraded" };
+    let docker = docker(&health);
     let runtimes = health.runtimes.into_iter().map(|info| {
         let status = if info.available { "ok" } else { "unavailable" };
         let shown =
@@ -28,7 +30,7 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
         containers: health.running,
         uptime: uptime(api.started().elapsed()),
         db: health.database_problem.unwrap_or_else(|| "ok".to_owned()),
-        docker: "absent".to_owned(),
+        docker,
         runtimes: runtimes.collect(),
         timestamp: now().to_rfc3339(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,7 +39,19 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
 }
 
 pub(super) fn is_well(health: &HealthView) -> bool {
-    health.database_problem.is_none() && health.runtimes.iter().all(|runtime| runtime.available)
+    // gVisor is something that one may install; whoever asks for it where it is missing is told.
+    let counts = |runtime: &&RuntimeInfo| runtime.kind != RuntimeKind::Gvisor;
+    health.database_problem.is_none()
+        && health.runtimes.iter().filter(counts).all(|runtime| runtime.available)
+}
+
+/// `ok`, `absent` or what is wrong.
+fn docker(health: &HealthView) -> String {
+    match health.runtimes.iter().find(|runtime| runtime.kind == RuntimeKind::Docker) {
+        None => "absent".to_owned(),
+        Some(runtime) if runtime.available => "ok".to_owned(),
+        Some(runtime) => runtime.notes.join("; "),
+    }
 }
 
 fn now() -> Timestamp {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atoll_engine::{Caller, Engine, Ports, SessionSettings, Settings};
+use atoll_engine::{Caller, Engine, Ports, Runtimes, SessionSettings, Settings};
 use atoll_http::{Access, Api, ApiSettings, Observability, Protection, TokenKeys};
 use atoll_ports::{Images, ImagesError, Imported, Store};
 use atoll_tasks::{CancellationToken, Tasks};
@@ -116,7 +116,7 @@ impl Server {
         let registry = FakeRegistry::default();
         let ports = Ports {
             store: store.clone(),
-            runtime: runtime.clone(),
+            runtimes: Runtimes::new([runtime.clone() as Arc<_>]),
             images: Arc::new(MemoryImages),
             registry: Arc::new(registry.clone()),
             agents: Arc::new(agents.clone()),

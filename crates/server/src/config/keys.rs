@@ -361,6 +361,13 @@ pub const KEYS: &[Key] = &[
         "text, json, or auto: text on a terminal, else json.",
     ),
     key(
+        "dockerHost",
+        &["ATOLL_DOCKER_HOST", "DOCKER_HOST"],
+        "docker-host",
+        "auto",
+        "Docker Engine for the runtimes docker and gvisor: a socket's path, unix:///PATH, tcp://ADDRESS:PORT; auto: /var/run/docker.sock where it is; or off.",
+    ),
+    key(
         "requestLog",
         &["ATOLL_REQUEST_LOG"],
         "request-log",

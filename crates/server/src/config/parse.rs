@@ -44,8 +44,40 @@ const PROXIES: &str = "addresses or networks such as 127.0.0.1, 10.0.0.0/8, or n
 /// What a list of sites looks like.
 pub(super) const ORIGINS: &str = "sites such as https://app.example.com, without a path, or none";
 
+/// What the address of Docker looks like.
+const DOCKER: &str =
+    "a path such as /var/run/docker.sock, unix:///PATH, tcp://ADDRESS:PORT with an IP address, auto or off";
+
 /// What the address of a collector looks like.
 const COLLECTOR: &str = "an address without a name or password, such as http://127.0.0.1:4318, or off";
+
+/// Where Docker Engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DockerHost {
+    /// At its usual place, where that is there.
+    Auto,
+    /// It is not used.
+    Off,
+    /// Here: `unix:///PATH` or `tcp://ADDRESS:PORT`.
+    At(String),
+}
+
+impl DockerHost {
+    /// Docker's usual socket.
+    const USUAL: &str = "/var/run/docker.sock";
+
+    /// Where it is, if it is to be used.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Off => None,
+            Self::At(address) => Some(address.clone()),
+            Self::Auto => {
+                std::path::Path::new(Self::USUAL).exists().then(|| format!("unix://{}", Self::USUAL))
+            }
+        }
+    }
+}
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,6 +145,7 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     pub master_keys: Option<MasterKeys>,
     pub default_image: ImageName,
+    pub docker_host: DockerHost,
     pub idle_ttl: Duration,
     pub quota: Quota,
     pub sandbox_execs_per_hour: u64,
@@ -200,6 +233,7 @@ impl Gathered {
             warm_pool_max: self.required("warmPoolMax", "a number of at most 100", |text| {
                 text.parse().ok().filter(|most| *most <= bounds::WARM_POOL_MAX)
             })?,
+            docker_host: self.required("dockerHost", DOCKER, docker_host)?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
             request_log: self.required("requestLog", "file or off", request_log)?,
@@ -319,6 +353,24 @@ pub(super) fn cors_origins(text: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     text.split(',').map(|text| origin(text.trim())).collect()
+}
+
+/// With or without a scheme, as other tools take `DOCKER_HOST`. Names are not looked up: the broker has nothing to do it with.
+fn docker_host(text: &str) -> Option<DockerHost> {
+    match text {
+        "auto" => return Some(DockerHost::Auto),
+        "off" => return Some(DockerHost::Off),
+        _ => {}
+    }
+    let path = text.strip_prefix("unix://").unwrap_or(text);
+    if path.starts_with('/') {
+        return Some(DockerHost::At(format!("unix://{path}")));
+    }
+    let rest = ["tcp://", "http://"].into_iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    let address = rest.trim_end_matches('/');
+    let here = address.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: std::net::SocketAddr = here.as_deref().unwrap_or(address).parse().ok()?;
+    Some(DockerHost::At(format!("tcp://{address}")))
 }
 
 /// As browsers write it: no path, no slash at the end, lower case. `*` is none: it would be everybody's page.

@@ -153,6 +153,27 @@ fn the_collector_is_sent_traces_below_its_address() {
 }
 
 #[test]
+fn docker_is_named_with_or_without_a_scheme() {
+    let host = |text: &str| Setup::new(&format!("dockerHost: {text}"), &[], &[]).load().unwrap().docker_host;
+    assert_eq!(Setup::new("", &[], &[]).load().unwrap().docker_host, parse::DockerHost::Auto);
+    assert_eq!(host("off").address(), None);
+    for (text, address) in [
+        ("/run/docker.sock", "unix:///run/docker.sock"),
+        ("unix:///run/docker.sock", "unix:///run/docker.sock"),
+        ("tcp://10.0.0.1:2375", "tcp://10.0.0.1:2375"),
+        ("10.0.0.1:2375", "tcp://10.0.0.1:2375"),
+        ("http://localhost:2375/", "tcp://127.0.0.1:2375"),
+        ("'[::1]:2375'", "tcp://[::1]:2375"),
+    ] {
+        assert_eq!(host(text), parse::DockerHost::At(address.to_owned()), "{text}");
+    }
+    for wrong in ["docker.sock", "ssh://host", "tcp://example.com:2375", "unix://run"] {
+        let error = refused(&format!("dockerHost: {wrong}"), &[], &[]);
+        assert!(error.contains("tcp://ADDRESS:PORT"), "{error}");
+    }
+}
+
+#[test]
 fn a_large_or_absent_file_is_an_error() {
     assert!(refused(&"# \n".repeat(64 << 10), &[], &[]).starts_with("FILE must have at most 65536 bytes"));
     let args = ServeArgs { config: Some("/nonexistent/atoll.yaml".into()), flags: Vec::new() };

@@ -4,7 +4,9 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags, openat};
+use atoll_broker_protocol::{AGENTS, SOCKET};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::InnerError;
@@ -18,6 +20,8 @@ pub(super) struct Descriptors {
     pub(super) run: OwnedFd,
     /// `DIR/run/agents`.
     pub(super) agents: OwnedFd,
+    /// `DIR/run/docker`, where there is a Docker broker.
+    pub(super) docker_agents: Option<OwnedFd>,
     /// `DIR/serve`.
     pub(super) data: OwnedFd,
 }
@@ -29,7 +33,21 @@ impl Descriptors {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let agents = openat(&run, "agents", flags, Mode::empty());
         let agents = agents.map_err(|error| failed("ATOLL_RUN_FD")(error.into()))?;
-        Ok(Self { listener: copy("ATOLL_LISTEN_FD")?.into(), run, agents, data: copy("ATOLL_DATA_FD")? })
+        let docker_agents = docker_agents(&run).map_err(failed("ATOLL_RUN_FD"))?;
+        let (listener, data) = (copy("ATOLL_LISTEN_FD")?.into(), copy("ATOLL_DATA_FD")?);
+        Ok(Self { listener, run, agents, docker_agents, data })
+    }
+}
+
+/// The folder of the broker's sockets; none where there is no broker, whatever is left of an earlier one.
+fn docker_agents(run: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    match statat(run, SOCKET, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => {
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(Some(openat(run, AGENTS, flags, Mode::empty())?))
+        }
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::descriptors::Descriptors;
 use super::folder::Folder;
 use super::signals::StopSignals;
-use super::wiring::{Parts, api, observability, parts};
+use super::wiring::{Agents, Parts, api, observability, parts};
 use super::{InnerError, account, announce, logging};
 use crate::config::Config;
 use crate::report;
@@ -54,12 +54,20 @@ async fn serve(config: Config, descriptors: Descriptors) -> Result<(), InnerErro
     // Groups stop in the order in which they are made: no new requests, then the engine's own, then the way to the
     // launcher, then the logs.
     let connections = tasks.group("connections");
-    let Descriptors { listener, run, agents, data } = descriptors;
+    let Descriptors { listener, run, agents, docker_agents, data } = descriptors;
+    let agents = Agents { native: agents, docker: docker_agents };
     let folder = Folder::new(data);
     let observability = observability(&config, &folder, &tasks)?;
-    let Parts { store, engine, exec_logs, launcher } = parts(&config, &folder, &run, agents, &tasks).await?;
+    let Parts { store, engine, exec_logs, launcher, docker } =
+        parts(&config, &folder, &run, agents, &tasks).await?;
     let launcher_client = tasks.group("launcher client");
     launcher_client.spawn("launcher client", LAUNCHER_CLIENT, |_| launcher.run())?;
+    if let Some((events, runtimes)) = docker {
+        launcher_client.spawn("events of Docker", LAUNCHER_CLIENT, |_| events.run())?;
+        for runtime in runtimes {
+            launcher_client.spawn("events of a runtime", LAUNCHER_CLIENT, |_| runtime.follow())?;
+        }
+    }
     // After the engine, so that its last pass brings to the disk what the engine wrote last.
     tasks.group("exec logs").spawn("sync exec logs", Kind::WORK, |token| async move {
         exec_logs.keep_synced(token.cancelled()).await;

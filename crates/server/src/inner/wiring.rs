@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use atoll_agent_client::AgentClient;
 use atoll_clock::SystemClock;
-use atoll_engine::{Engine, Ports, Settings};
+use atoll_engine::{Engine, Ports, Runtimes, Settings};
 use atoll_exec_log::DirExecLogs;
 use atoll_host_ports::TcpHostPorts;
 use atoll_http::{
     Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
 };
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
+use atoll_ports::{Images, Runtime};
+use atoll_runtime_docker::{Broker, DockerImages, DockerRuntime, Events};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
 use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
-use atoll_types::NodeId;
+use atoll_types::{NodeId, RuntimeKind};
 use tokio::sync::watch;
 
 use super::InnerError;
@@ -45,6 +47,16 @@ pub(super) struct Parts {
     pub(super) exec_logs: DirExecLogs,
     /// The launcher's client; nothing is answered before it runs.
     pub(super) launcher: Service,
+    /// Tell what happens in Docker, where that is; no event comes before they run.
+    pub(super) docker: Option<(Events, [DockerRuntime; 2])>,
+}
+
+/// The folders with the agents' sockets.
+#[derive(Debug)]
+pub(super) struct Agents {
+    pub(super) native: OwnedFd,
+    /// Where there is a broker.
+    pub(super) docker: Option<OwnedFd>,
 }
 
 /// Opens the store and puts the engine on its adapters.
@@ -52,15 +64,26 @@ pub(super) async fn parts(
     config: &Config,
     folder: &Folder,
     run: &OwnedFd,
-    agents: OwnedFd,
+    agents: Agents,
     tasks: &Tasks,
 ) -> Result<Parts, InnerError> {
     let node = identity::node(folder)?;
     let store = Arc::new(SqliteStore::open(&folder.path(DATABASE)).await.map_err(InnerError::Store)?);
     let (runtime, launcher) = NativeRuntime::new(Options { run_dir: path_of(run) });
-    let runtime = Arc::new(runtime);
+    let native = Arc::new(runtime);
+    let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::<NativeRuntime>::clone(&native)];
+    let mut images: Arc<dyn Images> = native;
+    let docker = agents.docker.is_some().then(|| {
+        let broker = Broker::new(path_of(run));
+        let kinds = [RuntimeKind::Docker, RuntimeKind::Gvisor];
+        let both = kinds.map(|kind| DockerRuntime::new(broker.clone(), kind));
+        runtimes.extend(both.iter().map(|runtime| Arc::new(runtime.clone()) as Arc<dyn Runtime>));
+        images = Arc::new(DockerImages::new(Arc::clone(&images), broker.clone()));
+        (broker.events(), both)
+    });
     let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
-    let agents = Arc::new(AgentClient::new(agents));
+    let agents = [agents.native].into_iter().chain(agents.docker).collect();
+    let agents = Arc::new(AgentClient::over(agents));
     let registry = Registries::new(RegistryOptions {
         spool: folder.subfolder(SPOOL)?,
         default: config.default_registry.clone(),
@@ -71,8 +94,8 @@ pub(super) async fn parts(
     });
     let ports = Ports {
         store: Arc::<SqliteStore>::clone(&store),
-        runtime: Arc::<NativeRuntime>::clone(&runtime),
-        images: runtime,
+        runtimes: Runtimes::new(runtimes),
+        images,
         registry: Arc::new(registry),
         agents: Arc::<AgentClient>::clone(&agents),
         terminals: Arc::<AgentClient>::clone(&agents),
@@ -83,7 +106,7 @@ pub(super) async fn parts(
         seal: Arc::new(master_keys::keyring(folder, config.master_keys.as_ref())?),
     };
     let engine = Engine::new(ports, settings(config, node), tasks);
-    Ok(Parts { store, engine, exec_logs, launcher })
+    Ok(Parts { store, engine, exec_logs, launcher, docker })
 }
 
 fn settings(config: &Config, node: NodeId) -> Settings {

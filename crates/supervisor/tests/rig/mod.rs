@@ -93,7 +93,7 @@ impl Rig {
         let stand_in = Path::new(supervisor).parent().unwrap().join("examples/stand_in");
         let open = || OwnedFd::from(File::open(&stand_in).unwrap());
         let mut descriptors = vec![OwnedFd::from(self.listener.try_clone().unwrap())];
-        descriptors.extend((0..5).map(|_| open()));
+        descriptors.extend((0..6).map(|_| open()));
         // Something that must not reach the parts.
         descriptors.push(OwnedFd::from(File::open("/dev/zero").unwrap()));
         let aside: Vec<OwnedFd> =

@@ -47,6 +47,10 @@ class ImageNotFound(ApiError):
     """`image_not_found`"""
 
 
+class RuntimeUnavailable(ApiError):
+    """`runtime_unavailable`"""
+
+
 class ImageInUse(ApiError):
     """`image_in_use`"""
 
@@ -392,6 +396,7 @@ __all__ = [
     "RegistryUnavailable",
     "RouteNotFound",
     "RuntimeFailed",
+    "RuntimeUnavailable",
     "SandboxDeleting",
     "SandboxDiskFull",
     "SandboxNotFound",
@@ -431,6 +436,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "exec_not_found": ExecNotFound,
     "api_key_not_found": ApiKeyNotFound,
     "image_not_found": ImageNotFound,
+    "runtime_unavailable": RuntimeUnavailable,
     "image_in_use": ImageInUse,
     "invalid_image": InvalidImage,
     "registry_denied": RegistryDenied,

@@ -443,6 +443,9 @@ class Definition:
     says."""
     image: str | None = None
     """Image; the server's default when nothing says."""
+    isolation: str | None = None
+    """`standard`, or `strong`: not the host's kernel answers its system calls, which is the runtime
+    `gvisor`."""
     labels: dict[str, str] | None = None
     """For filters; at most 32."""
     memory: int | None = None
@@ -460,7 +463,8 @@ class Definition:
     read_only_root: bool | None = None
     """Whether the root is read-only."""
     runtime: str | None = None
-    """`native`."""
+    """`native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native` when nothing
+    says. No other takes the place of one that is missing."""
     ttl_seconds: int | None = None
     """Life time in seconds."""
     user: str | None = None
@@ -483,6 +487,7 @@ class Definition:
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
+            isolation=data.get("isolation"),
             labels=None if (value := data.get("labels")) is None else dict(value),
             memory=data.get("memory"),
             network=data.get("network"),
@@ -598,6 +603,9 @@ class Environment:
     says."""
     image: str | None = None
     """Image; the server's default when nothing says."""
+    isolation: str | None = None
+    """`standard`, or `strong`: not the host's kernel answers its system calls, which is the runtime
+    `gvisor`."""
     labels: dict[str, str] | None = None
     """For filters; at most 32."""
     memory: int | None = None
@@ -615,7 +623,8 @@ class Environment:
     read_only_root: bool | None = None
     """Whether the root is read-only."""
     runtime: str | None = None
-    """`native`."""
+    """`native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native` when nothing
+    says. No other takes the place of one that is missing."""
     ttl_seconds: int | None = None
     """Life time in seconds."""
     user: str | None = None
@@ -643,6 +652,7 @@ class Environment:
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
+            isolation=data.get("isolation"),
             labels=None if (value := data.get("labels")) is None else dict(value),
             memory=data.get("memory"),
             network=data.get("network"),
@@ -731,6 +741,9 @@ class EnvironmentVersion:
     says."""
     image: str | None = None
     """Image; the server's default when nothing says."""
+    isolation: str | None = None
+    """`standard`, or `strong`: not the host's kernel answers its system calls, which is the runtime
+    `gvisor`."""
     labels: dict[str, str] | None = None
     """For filters; at most 32."""
     memory: int | None = None
@@ -748,7 +761,8 @@ class EnvironmentVersion:
     read_only_root: bool | None = None
     """Whether the root is read-only."""
     runtime: str | None = None
-    """`native`."""
+    """`native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native` when nothing
+    says. No other takes the place of one that is missing."""
     ttl_seconds: int | None = None
     """Life time in seconds."""
     user: str | None = None
@@ -773,6 +787,7 @@ class EnvironmentVersion:
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
+            isolation=data.get("isolation"),
             labels=None if (value := data.get("labels")) is None else dict(value),
             memory=data.get("memory"),
             network=data.get("network"),

@@ -534,6 +534,7 @@ class AsyncOperations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         network: str | None = None,
@@ -566,6 +567,8 @@ class AsyncOperations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters; not unique.
@@ -575,7 +578,8 @@ class AsyncOperations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             warm_pool: How many of its sandboxes are kept ready: a create of it that changes nothing of
@@ -595,6 +599,7 @@ class AsyncOperations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 network=network,
@@ -633,6 +638,7 @@ class AsyncOperations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -667,6 +673,8 @@ class AsyncOperations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name of the environment from now on; the same when absent.
@@ -676,7 +684,8 @@ class AsyncOperations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             warm_pool: How many of its sandboxes are kept ready.
@@ -695,6 +704,7 @@ class AsyncOperations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -913,6 +923,7 @@ class AsyncOperations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -952,6 +963,8 @@ class AsyncOperations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
@@ -961,7 +974,8 @@ class AsyncOperations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
@@ -983,6 +997,7 @@ class AsyncOperations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -1020,6 +1035,7 @@ class AsyncOperations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -1060,6 +1076,8 @@ class AsyncOperations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
@@ -1069,7 +1087,8 @@ class AsyncOperations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
@@ -1091,6 +1110,7 @@ class AsyncOperations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -1551,6 +1571,7 @@ class AsyncOperations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -1586,6 +1607,8 @@ class AsyncOperations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters; none when absent.
@@ -1595,7 +1618,8 @@ class AsyncOperations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
         """
@@ -1613,6 +1637,7 @@ class AsyncOperations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,

@@ -530,6 +530,7 @@ class Operations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         network: str | None = None,
@@ -562,6 +563,8 @@ class Operations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters; not unique.
@@ -571,7 +574,8 @@ class Operations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             warm_pool: How many of its sandboxes are kept ready: a create of it that changes nothing of
@@ -591,6 +595,7 @@ class Operations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 network=network,
@@ -629,6 +634,7 @@ class Operations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -663,6 +669,8 @@ class Operations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name of the environment from now on; the same when absent.
@@ -672,7 +680,8 @@ class Operations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             warm_pool: How many of its sandboxes are kept ready.
@@ -691,6 +700,7 @@ class Operations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -904,6 +914,7 @@ class Operations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -943,6 +954,8 @@ class Operations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
@@ -952,7 +965,8 @@ class Operations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
@@ -974,6 +988,7 @@ class Operations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -1011,6 +1026,7 @@ class Operations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -1051,6 +1067,8 @@ class Operations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters.
@@ -1060,7 +1078,8 @@ class Operations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
             wait_for: `healthy`: answer only when its health check says so. One that is unhealthy, or not
@@ -1082,6 +1101,7 @@ class Operations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,
@@ -1538,6 +1558,7 @@ class Operations:
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
+        isolation: str | None = None,
         labels: Mapping[str, str] | None = None,
         memory: int | None = None,
         name: str | None = None,
@@ -1573,6 +1594,8 @@ class Operations:
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
             image: Image; the server's default when nothing says.
+            isolation: `standard`, or `strong`: not the host's kernel answers its system calls, which is
+                the runtime `gvisor`.
             labels: For filters; at most 32.
             memory: Memory in MiB.
             name: Name for people, 1 to 63 characters; none when absent.
@@ -1582,7 +1605,8 @@ class Operations:
             pids: Processes and threads at once.
             ports: Ports to publish on the host while it runs; at most 16, no port inside twice.
             read_only_root: Whether the root is read-only.
-            runtime: `native`.
+            runtime: `native`, `docker` or `gvisor`, or `auto` for what `isolation` asks for; `native`
+                when nothing says. No other takes the place of one that is missing.
             ttl_seconds: Life time in seconds.
             user: User of execs and of the main process; `agent` when nothing says.
         """
@@ -1600,6 +1624,7 @@ class Operations:
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
+                isolation=isolation,
                 labels=labels,
                 memory=memory,
                 name=name,

@@ -1,0 +1,215 @@
+//! Messages between serve and the Docker broker.
+//!
+//! One message is one packet of a `SOCK_SEQPACKET` Unix socket, as with the launcher, whose packets these are. A connection carries one
+//! call after the other: the next is read when the last is answered. Whoever holds Docker's socket is as good as root, so no message has
+//! a field for a privilege, a namespace of the host, a device, a mount, a command, or a name that serve could choose: the broker makes a
+//! container's configuration itself, out of what is here. Messages and fields are only ever added.
+
+use atoll_types::{Capabilities, ImageDigest, Limits, RuntimeKind, SandboxId};
+use serde::{Deserialize, Serialize};
+
+/// Name of the broker's socket in the folder of sockets.
+pub const SOCKET: &str = "broker.sock";
+/// Name of the folder with one socket for each sandbox, beside it.
+pub const AGENTS: &str = "docker";
+/// Sandboxes or images of one answer: so many fit a packet.
+pub const PAGE: usize = 200;
+
+/// What serve may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// What the engine is and can do.
+    Info,
+    /// Makes the sandbox's container where it is missing, and starts it; its agent can be called when this is answered. Idempotent.
+    Start(Box<StartSandbox>),
+    /// Ends every process of it; keeps its files. Idempotent.
+    Stop {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Like `Stop`, then removes its files. Idempotent.
+    Remove {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Freezes a running sandbox, with its agent. Idempotent.
+    Pause {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Lets a paused sandbox go on. Idempotent.
+    Resume {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// What a running sandbox uses and has used.
+    Usage {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Every sandbox of this installation that the engine holds, in as many answers as it takes.
+    List,
+    /// From now on this connection only carries events.
+    Events,
+    /// Makes the archive of the one descriptor beside this packet (a regular file: the tar of a root file system, plain or compressed
+    /// by gzip) the image of this digest. Idempotent.
+    ImportImage {
+        /// The digest that the image is known by. What content has it is for whoever asks to know.
+        digest: ImageDigest,
+    },
+    /// Images of this installation that the engine holds, in as many answers as it takes.
+    ListImages,
+    /// Removes an image that no sandbox uses any more. Idempotent.
+    RemoveImage {
+        /// Which.
+        digest: ImageDigest,
+    },
+}
+
+/// A sandbox to start. What is not here, the broker decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSandbox {
+    /// Its id; the names of its container and its network are made of it.
+    pub sandbox: SandboxId,
+    /// `docker` or `gvisor`.
+    pub runtime: RuntimeKind,
+    /// The image that was imported under this digest.
+    pub image: ImageDigest,
+    /// What it may use; checked against the broker's own bounds.
+    pub limits: Limits,
+    /// Capabilities inside.
+    pub capabilities: Capabilities,
+    /// Whether the root is read-only.
+    pub read_only_root: bool,
+}
+
+/// What the broker answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// To `Info`.
+    Info(EngineInfo),
+    /// To `List`.
+    Sandboxes {
+        /// Some of them.
+        found: Vec<Found>,
+        /// Whether another answer follows.
+        more: bool,
+    },
+    /// To `ListImages`.
+    Images {
+        /// Some of them.
+        digests: Vec<ImageDigest>,
+        /// Whether another answer follows.
+        more: bool,
+    },
+    /// To `Usage`.
+    Usage(Usage),
+    /// Unasked, after `Events`.
+    Event(Event),
+    /// It could not be done.
+    Failed(Failure),
+}
+
+/// What the engine is and can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// Its release.
+    pub version: String,
+    /// The storage driver of its containers.
+    pub storage: String,
+    /// Whether it has gVisor's `runsc`.
+    pub gvisor: bool,
+    /// Whether root inside is nobody outside.
+    pub user_namespaces: bool,
+    /// Whether containers live while it is restarted.
+    pub live_restore: bool,
+}
+
+/// A sandbox as the engine holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Id.
+    pub sandbox: SandboxId,
+    /// `docker` or `gvisor`.
+    pub runtime: RuntimeKind,
+    /// Whether it has processes; else only files are there.
+    pub running: bool,
+    /// Whether they are frozen.
+    pub paused: bool,
+}
+
+/// What a sandbox uses, and what it has used since it came up. What the engine does not count is 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// CPU time, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// The part of it that the kernel ran for the sandbox, in nanoseconds.
+    pub system_nanos: u64,
+    /// Memory in use, in bytes, without file pages that nobody has used lately.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// Bytes that came in over the network.
+    pub rx_bytes: u64,
+    /// Bytes that went out.
+    pub tx_bytes: u64,
+    /// Packets that came in.
+    pub rx_packets: u64,
+    /// Packets that went out.
+    pub tx_packets: u64,
+    /// Bytes read from storage.
+    pub read_bytes: u64,
+    /// Bytes written to storage.
+    pub write_bytes: u64,
+}
+
+/// What happened without being asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Every process of a sandbox has ended.
+    Exited {
+        /// Which.
+        sandbox: SandboxId,
+        /// `docker` or `gvisor`.
+        runtime: RuntimeKind,
+    },
+    /// The way to the engine was lost and is back, or events were: look at everything.
+    Missed,
+}
+
+/// Why it could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of trouble.
+    pub kind: FailureKind,
+    /// For people.
+    pub message: String,
+}
+
+/// Kinds of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The request is beyond the broker's bounds.
+    Invalid,
+    /// There is no such sandbox, or it does not run.
+    NotFound,
+    /// The image was not imported into the engine.
+    ImageMissing,
+    /// A container still uses the image.
+    InUse,
+    /// The archive is none that can be imported.
+    BadArchive,
+    /// The engine's disk is full.
+    DiskFull,
+    /// The engine does not answer; the same call may go through later.
+    Unavailable,
+    /// The engine failed.
+    System,
+}

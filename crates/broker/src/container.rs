@@ -1,0 +1,242 @@
+//! The configuration of a container: all of it is decided here.
+
+use std::collections::HashMap;
+
+use atoll_broker_protocol::StartSandbox;
+use atoll_types::{Capabilities, InstallationId, Limits, RuntimeKind, bounds};
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
+    MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+
+use crate::names;
+
+/// Where the agent is in a container: a folder of ours that no image has, read-only.
+pub(crate) const AGENT_FOLDER: &str = "/.atoll";
+/// Its file there.
+pub(crate) const AGENT_FILE: &str = "agent";
+/// Name by which Docker knows gVisor.
+pub(crate) const RUNSC: &str = "runsc";
+
+/// What the root of a sandbox has.
+const STANDARD: [&str; 8] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "NET_BIND_SERVICE"];
+/// What the agent itself needs where its sandbox has none: to become a command's user, to give it a home, and to signal it.
+const AGENT_ONLY: [&str; 4] = ["CHOWN", "KILL", "SETGID", "SETUID"];
+/// Threads and processes of gVisor's own, which Docker's limit counts with those of the sandbox, several for each of its; without room for
+/// them the whole sandbox ends.
+const GVISOR_THREADS: i64 = 1_024;
+/// Size of `/dev/shm`, in bytes: as Docker has it; databases and browsers use some.
+const SHM_BYTES: i64 = 64 << 20;
+
+/// Whether what is asked is within our bounds.
+///
+/// # Errors
+/// What is not.
+pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
+    use bounds::{
+        CPU_MILLIS_MAX, CPU_MILLIS_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN, OPEN_FILES, OPEN_FILES_MIN, PIDS_MAX,
+        PIDS_MIN,
+    };
+
+    let Limits { memory_bytes, cpu_millis, pids, open_files, disk_bytes: _, bandwidth_mbit: _ } =
+        start.limits;
+    let checks = [
+        (start.runtime != RuntimeKind::Native, "the native runtime is not Docker's"),
+        ((MEMORY_MIB_MIN << 20..=MEMORY_MIB_MAX << 20).contains(&memory_bytes), "memory is out of bounds"),
+        ((CPU_MILLIS_MIN..=CPU_MILLIS_MAX).contains(&cpu_millis), "cpu is out of bounds"),
+        ((PIDS_MIN..=PIDS_MAX).contains(&pids), "pids is out of bounds"),
+        ((OPEN_FILES_MIN..=OPEN_FILES).contains(&open_files), "open files are out of bounds"),
+    ];
+    checks.into_iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, problem)| Err(problem))
+}
+
+/// A sandbox's container, whose agent is in the volume `agent`. Without `sets_files` its limit of open files is Docker's own, which is
+/// lower where Docker may not set the one that is asked for.
+pub(crate) fn sandbox(
+    installation: &InstallationId,
+    start: &StartSandbox,
+    agent: &str,
+    sets_files: bool,
+) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(names::image(installation, &start.image)),
+        hostname: Some(start.sandbox.to_string()),
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        entrypoint: Some(vec![format!("{AGENT_FOLDER}/{AGENT_FILE}")]),
+        cmd: Some(command(start.capabilities)),
+        // The agent is reached over these two, by one attacher after the other.
+        open_stdin: Some(true),
+        stdin_once: Some(false),
+        tty: Some(false),
+        // It is asked by our own health check.
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        // No process of it is asked: a stop never needs the guest.
+        stop_signal: Some("SIGKILL".to_owned()),
+        labels: Some(names::sandbox_labels(installation, &start.sandbox, start.runtime)),
+        host_config: Some(host(start, agent, sets_files)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The agent's arguments: where the sandbox is to have no capabilities, what it starts has none.
+fn command(capabilities: Capabilities) -> Vec<String> {
+    let words: &[&str] = match capabilities {
+        Capabilities::Standard => &["--stdio"],
+        Capabilities::None => &["--stdio", "--no-capabilities"],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The container through which the agent's program is put into its volume; it is never started.
+pub(crate) fn filler(installation: &InstallationId, image: String, volume: &str) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image),
+        entrypoint: Some(vec![format!("{AGENT_FOLDER}/{AGENT_FILE}")]),
+        labels: Some(names::labels(installation)),
+        network_disabled: Some(true),
+        host_config: Some(HostConfig {
+            mounts: Some(vec![agent_mount(volume, false)]),
+            network_mode: Some("none".to_owned()),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn agent_mount(volume: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.to_owned()),
+        target: Some(AGENT_FOLDER.to_owned()),
+        read_only: Some(read_only),
+        // Whatever an image has there must not get into the volume of all.
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        ..Mount::default()
+    }
+}
+
+const fn own_threads(runtime: RuntimeKind) -> i64 {
+    match runtime {
+        RuntimeKind::Native | RuntimeKind::Docker => 0,
+        RuntimeKind::Gvisor => GVISOR_THREADS,
+    }
+}
+
+fn host(start: &StartSandbox, agent: &str, sets_files: bool) -> HostConfig {
+    let limits = &start.limits;
+    let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+    let ulimit = |name: &str, most: i64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(most),
+        hard: Some(most),
+    };
+    let mut ulimits = vec![ulimit("core", 0)];
+    if sets_files {
+        ulimits.push(ulimit("nofile", i64::try_from(limits.open_files).unwrap_or(i64::MAX)));
+    }
+    let given: &[&str] = match start.capabilities {
+        Capabilities::Standard => &STANDARD,
+        Capabilities::None => &AGENT_ONLY,
+    };
+    HostConfig {
+        runtime: (start.runtime == RuntimeKind::Gvisor).then(|| RUNSC.to_owned()),
+        memory: Some(memory),
+        // With the swap that is as much as without: none.
+        memory_swap: Some(memory),
+        nano_cpus: Some(i64::from(limits.cpu_millis) * 1_000_000),
+        pids_limit: Some(i64::from(limits.pids) + own_threads(start.runtime)),
+        ulimits: Some(ulimits),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(given.iter().map(|name| (*name).to_owned()).collect()),
+        privileged: Some(false),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        readonly_rootfs: Some(start.read_only_root),
+        mounts: Some(vec![agent_mount(agent, true)]),
+        // Both count as memory of the sandbox.
+        tmpfs: Some(HashMap::from([(
+            "/tmp".to_owned(),
+            format!("rw,exec,nosuid,nodev,mode=1777,size={}", limits.memory_bytes / 2),
+        )])),
+        shm_size: Some(SHM_BYTES.min(memory / 2)),
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        network_mode: Some("none".to_owned()),
+        publish_all_ports: Some(false),
+        // What its processes write goes to the agent, which bounds it; what the agent writes is a protocol.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        // What becomes of it is decided by serve alone.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        auto_remove: Some(false),
+        ..HostConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use atoll_types::SandboxId;
+
+    use super::*;
+
+    fn asked() -> StartSandbox {
+        StartSandbox {
+            sandbox: SandboxId::random(),
+            runtime: RuntimeKind::Docker,
+            image: "a".repeat(64).parse().unwrap(),
+            limits: Limits::default(),
+            capabilities: Capabilities::Standard,
+            read_only_root: false,
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_that_a_sandbox_must_not_have() {
+        let installation = InstallationId::random();
+        let made = sandbox(&installation, &asked(), "volume", true);
+        let host = made.host_config.unwrap();
+        assert_eq!(host.privileged, Some(false));
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
+        // The default ones, and no other's.
+        assert_eq!((host.masked_paths, host.readonly_paths), (None, None));
+        assert_eq!((host.binds, host.devices, host.device_requests), (None, None, None));
+        assert_eq!((host.pid_mode, host.uts_mode, host.userns_mode), (None, None, None));
+        assert_eq!(host.memory, host.memory_swap);
+        let mounts = host.mounts.unwrap();
+        assert!(mounts.len() == 1 && mounts[0].read_only == Some(true), "{mounts:?}");
+        assert_eq!(mounts[0].typ, Some(MountType::VOLUME));
+        assert_eq!(host.runtime, None);
+    }
+
+    #[test]
+    fn gvisor_is_asked_for_by_its_name() {
+        let start = StartSandbox { runtime: RuntimeKind::Gvisor, ..asked() };
+        let made = sandbox(&InstallationId::random(), &start, "volume", true);
+        assert_eq!(made.host_config.unwrap().runtime.as_deref(), Some("runsc"));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused() {
+        assert_eq!(check(&asked()), Ok(()));
+        let limits = |change: fn(&mut Limits)| {
+            let mut start = asked();
+            change(&mut start.limits);
+            start
+        };
+        for start in [
+            StartSandbox { runtime: RuntimeKind::Native, ..asked() },
+            limits(|l| l.memory_bytes = 0),
+            limits(|l| l.memory_bytes = u64::MAX),
+            limits(|l| l.cpu_millis = 0),
+            limits(|l| l.pids = 0),
+            limits(|l| l.open_files = 0),
+        ] {
+            assert!(check(&start).is_err(), "{start:?}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The way to Docker Engine.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use atoll_broker_protocol::{EngineInfo, Failure};
+use atoll_types::InstallationId;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use crate::args::Host;
+use crate::container::RUNSC;
+use crate::fail::{asked, of};
+
+/// How long Docker may take to begin an answer, in seconds; every call has a bound of its own below that.
+const ANSWER_SECONDS: u64 = 600;
+/// How long what Docker said of itself is good: `/health` is asked often.
+const INFO_AGE: Duration = Duration::from_secs(2);
+
+/// Docker Engine, and the installation that asks. A cheap clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Daemon(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    host: Host,
+    installation: InstallationId,
+    docker: OnceCell<Docker>,
+    info: Mutex<Option<(Instant, EngineInfo)>>,
+}
+
+impl Daemon {
+    pub(crate) fn new(host: Host, installation: InstallationId) -> Self {
+        Self(Arc::new(Inner { host, installation, docker: OnceCell::new(), info: Mutex::default() }))
+    }
+
+    /// Whose everything is.
+    pub(crate) fn installation(&self) -> &InstallationId {
+        &self.0.installation
+    }
+
+    /// The client, which has agreed with Docker on a version once.
+    pub(crate) async fn docker(&self) -> Result<&Docker, Failure> {
+        self.0.docker.get_or_try_init(|| connect(&self.0.host)).await
+    }
+
+    /// What Docker says of itself.
+    pub(crate) async fn info(&self) -> Result<EngineInfo, Failure> {
+        if let Some((at, info)) = &*self.0.info.lock()
+            && at.elapsed() < INFO_AGE
+        {
+            return Ok(info.clone());
+        }
+        let said = asked(self.docker().await?.info()).await?;
+        let options = said.security_options.unwrap_or_default();
+        let info = EngineInfo {
+            version: said.server_version.unwrap_or_default(),
+            storage: said.driver.unwrap_or_default(),
+            gvisor: said.runtimes.is_some_and(|runtimes| runtimes.contains_key(RUNSC)),
+            user_namespaces: options.iter().any(|option| option.contains("userns")),
+            live_restore: said.live_restore_enabled.unwrap_or_default(),
+        };
+        *self.0.info.lock() = Some((Instant::now(), info.clone()));
+        Ok(info)
+    }
+}
+
+async fn connect(host: &Host) -> Result<Docker, Failure> {
+    let docker = match host {
+        Host::Socket(path) => Docker::connect_with_unix(&text(path), ANSWER_SECONDS, API_DEFAULT_VERSION),
+        Host::Tcp(address) => {
+            Docker::connect_with_http(&format!("tcp://{address}"), ANSWER_SECONDS, API_DEFAULT_VERSION)
+        }
+    };
+    asked(docker.map_err(|error| of(&error))?.negotiate_version()).await
+}
+
+fn text(path: &Path) -> String {
+    format!("unix://{}", path.display())
+}

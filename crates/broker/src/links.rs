@@ -1,0 +1,188 @@
+//! The way to the agents: one link over each container's standard streams, and a socket for serve before it.
+//!
+//! Docker carries one pair of streams; many connections travel over it as streams of the link. When the way to Docker breaks, those
+//! connections end, and the container is attached to again, with a nonce that lets the agent tell the new attacher's bytes from what is
+//! left of the old one's. Nobody but this program attaches.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atoll_broker_protocol::{Failure, FailureKind};
+use atoll_stdio_link::{Link, STREAMS_MAX};
+use atoll_types::SandboxId;
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::models::ContainerStateStatusEnum as State;
+use bollard::query_parameters::AttachContainerOptionsBuilder;
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::io::StreamReader;
+
+use crate::daemon::Daemon;
+use crate::fail::{asked, failure};
+use crate::names;
+use crate::sandbox::look;
+
+/// How long a container's agent may take to answer: gVisor takes most of a second to begin, on a busy machine several.
+const READY_TIME: Duration = Duration::from_secs(20);
+/// How long it may take before the attaching is tried anew: what was said while nobody was attached is lost.
+const GREETING_TIME: Duration = Duration::from_secs(5);
+/// Wait before a container is attached to again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// All links.
+#[derive(Debug)]
+pub(crate) struct Links {
+    daemon: Daemon,
+    folder: OwnedFd,
+    held: Mutex<HashMap<SandboxId, Held>>,
+}
+
+/// A link that is kept; dropping it ends it.
+#[derive(Debug)]
+struct Held {
+    /// Whether the agent answers; closed when the container has ended.
+    up: watch::Receiver<bool>,
+    _task: JoinSet<()>,
+}
+
+impl Links {
+    /// Sockets are made in `folder`; those of an earlier broker are removed.
+    pub(crate) fn new(daemon: Daemon, folder: OwnedFd) -> io::Result<Self> {
+        for old in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))? {
+            fs::remove_file(old?.path())?;
+        }
+        Ok(Self { daemon, folder, held: Mutex::default() })
+    }
+
+    fn path(&self, sandbox: &SandboxId) -> PathBuf {
+        // Through the descriptor: a data folder may lie deeper than a socket's address can say.
+        format!("/proc/self/fd/{}/{sandbox}.sock", self.folder.as_raw_fd()).into()
+    }
+
+    /// Attaches to a container that runs, unless that is so; whether its agent answers.
+    pub(crate) fn keep(&self, sandbox: &SandboxId) -> Option<watch::Receiver<bool>> {
+        let mut held = self.held.lock();
+        if let Some(kept) = held.get(sandbox)
+            && kept.up.has_changed().is_ok()
+        {
+            return Some(kept.up.clone());
+        }
+        let listener = listen(&self.path(sandbox))
+            .map_err(|error| crate::log(&format!("cannot listen for {sandbox}: {error}")))
+            .ok()?;
+        let (up, is_up) = watch::channel(false);
+        let mut task = JoinSet::new();
+        task.spawn(keep(self.daemon.clone(), sandbox.clone(), listener, up));
+        held.insert(sandbox.clone(), Held { up: is_up.clone(), _task: task });
+        Some(is_up)
+    }
+
+    /// Attaches, and waits until the agent answers.
+    pub(crate) async fn reach(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let failed = |text: &str| failure(FailureKind::System, text);
+        let mut up = self.keep(sandbox).ok_or_else(|| failed("the agent's socket cannot be made"))?;
+        match tokio::time::timeout(READY_TIME, up.wait_for(|up| *up)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(failed("the container ended before its agent answered")),
+            Err(_) => Err(failed("the container's agent does not answer")),
+        }
+    }
+
+    /// The container is down: its connections end.
+    pub(crate) fn forget(&self, sandbox: &SandboxId) {
+        drop(self.held.lock().remove(sandbox));
+        match fs::remove_file(self.path(sandbox)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                crate::log(&format!("cannot remove the socket of {sandbox}: {error}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn listen(path: &PathBuf) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    UnixListener::bind(path)
+}
+
+/// Attaches again and again while the container runs.
+async fn keep(daemon: Daemon, sandbox: SandboxId, listener: UnixListener, up: watch::Sender<bool>) {
+    loop {
+        let ended = attached(&daemon, &sandbox, &listener, &up).await;
+        up.send_replace(false);
+        match look(&daemon, &sandbox).await {
+            Ok(Some(State::RUNNING | State::PAUSED | State::CREATED | State::RESTARTING)) => {
+                if let Err(failed) = ended {
+                    crate::log(&format!("the link to {sandbox} broke: {}", failed.message));
+                }
+            }
+            // Docker is away: nothing is known.
+            Err(_) => {}
+            Ok(_) => return,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// One attaching: until the streams end.
+async fn attached(
+    daemon: &Daemon,
+    sandbox: &SandboxId,
+    listener: &UnixListener,
+    up: &watch::Sender<bool>,
+) -> Result<(), Failure> {
+    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stream(true).build();
+    let docker = daemon.docker().await?;
+    let streams = asked(docker.attach_container(&names::container(sandbox), Some(options))).await?;
+    let AttachContainerResults { output, input } = streams;
+    let output = output.filter_map(|piece| {
+        std::future::ready(match piece {
+            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
+            Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => None,
+            Err(error) => Some(Err(io::Error::other(error))),
+        })
+    });
+    let nonce = getrandom::u64().map_err(|error| failure(FailureKind::System, error.to_string()))?;
+    let (link, driver) = Link::host(StreamReader::new(output), input, nonce);
+    tokio::select! {
+        ended = driver => Err(failure(FailureKind::Unavailable, ended.to_string())),
+        served = serve(&link, listener, up) => served,
+    }
+}
+
+/// Carries connections while the link lives.
+async fn serve(link: &Link, listener: &UnixListener, up: &watch::Sender<bool>) -> Result<(), Failure> {
+    let silent = || failure(FailureKind::System, "the agent does not answer");
+    if !tokio::time::timeout(GREETING_TIME, link.ready()).await.map_err(|_| silent())? {
+        return Err(silent());
+    }
+    up.send_replace(true);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            client = listener.accept(), if connections.len() < STREAMS_MAX => {
+                let (client, _) = client.map_err(|error| failure(FailureKind::System, error.to_string()))?;
+                connections.spawn(carry(link.clone(), client));
+            }
+            Some(_ended) = connections.join_next() => {}
+            () = link.closed() => return Ok(()),
+        }
+    }
+}
+
+async fn carry(link: Link, mut client: UnixStream) {
+    // A failure of either side closes the other: both hear of it.
+    if let Ok(mut stream) = link.open() {
+        let _how_it_ended = tokio::io::copy_bidirectional(&mut client, &mut stream).await;
+    }
+}

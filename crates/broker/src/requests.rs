@@ -1,0 +1,158 @@
+//! What serve asks, and who answers it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use atoll_broker_protocol::{Answer, Call, Event, Failure, FailureKind, PAGE};
+use atoll_launcher_protocol::PacketError;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+
+use crate::connection::{Client, Listener};
+use crate::daemon::Daemon;
+use crate::fail::failure;
+use crate::links::Links;
+use crate::locks::Locks;
+use crate::programs::Programs;
+
+/// Connections at once: serve has one for each call under way, and may have hundreds.
+const CLIENTS_MAX: usize = 512;
+/// Events that a connection may lag behind before it is told to look at everything.
+const EVENTS: usize = 1_024;
+
+/// Everything that answers.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    pub(crate) daemon: Daemon,
+    pub(crate) links: Arc<Links>,
+    pub(crate) programs: Programs,
+    pub(crate) locks: Locks,
+    /// As many open files Docker may not set, nor more.
+    pub(crate) files_refused: AtomicU64,
+    events: broadcast::Sender<Event>,
+}
+
+impl Broker {
+    pub(crate) fn new(daemon: Daemon, links: Arc<Links>, programs: Programs) -> Self {
+        let (events, _) = broadcast::channel(EVENTS);
+        Self {
+            daemon,
+            links,
+            programs,
+            locks: Locks::default(),
+            files_refused: AtomicU64::new(u64::MAX),
+            events,
+        }
+    }
+
+    /// Tells everybody who listens.
+    pub(crate) fn tell(&self, event: Event) {
+        let _nobody_listens = self.events.send(event);
+    }
+
+    async fn answer(&self, call: Call, mut descriptors: Vec<OwnedFd>) -> Result<Answer, Failure> {
+        let done = |()| Answer::Done;
+        match call {
+            Call::Info => self.daemon.info().await.map(Answer::Info),
+            Call::Start(start) => self.start(&start).await.map(done),
+            Call::Stop { sandbox } => self.stop(&sandbox).await.map(done),
+            Call::Remove { sandbox } => self.remove(&sandbox).await.map(done),
+            Call::Pause { sandbox } => self.pause(&sandbox).await.map(done),
+            Call::Resume { sandbox } => self.resume(&sandbox).await.map(done),
+            Call::Usage { sandbox } => self.usage(&sandbox).await.map(Answer::Usage),
+            Call::ImportImage { digest } => match descriptors.pop() {
+                Some(archive) => self.import_image(&digest, File::from(archive)).await.map(done),
+                None => Err(failure(FailureKind::Invalid, "no archive came with the request")),
+            },
+            Call::RemoveImage { digest } => self.remove_image(&digest).await.map(done),
+            // Those that have more than one answer are not for here.
+            Call::List | Call::ListImages | Call::Events => Ok(Answer::Done),
+        }
+    }
+
+    async fn sandboxes(&self, client: &Client) -> Result<(), PacketError> {
+        let found = match self.list().await {
+            Ok(found) => found,
+            Err(failed) => return client.send(&Answer::Failed(failed)).await,
+        };
+        let mut pages = found.chunks(PAGE).peekable();
+        loop {
+            let page = pages.next().unwrap_or_default().to_vec();
+            let more = pages.peek().is_some();
+            client.send(&Answer::Sandboxes { found: page, more }).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn images(&self, client: &Client) -> Result<(), PacketError> {
+        let digests = match self.list_images().await {
+            Ok(digests) => digests,
+            Err(failed) => return client.send(&Answer::Failed(failed)).await,
+        };
+        let mut pages = digests.chunks(PAGE).peekable();
+        loop {
+            let page = pages.next().unwrap_or_default().to_vec();
+            let more = pages.peek().is_some();
+            client.send(&Answer::Images { digests: page, more }).await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what happens until the connection is closed.
+    async fn events(&self, client: &mut Client) -> Result<(), PacketError> {
+        let mut events = self.events.subscribe();
+        client.send(&Answer::Done).await?;
+        loop {
+            // Cancel safe: an event that was taken is sent, and a packet means only that the connection is not what it should be.
+            let event = tokio::select! {
+                event = events.recv() => event,
+                _ = client.receive() => return Err(PacketError::Closed),
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(RecvError::Lagged(_)) => Event::Missed,
+                Err(RecvError::Closed) => return Ok(()),
+            };
+            client.send(&Answer::Event(event)).await?;
+        }
+    }
+}
+
+/// Answers for ever.
+pub(crate) async fn serve(broker: Arc<Broker>, listener: OwnedFd) -> io::Result<()> {
+    let listener = Listener::new(listener)?;
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            client = listener.accept(), if clients.len() < CLIENTS_MAX => {
+                let (broker, client) = (Arc::clone(&broker), client?);
+                clients.spawn(async move { talk(&broker, client).await });
+            }
+            Some(_ended) = clients.join_next() => {}
+        }
+    }
+}
+
+/// One call after the other. What was begun is done, whether anybody waits for it or not.
+async fn talk(broker: &Broker, mut client: Client) -> Result<(), PacketError> {
+    loop {
+        let packet = client.receive().await?;
+        match packet.message {
+            Call::List => broker.sandboxes(&client).await?,
+            Call::ListImages => broker.images(&client).await?,
+            Call::Events => return broker.events(&mut client).await,
+            call => {
+                let answer = broker.answer(call, packet.descriptors).await;
+                client.send(&answer.unwrap_or_else(Answer::Failed)).await?;
+            }
+        }
+    }
+}

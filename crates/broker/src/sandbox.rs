@@ -1,0 +1,200 @@
+//! The life of a sandbox's container.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use atoll_broker_protocol::{Failure, FailureKind, Found, StartSandbox};
+use atoll_types::{RuntimeKind, SandboxId};
+use bollard::models::ContainerStateStatusEnum as State;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptions,
+};
+use futures_util::StreamExt as _;
+
+use crate::container;
+use crate::daemon::Daemon;
+use crate::fail::{asked, failure, status, unless};
+use crate::names;
+use crate::requests::Broker;
+
+/// A container that is there already, or is in the state that was to be reached.
+const NOT_MODIFIED: u16 = 304;
+const NOT_FOUND: u16 = 404;
+/// It is not in a state for that, or somebody else removes it.
+const CONFLICT: u16 = 409;
+
+/// The state of a sandbox's container; none where there is none.
+///
+/// # Errors
+/// When Docker does not answer, or the container is not of this installation.
+pub(crate) async fn look(daemon: &Daemon, sandbox: &SandboxId) -> Result<Option<State>, Failure> {
+    let docker = daemon.docker().await?;
+    let name = names::container(sandbox);
+    let looked = docker.inspect_container(&name, None::<InspectContainerOptions>);
+    let looked = asked(async {
+        match looked.await {
+            Err(error) if status(&error) == Some(NOT_FOUND) => Ok(None),
+            other => other.map(Some),
+        }
+    });
+    let Some(found) = looked.await? else { return Ok(None) };
+    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    if names::owner(daemon.installation(), &labels).is_none_or(|(owner, _)| owner != *sandbox) {
+        let text = format!("the container {name} is not of this installation: nothing is done to it");
+        return Err(failure(FailureKind::Invalid, text));
+    }
+    Ok(Some(found.state.and_then(|state| state.status).unwrap_or(State::EMPTY)))
+}
+
+impl Broker {
+    /// The container, if there is one; it is ours.
+    async fn look(&self, sandbox: &SandboxId) -> Result<Option<State>, Failure> {
+        look(&self.daemon, sandbox).await
+    }
+
+    pub(crate) async fn start(&self, start: &StartSandbox) -> Result<(), Failure> {
+        container::check(start).map_err(|problem| failure(FailureKind::Invalid, problem))?;
+        let sandbox = &start.sandbox;
+        let _turn = self.locks.hold(sandbox).await;
+        self.may_run(start.runtime).await?;
+        let found = match self.look(sandbox).await? {
+            // Half removed: it can only be removed.
+            Some(State::DEAD | State::REMOVING) => {
+                self.remove_container(sandbox).await?;
+                None
+            }
+            found => found,
+        };
+        if found.is_none() {
+            self.create(start).await?;
+        }
+        if let Err(failed) = self.run(sandbox).await {
+            if !self.is_refused_files(start, &failed) {
+                // Perhaps it is for want of the agent's program.
+                self.programs.forget().await;
+                return Err(failed);
+            }
+            self.remove_container(sandbox).await?;
+            self.create(start).await?;
+            self.run(sandbox).await?;
+        }
+        self.links.reach(sandbox).await
+    }
+
+    async fn run(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let docker = self.daemon.docker().await?;
+        let started = docker.start_container(&names::container(sandbox), None::<StartContainerOptions>).await;
+        asked(async { unless(&[NOT_MODIFIED], started) }).await
+    }
+
+    /// Whether Docker may not set as many open files as this, which is noted: then it has fewer itself.
+    fn is_refused_files(&self, start: &StartSandbox, failed: &Failure) -> bool {
+        let files = start.limits.open_files;
+        let refused = failed.message.contains("setting rlimit") && files < self.files_refused.load(Relaxed);
+        if refused {
+            self.files_refused.store(files, Relaxed);
+        }
+        refused
+    }
+
+    /// Never something weaker in the place of what was asked for.
+    async fn may_run(&self, runtime: RuntimeKind) -> Result<(), Failure> {
+        if runtime == RuntimeKind::Gvisor && !self.daemon.info().await?.gvisor {
+            let text = "Docker knows no runtime 'runsc': install gVisor, and name it in Docker's daemon.json";
+            return Err(failure(FailureKind::Unavailable, text));
+        }
+        Ok(())
+    }
+
+    async fn create(&self, start: &StartSandbox) -> Result<(), Failure> {
+        let installation = self.daemon.installation();
+        let image = names::image(installation, &start.image);
+        let agent = self.programs.volume(&self.daemon, &image).await?;
+        let sets_files = start.limits.open_files < self.files_refused.load(Relaxed);
+        let body = container::sandbox(installation, start, &agent, sets_files);
+        let options =
+            CreateContainerOptionsBuilder::default().name(&names::container(&start.sandbox)).build();
+        asked(self.daemon.docker().await?.create_container(Some(options), body)).await.map(drop)
+    }
+
+    pub(crate) async fn stop(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let _turn = self.locks.hold(sandbox).await;
+        if let Some(State::RUNNING | State::PAUSED | State::RESTARTING) = self.look(sandbox).await? {
+            self.kill(sandbox).await?;
+        }
+        self.links.forget(sandbox);
+        Ok(())
+    }
+
+    async fn kill(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let (docker, name) = (self.daemon.docker().await?, names::container(sandbox));
+        let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
+        let killed = docker.kill_container(&name, Some(options)).await;
+        asked(async { unless(&[NOT_FOUND, CONFLICT], killed) }).await?;
+        let mut end = std::pin::pin!(docker.wait_container(&name, None::<WaitContainerOptions>));
+        asked(async {
+            // A code other than 0 is an error of the client's; what counts is that it ended.
+            let _code = end.next().await;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) async fn remove(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let _turn = self.locks.hold(sandbox).await;
+        if self.look(sandbox).await?.is_some() {
+            self.remove_container(sandbox).await?;
+        }
+        self.links.forget(sandbox);
+        Ok(())
+    }
+
+    async fn remove_container(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let (docker, name) = (self.daemon.docker().await?, names::container(sandbox));
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let removed = docker.remove_container(&name, Some(options)).await;
+        // Conflict: somebody removes it already, which may take a while.
+        asked(async { unless(&[NOT_FOUND, CONFLICT], removed) }).await?;
+        match self.look(sandbox).await? {
+            None => Ok(()),
+            Some(_) => Err(failure(FailureKind::System, "Docker is still removing the container")),
+        }
+    }
+
+    pub(crate) async fn pause(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let _turn = self.locks.hold(sandbox).await;
+        match self.look(sandbox).await? {
+            Some(State::PAUSED) => Ok(()),
+            Some(State::RUNNING) => {
+                asked(self.daemon.docker().await?.pause_container(&names::container(sandbox))).await
+            }
+            _ => Err(failure(FailureKind::NotFound, "the sandbox does not run")),
+        }
+    }
+
+    pub(crate) async fn resume(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+        let _turn = self.locks.hold(sandbox).await;
+        match self.look(sandbox).await? {
+            Some(State::RUNNING) => Ok(()),
+            Some(State::PAUSED) => {
+                asked(self.daemon.docker().await?.unpause_container(&names::container(sandbox))).await
+            }
+            _ => Err(failure(FailureKind::NotFound, "the sandbox does not run")),
+        }
+    }
+
+    /// All sandboxes of the installation that Docker holds.
+    pub(crate) async fn list(&self) -> Result<Vec<Found>, Failure> {
+        let installation = self.daemon.installation();
+        let options =
+            ListContainersOptionsBuilder::default().all(true).filters(&names::filter(installation)).build();
+        let all = asked(self.daemon.docker().await?.list_containers(Some(options))).await?;
+        let found = all.into_iter().filter_map(|one| {
+            let (sandbox, runtime) = names::owner(installation, &one.labels?)?;
+            let state = one.state.map(|state| state.to_string()).unwrap_or_default();
+            let paused = state == "paused";
+            Some(Found { sandbox, runtime, running: paused || state == "running", paused })
+        });
+        Ok(found.collect())
+    }
+}

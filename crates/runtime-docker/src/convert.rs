@@ -1,0 +1,66 @@
+//! The broker's words in those of the ports.
+
+use atoll_broker_protocol::{Answer, FailureKind, Usage as Counted};
+use atoll_ports::{ImagesError, RuntimeError, Usage};
+use atoll_types::{RuntimeKind, SandboxId};
+
+/// What happened, for the runtimes of both kinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Happened {
+    Exited(SandboxId, RuntimeKind),
+    Missed,
+}
+
+/// Why a call has no answer that is of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CallError {
+    /// The broker is not there, or does not answer.
+    Away(String),
+    /// It said why not.
+    Failed(FailureKind, String),
+    /// It answered something else.
+    Unexpected,
+}
+
+pub(crate) fn runtime(error: CallError) -> RuntimeError {
+    match error {
+        CallError::Away(why) => RuntimeError::Unavailable(format!("the Docker broker: {why}")),
+        CallError::Failed(kind, message) => match kind {
+            FailureKind::Invalid => RuntimeError::Refused(message),
+            FailureKind::ImageMissing => RuntimeError::ImageMissing,
+            FailureKind::DiskFull => RuntimeError::DiskFull,
+            FailureKind::Unavailable => RuntimeError::Unavailable(message),
+            FailureKind::NotFound | FailureKind::InUse | FailureKind::BadArchive | FailureKind::System => {
+                RuntimeError::Failed(message)
+            }
+        },
+        CallError::Unexpected => RuntimeError::Failed("the Docker broker answered something else".to_owned()),
+    }
+}
+
+pub(crate) fn images(error: CallError) -> ImagesError {
+    match error {
+        CallError::Failed(FailureKind::InUse, _) => ImagesError::InUse,
+        CallError::Failed(FailureKind::BadArchive, message) => ImagesError::BadArchive(message),
+        other => runtime(other).into(),
+    }
+}
+
+pub(crate) fn done(answer: &Answer) -> Result<(), CallError> {
+    if *answer == Answer::Done { Ok(()) } else { Err(CallError::Unexpected) }
+}
+
+pub(crate) const fn usage(counted: &Counted) -> Usage {
+    Usage {
+        cpu_nanos: counted.cpu_nanos,
+        system_nanos: counted.system_nanos,
+        memory_bytes: counted.memory_bytes,
+        pids: counted.pids,
+        rx_bytes: counted.rx_bytes,
+        tx_bytes: counted.tx_bytes,
+        rx_packets: counted.rx_packets,
+        tx_packets: counted.tx_packets,
+        read_bytes: counted.read_bytes,
+        write_bytes: counted.write_bytes,
+    }
+}

@@ -1,0 +1,182 @@
+//! The port of what isolates sandboxes.
+
+use std::num::NonZeroU16;
+
+use async_trait::async_trait;
+use atoll_broker_protocol::{Answer, Call, EngineInfo, Found, StartSandbox};
+use atoll_ports::{
+    Abilities, Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo,
+    StartRequest, Started, StorageInfo, Usage,
+};
+use atoll_types::{ImageSource, RuntimeKind, SandboxId};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::convert::{self, CallError, Happened};
+use crate::{Broker, CALL_TIME, EVENTS};
+
+/// `docker` or `gvisor`.
+#[derive(Debug, Clone)]
+pub struct DockerRuntime {
+    broker: Broker,
+    kind: RuntimeKind,
+    events: broadcast::Sender<RuntimeEvent>,
+}
+
+impl DockerRuntime {
+    /// The runtime of a kind.
+    #[must_use]
+    pub fn new(broker: Broker, kind: RuntimeKind) -> Self {
+        let (events, _) = broadcast::channel(EVENTS);
+        Self { broker, kind, events }
+    }
+
+    /// Passes on what the broker tells; must run for events to come.
+    pub async fn follow(self) {
+        let mut happened = self.broker.events.subscribe();
+        loop {
+            let event = match happened.recv().await {
+                Ok(Happened::Exited(sandbox, kind)) if kind == self.kind => RuntimeEvent::Exited(sandbox),
+                Ok(Happened::Exited(..)) => continue,
+                Ok(Happened::Missed) | Err(RecvError::Lagged(_)) => RuntimeEvent::Reconnected,
+                Err(RecvError::Closed) => return,
+            };
+            let _nobody_listens = self.events.send(event);
+        }
+    }
+
+    async fn ask(&self, call: Call) -> Result<Answer, RuntimeError> {
+        self.broker.call(&call).await.map_err(convert::runtime)
+    }
+
+    async fn done(&self, call: Call) -> Result<(), RuntimeError> {
+        convert::done(&self.ask(call).await?).map_err(convert::runtime)
+    }
+
+    /// Whether it can start sandboxes, and what there is to say of it.
+    fn said(&self, engine: &EngineInfo) -> (bool, Vec<String>) {
+        let mut notes = vec![
+            format!("Docker {} with {}", engine.version, engine.storage),
+            "networks other than none, published ports and disk limits are not to be had".to_owned(),
+        ];
+        if !engine.user_namespaces {
+            notes.push(
+                "no user namespaces: root in a sandbox is root on the host, without its rights".to_owned(),
+            );
+        }
+        if !engine.live_restore {
+            notes.push("no live-restore: a restart of Docker ends its sandboxes".to_owned());
+        }
+        let there = self.kind != RuntimeKind::Gvisor || engine.gvisor;
+        if !there {
+            notes.insert(
+                0,
+                "Docker knows no runtime 'runsc': install gVisor, and name it in Docker's daemon.json"
+                    .to_owned(),
+            );
+        }
+        (there, notes)
+    }
+
+    async fn found(&self) -> Result<Vec<Found>, CallError> {
+        self.broker
+            .asked(CALL_TIME, async {
+                let mut connection = self.broker.connect()?;
+                connection.send(&Call::List, None).await?;
+                let mut all = Vec::new();
+                loop {
+                    match connection.receive().await? {
+                        Answer::Sandboxes { found, more } => {
+                            all.extend(found);
+                            if !more {
+                                return Ok(all);
+                            }
+                        }
+                        _ => return Err(CallError::Unexpected),
+                    }
+                }
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Runtime for DockerRuntime {
+    fn kind(&self) -> RuntimeKind {
+        self.kind
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { host_image: false, networks: false, ports: false, no_capabilities: true }
+    }
+
+    async fn info(&self) -> RuntimeInfo {
+        let (available, notes) = match self.ask(Call::Info).await {
+            Ok(Answer::Info(engine)) => self.said(&engine),
+            Ok(_) => (false, vec!["the Docker broker answered something else".to_owned()]),
+            Err(error) => (false, vec![error.to_string()]),
+        };
+        RuntimeInfo { kind: self.kind, available, notes, disk_limits: false }
+    }
+
+    async fn start(&self, request: &StartRequest) -> Result<Started, RuntimeError> {
+        let spec = &request.spec;
+        let ImageSource::Unpacked(image) = &spec.source else {
+            let text = "the image 'host' is this machine's own system, which Docker cannot use";
+            return Err(RuntimeError::Refused(text.to_owned()));
+        };
+        let start = StartSandbox {
+            sandbox: request.sandbox.clone(),
+            runtime: self.kind,
+            image: image.clone(),
+            limits: spec.limits.clone(),
+            capabilities: spec.capabilities,
+            read_only_root: spec.read_only_root,
+        };
+        self.done(Call::Start(Box::new(start))).await?;
+        Ok(Started { dirty: false })
+    }
+
+    async fn stop(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Stop { sandbox: sandbox.clone() }).await
+    }
+
+    async fn remove(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Remove { sandbox: sandbox.clone() }).await
+    }
+
+    async fn list(&self) -> Result<Vec<FoundSandbox>, RuntimeError> {
+        let found = self.found().await.map_err(convert::runtime)?;
+        let ours = found.into_iter().filter(|one| one.runtime == self.kind);
+        let seen =
+            |one: Found| FoundSandbox { sandbox: one.sandbox, running: one.running, paused: one.paused };
+        Ok(ours.map(seen).collect())
+    }
+
+    async fn storage(&self) -> Result<StorageInfo, RuntimeError> {
+        Err(RuntimeError::Failed("Docker does not tell how much room its storage has".to_owned()))
+    }
+
+    fn events(&self) -> broadcast::Receiver<RuntimeEvent> {
+        self.events.subscribe()
+    }
+
+    async fn pause(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Pause { sandbox: sandbox.clone() }).await
+    }
+
+    async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError> {
+        self.done(Call::Resume { sandbox: sandbox.clone() }).await
+    }
+
+    async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError> {
+        match self.ask(Call::Usage { sandbox: sandbox.clone() }).await? {
+            Answer::Usage(usage) => Ok(convert::usage(&usage)),
+            _ => Err(convert::runtime(CallError::Unexpected)),
+        }
+    }
+
+    async fn dial(&self, _sandbox: &SandboxId, _port: NonZeroU16) -> Result<Connection, DialError> {
+        Err(DialError::Failed(format!("the runtime '{}' has no way to a port inside", self.kind)))
+    }
+}
