@@ -31,6 +31,7 @@ mod programs;
 mod public_sessions;
 mod pulls;
 mod restart;
+mod runtimes;
 mod saved;
 mod screens;
 mod secrets;

@@ -64,7 +64,7 @@ async fn what_docker_saves_is_imported_whole() {
     let root = root(folder.path());
     let saved = folder.path().join("saved.tar").to_str().unwrap().to_owned();
     {
-        let docker = Dockerd::start();
+        let docker = Dockerd::start(false);
         let docker = |arguments: &[&str]| run(docker.command().args(arguments));
         docker(&["import", &root, "below:1"]);
         docker(&["run", "--name", "box", "--network=none", "below:1", "/bin/tool", "change"]);

@@ -22,7 +22,7 @@ pub(super) struct Docker<'a> {
 
 impl<'a> Docker<'a> {
     pub(super) fn start(program: &'a Program) -> Self {
-        let this = Self { daemon: Dockerd::start(), program };
+        let this = Self { daemon: Dockerd::start(false), program };
         run(this.docker().arg("import").arg(program.image()).arg(IMAGE));
         this
     }

@@ -4,7 +4,7 @@
 //! ones as `atoll` itself finds them. `make build` makes all of them.
 
 mod disk;
-mod dockerd;
+mod docker;
 mod image;
 mod inside;
 mod internet;
@@ -24,7 +24,7 @@ use atoll_types::SandboxId;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use disk::{Disk, Format};
-pub(crate) use dockerd::Dockerd;
+pub(crate) use docker::{Dockerd, busybox};
 pub(crate) use image::{Image, architecture};
 pub(crate) use inside::Inside;
 pub(crate) use internet::{HOST, Internet, WEB};
@@ -49,6 +49,7 @@ pub(crate) enum Role {
     Serve,
     Launcher,
     Egress,
+    Broker,
 }
 
 /// One installation that runs.
@@ -252,6 +253,7 @@ impl Atoll {
             Role::Serve => "serve",
             Role::Launcher => "launcher",
             Role::Egress => "egress",
+            Role::Broker => "broker",
         };
         let text = std::fs::read_to_string(self.data().join(format!("run/{name}.pid"))).ok()?;
         Pid::from_raw(text.trim().parse().ok()?)

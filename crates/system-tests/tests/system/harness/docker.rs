@@ -1,0 +1,147 @@
+//! Docker Engine: a daemon of the test's own, apart from any that runs here.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+/// How long the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon, which ends with this.
+#[derive(Debug)]
+pub(crate) struct Dockerd {
+    daemon: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Dockerd {
+    /// Everything of it is in a folder and a network namespace of its own, and goes with it.
+    pub(crate) fn start(live_restore: bool) -> Self {
+        let folder = tempfile::Builder::new().prefix("atoll-dockerd-").tempdir_in("/tmp").unwrap();
+        // Who has the socket's group gets to it.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let settings = json!({
+            "live-restore": live_restore,
+            // The one platform that gVisor has on every machine; of this release no network works on newer kernels.
+            "runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
+        });
+        std::fs::write(folder.path().join("daemon.json"), settings.to_string()).unwrap();
+        let daemon = spawn(folder.path());
+        let this = Self { daemon, folder };
+        this.await_answer();
+        this
+    }
+
+    /// The daemon ends, with its containers unless it lets them live, and begins again.
+    pub(crate) fn restart(&mut self) {
+        self.end(Signal::TERM);
+        self.daemon = spawn(self.folder.path());
+        self.await_answer();
+    }
+
+    fn end(&mut self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.daemon.id()).unwrap()).unwrap();
+        let _gone_already = kill_process(pid, signal);
+        drop(self.daemon.wait());
+    }
+
+    fn await_answer(&self) {
+        let end = Instant::now() + PATIENCE;
+        while !self.docker(&["version"]).status.success() {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(Instant::now() < end, "dockerd does not answer (apt-get install docker.io): {}", log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What Atoll is told.
+    pub(crate) fn host(&self) -> String {
+        self.socket().display().to_string()
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("sock")
+    }
+
+    /// The `docker` command, of this daemon.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("--host").arg(format!("unix://{}", self.socket().display()));
+        command
+    }
+
+    /// What it answers to these words.
+    pub(crate) fn docker(&self, words: &[&str]) -> Output {
+        self.command().args(words).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same, which must succeed; what it wrote.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let done = self.docker(words);
+        assert!(done.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Names of all containers, of whoever.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let said = self.ok(&["ps", "--all", "--format", "{{.Names}}"]);
+        said.lines().map(str::to_owned).collect()
+    }
+
+    /// Whether it has gVisor.
+    pub(crate) fn has_gvisor() -> bool {
+        Path::new("/usr/bin/runsc").exists()
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        let left = self.docker(&["ps", "--all", "--quiet"]).stdout;
+        for id in String::from_utf8_lossy(&left).lines() {
+            drop(self.docker(&["rm", "--force", id]));
+        }
+        self.end(Signal::TERM);
+    }
+}
+
+fn spawn(folder: &Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--net", "dockerd", "--host"]).arg(format!("unix://{}", folder.join("sock").display()));
+    let places = [
+        ("--data-root", "data"),
+        ("--exec-root", "exec"),
+        ("--pidfile", "pid"),
+        ("--config-file", "daemon.json"),
+    ];
+    for (flag, name) in places {
+        command.arg(flag).arg(folder.join(name));
+    }
+    let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+    spawned.expect("unshare is missing")
+}
+
+/// A root file system with BusyBox and nothing else, as a tar; written to `to`.
+pub(crate) fn busybox(to: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    for below in ["bin", "etc", "root", "tmp", "proc", "sys", "dev"] {
+        std::fs::create_dir(at(below)).unwrap();
+    }
+    let program = "/bin/busybox";
+    std::fs::copy(program, at("bin/busybox")).expect("apt-get install busybox-static");
+    let said = Command::new(program).arg("--list").output().unwrap().stdout;
+    for name in String::from_utf8(said).unwrap().lines().filter(|name| *name != "busybox") {
+        std::os::unix::fs::symlink("busybox", at("bin").join(name)).unwrap();
+    }
+    std::fs::write(at("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+    std::fs::write(at("etc/group"), "root:x:0:\n").unwrap();
+    let mut tar = Command::new("tar");
+    let made = tar.arg("-C").arg(folder.path()).args(["--owner=0", "--group=0", "-cf"]).arg(to).arg(".");
+    assert!(made.status().unwrap().success());
+}
