@@ -1,6 +1,7 @@
 //! The port of what isolates sandboxes.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_broker_protocol::{Answer, Call, EngineInfo, Found, StartSandbox};
@@ -14,6 +15,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::convert::{self, CallError, Happened};
 use crate::{Broker, CALL_TIME, EVENTS};
+
+/// How long Docker may take to say what it is: who asks how Atoll is must not wait for a Docker that hangs.
+const INFO_TIME: Duration = Duration::from_secs(5);
 
 /// `docker` or `gvisor`.
 #[derive(Debug, Clone)]
@@ -111,10 +115,11 @@ impl Runtime for DockerRuntime {
     }
 
     async fn info(&self) -> RuntimeInfo {
-        let (available, notes) = match self.ask(Call::Info).await {
-            Ok(Answer::Info(engine)) => self.said(&engine),
-            Ok(_) => (false, vec!["the Docker broker answered something else".to_owned()]),
-            Err(error) => (false, vec![error.to_string()]),
+        let (available, notes) = match tokio::time::timeout(INFO_TIME, self.ask(Call::Info)).await {
+            Ok(Ok(Answer::Info(engine))) => self.said(&engine),
+            Ok(Ok(_)) => (false, vec!["the Docker broker answered something else".to_owned()]),
+            Ok(Err(error)) => (false, vec![error.to_string()]),
+            Err(_) => (false, vec![format!("Docker does not answer within {} seconds", INFO_TIME.as_secs())]),
         };
         RuntimeInfo { kind: self.kind, available, notes, disk_limits: false }
     }

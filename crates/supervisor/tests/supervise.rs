@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::time::{Duration, Instant};
 
-use rig::{EGRESS, GID, Rig, UID, alive, chmod, signal, until};
+use rig::{BROKER, EGRESS, GID, Rig, UID, alive, chmod, signal, until};
 use rustix::process::Signal;
 
 fn has(text: &str, line: &str) {
@@ -121,6 +121,49 @@ fn egress_is_a_user_of_its_own_with_one_descriptor_that_outlives_it() {
     signal(pid, Signal::KILL);
     let (_, again) = running.started("egress", 2);
     assert_eq!(socket(&again), socket(&note));
+    running.signal(Signal::TERM);
+}
+
+#[test]
+fn the_broker_is_a_user_of_its_own_in_the_group_of_dockers_socket_and_no_other() {
+    let Some(rig) = Rig::new() else { return };
+    let docker = rig.place.path().join("docker.sock");
+    std::fs::write(&docker, "").unwrap();
+    chown(&docker, None, Some(64_999)).unwrap();
+    let (id, host) = (BROKER.to_string(), format!("unix://{}", docker.display()));
+    let running = rig.start_with(&rig.data(), &["--broker-id", &id, "--docker-host", &host]);
+    let (_, note) = running.started("broker", 1);
+    has(&note, &format!("status Uid: {BROKER} {BROKER} {BROKER} {BROKER}"));
+    has(&note, &format!("status Gid: {BROKER} {BROKER} {BROKER} {BROKER}"));
+    has(&note, "status Groups: 64999");
+    has(&note, "status CapBnd: 0000000000000000");
+    has(&note, "status CapEff: 0000000000000000");
+    has(&note, "status NoNewPrivs: 1");
+    assert!(note.contains(&format!("--docker-host {host}")), "{note}");
+    assert_eq!(note.lines().filter(|line| line.starts_with("env ")).count(), 0, "{note}");
+    assert!(
+        note.contains("fd 3 socket:") && note.contains("run/docker") && !note.contains("fd 6 "),
+        "{note}"
+    );
+    // What serve may open, and nobody else.
+    for (name, uid, mode) in [("run/docker", BROKER, 0o42_750), ("run/broker.sock", 0, 0o140_660)] {
+        let stat = std::fs::symlink_metadata(rig.data().join(name)).unwrap();
+        assert_eq!((stat.uid(), stat.gid(), stat.mode()), (uid, GID, mode), "{name}");
+    }
+    let (_, serve) = running.started("serve", 1);
+    has(&serve, "status Groups:");
+    running.signal(Signal::TERM);
+}
+
+#[test]
+fn without_docker_there_is_no_broker_and_no_socket_of_one() {
+    let Some(rig) = Rig::new() else { return };
+    std::fs::create_dir_all(rig.data().join("run")).unwrap();
+    std::fs::write(rig.data().join("run/broker.sock"), "").unwrap();
+    let running = rig.start();
+    running.both_started();
+    assert!(!rig.data().join("run/broker.sock").exists());
+    assert_eq!(running.notes("broker").len(), 0);
     running.signal(Signal::TERM);
 }
 

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) const UID: u32 = 64_321;
 pub(crate) const GID: u32 = 64_322;
 pub(crate) const EGRESS: u32 = 64_323;
+pub(crate) const BROKER: u32 = 64_324;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place for data folders, and the listener.
@@ -89,6 +90,11 @@ impl Rig {
     }
 
     pub(crate) fn start_at(&self, data: &Path) -> Running {
+        self.start_with(data, &[])
+    }
+
+    /// With more options.
+    pub(crate) fn start_with(&self, data: &Path, options: &[&str]) -> Running {
         let supervisor = env!("CARGO_BIN_EXE_atoll-supervisor");
         let stand_in = Path::new(supervisor).parent().unwrap().join("examples/stand_in");
         let open = || OwnedFd::from(File::open(&stand_in).unwrap());
@@ -102,7 +108,9 @@ impl Rig {
         command
             .args(["--data-dir".as_ref(), data.as_os_str()])
             .args(["--serve-uid", &UID.to_string(), "--serve-gid", &GID.to_string()])
-            .args(["--egress-id", &EGRESS.to_string(), "--", "atoll", "serve"])
+            .args(["--egress-id", &EGRESS.to_string()])
+            .args(options)
+            .args(["--", "atoll", "serve"])
             .args(["--data-dir".as_ref(), data.as_os_str()])
             .env("ATOLL_TEST", "passed through")
             .env("ATOLL_ROLE", "wrong")
