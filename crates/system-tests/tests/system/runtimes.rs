@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_api_types::CreateSandbox;
+use atoll_api_types::{CreateSandbox, EnvironmentBody, WarmPool};
 use atoll_client::{Content, FileAt, TerminalOptions};
 use atoll_types::RuntimeKind;
 use bytes::Bytes;
@@ -367,5 +367,32 @@ async fn what_is_not_ours_is_left_alone() {
     assert_eq!(left, [format!("sandbox-{}", sandbox.id), "theirs".to_owned()]);
     assert_eq!(sandbox.ok("echo still").await, "still\n");
     docker.ok(&["rm", "--force", "theirs"]);
+    finish(atoll, &docker).await;
+}
+
+#[tokio::test]
+async fn containers_are_kept_ready_too() {
+    let docker = Dockerd::start(false);
+    let atoll = started(&docker).await;
+    let definition = new(RuntimeKind::Docker);
+    let body = EnvironmentBody {
+        name: "ready".to_owned(),
+        image: definition.image,
+        runtime: definition.runtime,
+        warm_pool: Some(WarmPool::Size(1)),
+        ..EnvironmentBody::default()
+    };
+    let environment = atoll.client.environment_create(&body).await.unwrap();
+    let ready = async || docker.containers().into_iter().find(|name| name.starts_with("sandbox-"));
+    let made = until("one that is ready", PATIENCE, ready).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = CreateSandbox { environment_id: Some(environment.id), ..CreateSandbox::default() };
+    let sandbox = atoll.create_with(&asked).await;
+    assert_eq!(format!("sandbox-{}", sandbox.id), made);
+    assert_eq!(sandbox.ok("id -un").await, "agent\n");
+    atoll.client.sandbox_delete(&sandbox.id).await.unwrap();
+    let removed = atoll.cli(&["env", "rm", "ready"]);
+    assert!(removed.status.success(), "{removed:?}");
+    until("the end of the pool", PATIENCE, async || docker.containers().is_empty().then_some(())).await;
     finish(atoll, &docker).await;
 }
