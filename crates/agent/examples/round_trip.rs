@@ -1,18 +1,24 @@
 //! How long an exec of `true` takes through the client and a real agent, beside a plain fork and exec.
 //!
-//! `cargo run -p atoll-agent --example round_trip -- path/to/atoll-agent [rounds] [pause in ms] [cgroup.procs …]`
+//! `cargo run -p atoll-agent --example round_trip -- path/to/atoll-agent [rounds] [pause in ms] [cgroup.procs …]`, or with
+//! `--stdio rounds command …` for the program, with an agent that a command has at its standard input and output, such as
+//! `docker run -i IMAGE /agent --stdio`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for people")]
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use atoll_agent_client::AgentClient;
 use atoll_ports::{AgentLink, StartExec};
+use atoll_stdio_link::Link;
 use atoll_types::{ExecId, ExecKind, SandboxId};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use tokio::io::copy_bidirectional;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::task::JoinSet;
 
 /// How many events are acknowledged at once.
 const ACK_EVERY: u64 = 8;
@@ -70,24 +76,53 @@ fn print_memory(agent: u32, when: &str) {
     }
 }
 
+/// Connections to the socket are streams of a link to a command's standard input and output.
+fn relay(listener: UnixListener, command: &[String]) -> (Child, JoinSet<()>) {
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let reader = Receiver::from_owned_fd(child.stdout.take().unwrap().into()).unwrap();
+    let writer = Sender::from_owned_fd(child.stdin.take().unwrap().into()).unwrap();
+    // Nobody else says anything to an agent of one's own.
+    let (link, driver) = Link::host(reader, writer, u64::from(std::process::id()) << 32 | 0x5EED);
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { println!("the link ended: {}", driver.await) });
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut stream = link.open().unwrap();
+            connections.spawn(async move { drop(copy_bidirectional(&mut connection, &mut stream).await) });
+        }
+    });
+    (child, tasks)
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut args = std::env::args().skip(1);
     let program = args.next().unwrap();
     let rounds: usize = args.next().map_or(1000, |n| n.parse().unwrap());
-    let pause = Duration::from_millis(args.next().map_or(0, |n| n.parse().unwrap()));
-    let cgroups: Vec<String> = args.collect();
     let directory = std::env::temp_dir().join(format!("atoll-round-trip-{}", std::process::id()));
     std::fs::create_dir(&directory).unwrap();
     let sandbox = SandboxId::random();
     let listener = UnixListener::bind(directory.join(format!("{sandbox}.sock"))).unwrap();
-    let opens: String = (4..).zip(&cgroups).map(|(fd, path)| format!(" {fd}>{path}")).collect();
-    let script = format!("exec 3<&0 </dev/null{opens}; exec \"$0\" --cgroup-fds {}", cgroups.len());
-    let mut agent = Command::new("/bin/sh")
-        .args(["-c", &script, &program])
-        .stdin(Stdio::from(OwnedFd::from(listener)))
-        .spawn()
-        .unwrap();
+    let mut pause = Duration::ZERO;
+    let (mut agent, _relay) = if program == "--stdio" {
+        relay(listener, &args.collect::<Vec<_>>())
+    } else {
+        pause = Duration::from_millis(args.next().map_or(0, |n| n.parse().unwrap()));
+        let cgroups: Vec<String> = args.collect();
+        let opens: String = (4..).zip(&cgroups).map(|(fd, path)| format!(" {fd}>{path}")).collect();
+        let script = format!("exec 3<&0 </dev/null{opens}; exec \"$0\" --cgroup-fds {}", cgroups.len());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script, &program]).stdin(Stdio::from(OwnedFd::from(listener)));
+        (command.spawn().unwrap(), JoinSet::new())
+    };
     let client = AgentClient::new(std::fs::File::open(&directory).unwrap().into());
     let began = Instant::now();
     exec(&client, &sandbox, &["/bin/true"]).await;

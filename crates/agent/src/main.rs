@@ -14,7 +14,9 @@
 //! `ptrace` and `/proc`, as it is not dumpable.
 //!
 //! In a container of another engine (`--stdio`) serve comes over standard input and output, which carry several connections
-//! (crate `stdio-link`); no launcher has prepared anything there, and the workload's control group is the container's.
+//! (crate `stdio-link`); no launcher has prepared anything there, and the workload's control group is the container's. No child
+//! has these two, and `/proc/1/fd` is closed to all; gVisor of 2022 opens it to root of the sandbox, who can then speak as this
+//! agent: the host trusts neither.
 //!
 //! Files are the work of helpers that execute this same program, see [`files`]. Terminals come as a module of their own
 //! beside `start` and `server`. Both are announced by capabilities of Hello.

@@ -206,10 +206,11 @@ unsafe fn be_killed_first() {
 }
 
 unsafe fn close_from(first: RawFd) {
-    let from = first.unsigned_abs();
+    // The highest that there can be. More than that is none to gVisor, where closing one by one takes 80 ms.
+    let (from, to) = (first.unsigned_abs(), RawFd::MAX.unsigned_abs());
     // SAFETY: closes what is this child's copy only.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, from, u32::MAX, 0) != 0 {
+        if libc::syscall(libc::SYS_close_range, from, to, 0) != 0 {
             for fd in first..CLOSE_LOOP_MAX {
                 libc::close(fd);
             }
