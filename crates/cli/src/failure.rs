@@ -160,8 +160,8 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         }
         "image_in_use" => "`atoll ls` shows which sandboxes use it; delete them first",
         "invalid_image" => {
-            "a root file system as a plain tar is needed: `docker export CONTAINER > FILE` or `mmdebstrap bookworm FILE.tar` \
-             make one (the archives of `docker save` are something else)"
+            "a root file system as a tar is needed, as `docker export CONTAINER > FILE` or `mmdebstrap bookworm FILE.tar` make one, \
+             or what `docker save IMAGE > FILE` makes"
         }
         "quota_exceeded" => "delete what you no longer need with `atoll rm`, or ask the operator for more",
         "disk_full" => "free disk space on the server, by deleting sandboxes or images, then try again",
