@@ -106,6 +106,8 @@ impl Drop for Dockerd {
             drop(self.docker(&["rm", "--force", id]));
         }
         self.end(Signal::TERM);
+        // One that lets containers live leaves its folder mounted on itself, and then it could not be removed.
+        drop(Command::new("umount").arg(self.folder.path().join("data")).output());
     }
 }
 
