@@ -1,6 +1,7 @@
 //! How Atoll is.
 
 use atoll_ports::RuntimeInfo;
+use atoll_types::RuntimeKind;
 
 use crate::account::admin;
 use crate::{Caller, CountsView, Engine, EngineError, HealthView};
@@ -13,6 +14,19 @@ impl Engine {
     pub async fn admin_runtimes(&self, caller: &Caller) -> Result<Vec<RuntimeInfo>, EngineError> {
         admin(caller)?;
         Ok(self.inner.ports.runtimes.infos().await)
+    }
+
+    /// Whether requests can be served. A runtime beside the native one that is away, as while Docker is restarted, keeps nobody else's
+    /// from that.
+    pub async fn is_ready(&self) -> bool {
+        let native = async {
+            match self.inner.ports.runtimes.of(RuntimeKind::Native) {
+                Ok(runtime) => runtime.info().await.available,
+                Err(_) => false,
+            }
+        };
+        let (database, native) = tokio::join!(self.inner.ports.store.check(), native);
+        database.is_ok() && native
     }
 
     /// Asks the database and the runtimes.

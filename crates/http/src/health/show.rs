@@ -38,7 +38,7 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
     Bare { status: StatusCode::OK, body }
 }
 
-pub(super) fn is_well(health: &HealthView) -> bool {
+fn is_well(health: &HealthView) -> bool {
     // gVisor is something that one may install; whoever asks for it where it is missing is told.
     let counts = |runtime: &&RuntimeInfo| runtime.kind != RuntimeKind::Gvisor;
     health.database_problem.is_none()

@@ -287,6 +287,37 @@ async fn with_live_restore_they_go_on() {
     finish(atoll, &docker).await;
 }
 
+/// Of a Docker that is away nothing is concluded, and nobody else waits for it.
+#[tokio::test]
+async fn while_docker_is_away_its_sandboxes_are_left_as_they_are() {
+    let mut docker = Dockerd::start(true);
+    let mut atoll = started(&docker).await;
+    let id = atoll.create_with(&new(RuntimeKind::Docker)).await.id;
+    docker.stop();
+    // A new serve looks at everything at once.
+    let before = atoll.pid(Role::Serve);
+    atoll.kill(Role::Serve);
+    until("its return", PATIENCE, async || atoll.pid(Role::Serve).filter(|pid| Some(*pid) != before)).await;
+    atoll.ready().await;
+    let health: serde_json::Value = serde_json::from_slice(&health(&atoll).await).unwrap();
+    assert_eq!(
+        (&health["status"], &health["runtimes"]["docker"]["status"]),
+        (&"degraded".into(), &"unavailable".into())
+    );
+    assert_eq!(atoll.create_with(&new(RuntimeKind::Native)).await.ok("echo here").await, "here\n");
+    assert_eq!(atoll.client.sandbox_get(&id).await.unwrap().state, "running");
+    let error = atoll.client.sandbox_create(&new(RuntimeKind::Docker)).await.unwrap_err();
+    assert_eq!(error.code(), Some("runtime_unavailable"), "{error}");
+    docker.start_again();
+    let said = until("the agent", PATIENCE, async || {
+        let line = crate::harness::line("echo there");
+        atoll.client.exec_run(&id, &line).await.ok().and_then(|exec| exec.stdout)
+    })
+    .await;
+    assert_eq!(said, "there\n");
+    finish(atoll, &docker).await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_said_and_never_replaced() {
     let docker = Dockerd::start(false);

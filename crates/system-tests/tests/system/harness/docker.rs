@@ -38,7 +38,17 @@ impl Dockerd {
 
     /// The daemon ends, with its containers unless it lets them live, and begins again.
     pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// The daemon ends.
+    pub(crate) fn stop(&mut self) {
         self.end(Signal::TERM);
+    }
+
+    /// It begins again.
+    pub(crate) fn start_again(&mut self) {
         self.daemon = spawn(self.folder.path());
         self.await_answer();
     }
