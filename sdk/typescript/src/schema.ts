@@ -25,6 +25,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/class-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a class link: whoever has it begins public sessions without the limits of his address, until it ends.
+         * @description All who have the same link are counted together. It cannot be taken back, so give it no longer life than the class.
+         */
+        post: operations["create_class_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/doctor": {
         parameters: {
             query?: never;
@@ -135,6 +155,23 @@ export interface paths {
         };
         /** List the runtimes of this machine, and how they are. */
         get: operations["list_runtimes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the public sessions that there are, newest first. `DELETE /sandboxes/{id}` ends one. */
+        get: operations["list_public_sessions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -597,7 +634,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say whether requests can be served: the first reconcile is done, database and runtime answer. */
+        /** Say whether requests can be served: the first reconcile is done, database and native runtime answer. */
         get: operations["get_readiness"];
         put?: never;
         post?: never;
@@ -1307,6 +1344,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a public session.
+         * @description An anonymous sandbox with narrow limits and no network, which is destroyed after a few minutes without activity, and at the end
+         *     of its life. Its id is the right to it: who has the id is in the session, so keep it in the page. There is no other token, and
+         *     no `Idempotency-Key`. It must be turned on by the operator (`sessions.enabled`); pages of other sites only where he lists them.
+         */
+        post: operations["begin_public_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open the terminal of a public session (WebSocket).
+         * @description The messages are those of `/sandboxes/{id}/terminal`: without a subprotocol, what is sent is typed and binary messages are
+         *     output; with `atoll.terminal.v1` the first byte is the channel. A line that is entered is a command; one that comes too soon is
+         *     not typed to its end, which is told (as output, or as `limited`), and may be entered later. When the session is over, the
+         *     connection is closed with 4404 and the reason `session_not_found`.
+         */
+        get: operations["open_public_session"];
+        put?: never;
+        post?: never;
+        /** End a public session, with everything in it. */
+        delete: operations["end_public_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage": {
         parameters: {
             query?: never;
@@ -1389,6 +1472,19 @@ export interface components {
             notes: string[];
             /** @description `ok` or `unavailable`. */
             status: string;
+        };
+        /** @description A public session, as an admin sees it. */
+        AdminSession: {
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description RFC 3339. */
+            expiresAt?: string | null;
+            /** @description Who holds it: `address-…`, the same for one network and no address that anybody could read, or `class-…`. */
+            holder: string;
+            /** @description Id of its sandbox, which does not open it. */
+            id: string;
+            /** @description State of its sandbox. */
+            state: string;
         };
         /** @description An account, as an admin sees it. */
         AdminUser: {
@@ -1548,6 +1644,22 @@ export interface components {
             /** @description `user` or `admin`. */
             role?: string | null;
         };
+        /** @description Answer to `POST /admin/class-links`. It is kept nowhere. */
+        ClassLink: {
+            /** @description Value of `class` in the query of `POST /sessions`. */
+            class: string;
+            /** @description RFC 3339. */
+            expiresAt: string;
+            /** @description Id of the class, as `holder` of its sessions names it. */
+            id: string;
+            /** @description Path to post to. */
+            path: string;
+            /**
+             * Format: int32
+             * @description Sessions at once.
+             */
+            sessions: number;
+        };
         /** @description A command: a line for the sandbox's `/bin/sh -c`, or a program with its arguments. */
         CommandBody: string | string[];
         /** @description Time of the CPU, over the time since somebody looked last (0.1 to 30 s). */
@@ -1591,6 +1703,19 @@ export interface components {
              *     ]
              */
             scopes?: string[] | null;
+        };
+        /** @description Body of `POST /admin/class-links`. */
+        CreateClassLink: {
+            /**
+             * Format: int64
+             * @description How long it is good, in seconds; four hours when absent.
+             */
+            expiresInSeconds?: number | null;
+            /**
+             * Format: int32
+             * @description Sessions at once of all who have the link; 40 when absent, and no more than the server has.
+             */
+            sessions?: number | null;
         };
         /** @description Answer to `POST /api-keys`: the only time that the key is shown. */
         CreatedApiKey: components["schemas"]["ApiKey"] & {
@@ -2001,7 +2126,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sandbox_not_healthy";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -2679,6 +2804,42 @@ export interface components {
             /** @description `ok`, `starting` or `degraded`. */
             status: string;
         };
+        /** @description Answer to `POST /sessions`: the only time that the id is shown. */
+        PublicSession: {
+            /**
+             * Format: double
+             * @description CPU, in cores.
+             */
+            cpu: number;
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description RFC 3339: when it ends at the latest. */
+            expiresAt: string;
+            /** @description Id; whoever has it is in the session. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Time without activity after which it ends, in seconds.
+             */
+            idleTtlSeconds: number;
+            /**
+             * Format: int64
+             * @description Memory, in MiB.
+             */
+            memory: number;
+            /**
+             * Format: int64
+             * @description Open files of a process.
+             */
+            openFiles: number;
+            /** @description Path of its terminal (a WebSocket), and of its end (`DELETE`). */
+            path: string;
+            /**
+             * Format: int32
+             * @description Processes.
+             */
+            pids: number;
+        };
         /** @description A port of a sandbox that is published on the host. */
         PublishedPort: {
             /**
@@ -3216,6 +3377,14 @@ export interface components {
             type: "resized";
         } | {
             /**
+             * Format: int64
+             * @description Seconds until it may be entered.
+             */
+            retryAfterSeconds: number;
+            /** @enum {string} */
+            type: "limited";
+        } | {
+            /**
              * Format: int32
              * @description 128 + n after signal n.
              */
@@ -3458,6 +3627,63 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["AuditCheck"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    create_class_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateClassLink"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["ClassLink"];
                         /** @description Always true. */
                         success: boolean;
                     };
@@ -3915,6 +4141,66 @@ export interface operations {
                     "application/json": {
                         /** @description The items, newest first unless the route says otherwise. */
                         data: components["schemas"]["AdminRuntime"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_public_sessions: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["AdminSession"][];
                         /** @description Give it as `cursor` to get the next page; null after the last. */
                         nextCursor?: string | null;
                         /** @description Always true. */
@@ -8639,6 +8925,186 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["BulkResult"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    begin_public_session: {
+        parameters: {
+            query?: {
+                /** @description Class link: `class` of an answer to `POST /admin/class-links`. It is never logged. */
+                class?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["PublicSession"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    open_public_session: {
+        parameters: {
+            query?: {
+                /** @description Of a page that was cut off: the number of the first byte that it has not seen. */
+                after?: number;
+                /** @description Columns of the page's terminal. */
+                cols?: number;
+                /** @description Of a page that was cut off: which terminal it was at. Then no other is made or shown. */
+                generation?: number;
+                /** @description Rows of the page's terminal. */
+                rows?: number;
+                /** @description Kind of terminal that programs are told (`TERM`). */
+                term?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the session, which is the right to it.
+                 * @example 0k3v9qz8m2xa.pZ0nTUpU8AZD5FAzSZGd5NvWNpJ8ZgG4cYd1rcJsYIk
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description The connection becomes a WebSocket; these are the messages of its control channel. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalControl"] | components["schemas"]["TerminalCommand"];
+                };
+            };
+        };
+    };
+    end_public_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the session, which is the right to it.
+                 * @example 0k3v9qz8m2xa.pZ0nTUpU8AZD5FAzSZGd5NvWNpJ8ZgG4cYd1rcJsYIk
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
                         /** @description Always true. */
                         success: boolean;
                     };

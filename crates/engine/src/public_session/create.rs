@@ -99,8 +99,7 @@ fn for_strangers(error: EngineError) -> EngineError {
         }
         ErrorCode::InvalidRequest => {
             SessionRefusal::Runtime.count();
-            let text =
-                "the image of sessions does not fit their runtime here: the operator sets it with sessions.image";
+            let text = "the image of sessions does not fit their runtime here: the operator sets it with sessions.image";
             EngineError::new(ErrorCode::SessionsUnavailable, text).because(error)
         }
         _ => error,

@@ -822,7 +822,7 @@ class AsyncOperations:
         return await self._send(requests.get_liveness())
 
     async def get_readiness(self) -> Probe:
-        """Say whether requests can be served: the first reconcile is done, database and runtime
+        """Say whether requests can be served: the first reconcile is done, database and native runtime
         answer."""
         return await self._send(requests.get_readiness())
 

@@ -816,7 +816,7 @@ class Operations:
         return self._send(requests.get_liveness())
 
     def get_readiness(self) -> Probe:
-        """Say whether requests can be served: the first reconcile is done, database and runtime
+        """Say whether requests can be served: the first reconcile is done, database and native runtime
         answer."""
         return self._send(requests.get_readiness())
 
