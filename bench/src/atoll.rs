@@ -164,10 +164,20 @@ impl Client {
         self.create_from(&json!({"image": "host", "disk": mib}))
     }
 
-    fn create_from(&mut self, body: &Value) -> anyhow::Result<String> {
+    /// One of this description.
+    pub(crate) fn create_from(&mut self, body: &Value) -> anyhow::Result<String> {
         let data = self.connection.call("POST", "/sandboxes", Some(body))?;
         ensure!(data.get("state") == Some(&json!("running")), "a new sandbox is not running: {data}");
         text(&data, "id")
+    }
+
+    /// An environment; its id.
+    pub(crate) fn make_environment(&mut self, template: &Value) -> anyhow::Result<String> {
+        text(&self.connection.call("POST", "/environments", Some(template))?, "id")
+    }
+
+    pub(crate) fn delete_environment(&mut self, id: &str) -> anyhow::Result<()> {
+        self.connection.call("DELETE", &format!("/environments/{id}"), None).map(drop)
     }
 
     /// Runs a command to its end, and answers with what it wrote.

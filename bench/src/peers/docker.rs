@@ -1,5 +1,6 @@
 //! Docker Engine: a daemon of our own, apart from any that runs here.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,12 @@ use super::{repeat, run, until_end, until_first_byte};
 
 /// How long the daemon may take to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-const IMAGE: &str = "atoll-bench";
+/// Name of the image.
+pub(crate) const IMAGE: &str = "atoll-bench";
+/// gVisor's program.
+const RUNSC: &str = "/usr/bin/runsc";
+/// The one platform that gVisor has on every machine; of Debian's release no network works on newer kernels.
+const SETTINGS: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
 
 /// What a container is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +32,35 @@ pub(crate) enum Network {
 pub(crate) struct Docker {
     daemon: Child,
     socket: PathBuf,
+    root: PathBuf,
 }
 
 impl Docker {
+    /// Its socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The tar that the image was made of.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether it has gVisor.
+    pub(crate) fn has_gvisor(&self) -> bool {
+        Path::new(RUNSC).exists()
+    }
+
     /// Starts it with everything below `scratch`, and imports the root as an image.
     pub(crate) fn start(scratch: &Path, rootfs: &Path) -> anyhow::Result<Self> {
         let folder = scratch.join("docker");
         std::fs::create_dir_all(&folder)?;
+        // Who has the socket's group gets to it.
+        for folder in [scratch, &folder] {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))?;
+        }
+        let settings = folder.join("daemon.json");
+        std::fs::write(&settings, SETTINGS)?;
         let socket = folder.join("docker.sock");
         let log = std::fs::File::create(folder.join("log"))?;
         // Its bridge and its rules live in a network namespace of its own, and vanish with it.
@@ -46,16 +74,17 @@ impl Docker {
             .arg(folder.join("exec"))
             .arg("--pidfile")
             .arg(folder.join("pid"))
+            .arg("--config-file")
+            .arg(&settings)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("starting dockerd")?;
-        let mut docker = Self { daemon, socket };
+        let mut docker = Self { daemon, socket, root: folder.join("root.tar") };
         docker.await_answer(&folder)?;
-        let archive = folder.join("root.tar");
-        run(Command::new("tar").arg("-C").arg(rootfs).arg("-cf").arg(&archive).arg("."))?;
-        run(docker.command().arg("import").arg(&archive).arg(IMAGE))?;
+        run(Command::new("tar").arg("-C").arg(rootfs).arg("-cf").arg(&docker.root).arg("."))?;
+        run(docker.command().arg("import").arg(&docker.root).arg(IMAGE))?;
         Ok(docker)
     }
 
@@ -95,7 +124,15 @@ impl Docker {
 
     /// `docker exec` of `true`, to its end.
     pub(crate) fn exec(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
-        let id = self.start_container()?;
+        self.exec_in(None, count)
+    }
+
+    /// The same with another runtime of the daemon's.
+    pub(crate) fn exec_in(&self, runtime: Option<&str>, count: usize) -> anyhow::Result<Vec<Duration>> {
+        let runtime = runtime.map(|name| format!("--runtime={name}"));
+        let mut command = self.command();
+        command.args(["run", "--detach", "--network=none"]).args(runtime);
+        let id = run(command.args([IMAGE, "/bin/sleep", "1000000"]))?;
         let times = repeat(count, |_| until_end(self.command().args(["exec", &id, "/bin/true"])))?;
         self.remove_all()?;
         Ok(times)

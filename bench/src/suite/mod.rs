@@ -3,6 +3,7 @@
 mod churn;
 mod ours;
 mod records;
+mod runtimes;
 mod transfer;
 mod typing;
 mod warm;
@@ -129,6 +130,10 @@ fn docker(args: &Args, scratch: &Path, rootfs: &Path, report: &mut Report) -> an
         .and_then(|create| Ok((create, docker.create(Network::None, args.count)?)))
         .and_then(|creates| Ok((creates, docker.exec(args.count)?, docker.create_at_once(MANY)?)))
         .and_then(|measured| Ok((measured, transfer::docker(scratch, &docker)?)));
+    let on_docker = match (&measured, &args.atoll) {
+        (Ok(_), Some(program)) => runtimes::measure(args, program, scratch, &docker, report),
+        _ => Ok(()),
+    };
     docker.stop()?;
     let (((create, create_none), exec, together), copied) = measured?;
     report.series(Series::new(DOCKER_WRITE, copied.written));
@@ -137,7 +142,7 @@ fn docker(args: &Args, scratch: &Path, rootfs: &Path, report: &mut Report) -> an
     report.series(Series::new(DOCKER_CREATE_NONE, create_none));
     report.series(Series::new(DOCKER_EXEC, exec));
     report.single("docker: 100 at once", together.as_secs_f64() * 1e3);
-    Ok(())
+    on_docker
 }
 
 /// The server leaves its pool mounted and its own empty cgroups for the next start; there is none here.
@@ -177,5 +182,6 @@ fn judge(report: &mut Report) {
     report.value_at_most(2.0, "claim from a warm pool, p50 in ms", WARM_P50);
     report.at_least(100.0, "claim from a warm pool: docker run to Atoll", DOCKER_CREATE, WARM_CLAIM);
     records::judge(report);
+    runtimes::judge(report);
     ours::judge(report);
 }

@@ -1,0 +1,178 @@
+//! Sandboxes in Docker Engine and in gVisor, beside the containers that the same daemon makes for those who ask it themselves.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use super::{DOCKER_CREATE_NONE, DOCKER_EXEC, remove_idle};
+use crate::Args;
+use crate::atoll::{Client, Server};
+use crate::peers::docker::{Docker, IMAGE};
+use crate::peers::{repeat, run};
+use crate::report::{Goal, Report};
+use crate::stats::Series;
+
+const CREATE: &str = "atoll on docker: create through HTTP to first output";
+const CLAIM: &str = "atoll on docker: claim from a warm pool to first output";
+const EXEC: &str = "atoll on docker: exec of true through HTTP";
+const EXEC_GVISOR: &str = "atoll on gvisor: exec of true through HTTP";
+const DOCKER_EXEC_GVISOR: &str = "docker exec of true, in gVisor";
+const IMPORT: &str = "atoll image import of 500 MB";
+const LOAD: &str = "docker load of the same";
+
+/// Containers that are kept ready: as many as are claimed, since one takes half a second.
+const READY: usize = 20;
+/// Time in which they are made.
+const FILL: Duration = Duration::from_secs(60);
+/// Files of the large image, and the size of each: small ones, as images have.
+const FILES: u32 = 8_000;
+const FILE_BYTES: usize = 62_500;
+/// How often the large image is read: what is shown is the median.
+const TIMES: usize = 3;
+
+/// Measures with the daemon that Docker was measured with.
+pub(super) fn measure(
+    args: &Args,
+    program: &Path,
+    scratch: &Path,
+    docker: &Docker,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let socket = docker.socket().display().to_string();
+    let most = READY.to_string();
+    let server = Server::start_with(program, scratch, &["--docker-host", &socket, "--warm-pool-max", &most])?;
+    let measured = on_docker(args, &server, docker, report);
+    let stopped = server.stop();
+    remove_idle(scratch);
+    measured.and(stopped)?;
+    images(program, scratch, docker, report)
+}
+
+fn on_docker(args: &Args, server: &Server, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
+    run(server.cli().args(["image", "import", IMAGE]).arg(docker.root()))?;
+    let mut client = server.client()?;
+    let body = json!({"image": IMAGE, "runtime": "docker"});
+    let create = repeat(args.count, |_| first_output(&mut client, &body))?;
+    report.series(Series::new(CREATE, create));
+    report.series(Series::new(EXEC, execs(&mut client, "docker", args.count)?));
+    report.series(Series::new(CLAIM, claims(&mut client)?));
+    if docker.has_gvisor() {
+        report.series(Series::new(EXEC_GVISOR, execs(&mut client, "gvisor", args.count)?));
+        report.series(Series::new(DOCKER_EXEC_GVISOR, docker.exec_in(Some("runsc"), args.count)?));
+    } else {
+        report.note("gVisor is not installed".to_owned());
+    }
+    Ok(())
+}
+
+fn first_output(client: &mut Client, body: &serde_json::Value) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    let sandbox = client.create_from(body)?;
+    let output = client.exec(&sandbox, &["/bin/echo", "ready"])?;
+    let time = started.elapsed();
+    ensure!(output == "ready\n", "echo said {output:?}");
+    client.delete(&sandbox)?;
+    Ok(time)
+}
+
+fn execs(client: &mut Client, runtime: &str, count: usize) -> anyhow::Result<Vec<Duration>> {
+    let sandbox = client.create_from(&json!({"image": IMAGE, "runtime": runtime}))?;
+    let times = repeat(count, |_| {
+        let started = Instant::now();
+        client.exec(&sandbox, &["/bin/true"])?;
+        Ok(started.elapsed())
+    })?;
+    client.delete(&sandbox)?;
+    Ok(times)
+}
+
+/// As many claims as are ready: what makes others would run beside them.
+fn claims(client: &mut Client) -> anyhow::Result<Vec<Duration>> {
+    let template = json!({"name": "bench", "image": IMAGE, "runtime": "docker", "warmPool": READY});
+    let environment = client.make_environment(&template)?;
+    std::thread::sleep(FILL);
+    let body = json!({"environmentId": environment});
+    let mut times = Vec::with_capacity(READY);
+    for _ in 0..READY / 2 {
+        times.push(first_output(client, &body)?);
+    }
+    client.delete_environment(&environment)?;
+    Ok(times)
+}
+
+/// A saved image of half a gigabyte, read by Docker and, in the cage, by Atoll.
+fn images(program: &Path, scratch: &Path, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
+    let saved = large_image(scratch, docker)?;
+    let mut loads = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        loads.push(timed(docker.command().arg("load").arg("--input").arg(&saved))?);
+        run(docker.command().args(["rmi", LARGE]))?;
+    }
+    report.series(Series::new(LOAD, loads));
+    let server = Server::start_with(program, scratch, &["--docker-host", "off"])?;
+    let imports = imports(&server, &saved);
+    let stopped = server.stop();
+    remove_idle(scratch);
+    report.series(Series::new(IMPORT, imports?));
+    stopped
+}
+
+/// Name of the large image.
+const LARGE: &str = "atoll-bench-large";
+
+fn imports(server: &Server, saved: &Path) -> anyhow::Result<Vec<Duration>> {
+    let mut imports = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        imports.push(timed(server.cli().args(["image", "import", LARGE]).arg(saved))?);
+        run(server.cli().args(["image", "rm", LARGE]))?;
+    }
+    Ok(imports)
+}
+
+fn timed(command: &mut Command) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    run(command)?;
+    Ok(started.elapsed())
+}
+
+fn large_image(scratch: &Path, docker: &Docker) -> anyhow::Result<PathBuf> {
+    let (folder, archive, saved) =
+        (scratch.join("large"), scratch.join("large.tar"), scratch.join("large.saved"));
+    std::fs::create_dir(&folder)?;
+    // As compressible as programs are, by half; of each file another half.
+    let mut state = 1_u64;
+    for number in 0..FILES {
+        let mut bytes = vec![0_u8; FILE_BYTES];
+        for chunk in bytes.chunks_mut(16) {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let random = state.to_le_bytes();
+            let half = chunk.len().min(random.len());
+            chunk
+                .get_mut(..half)
+                .context("a chunk has a beginning")?
+                .copy_from_slice(random.get(..half).unwrap_or(&[]));
+        }
+        std::fs::write(folder.join(format!("file-{number}")), bytes)?;
+    }
+    run(Command::new("tar").arg("-C").arg(&folder).arg("-cf").arg(&archive).arg("."))?;
+    std::fs::remove_dir_all(&folder)?;
+    run(docker.command().arg("import").arg(&archive).arg(LARGE))?;
+    run(docker.command().arg("save").arg("--output").arg(&saved).arg(LARGE))?;
+    run(docker.command().args(["rmi", LARGE]))?;
+    std::fs::remove_file(&archive)?;
+    std::fs::set_permissions(&saved, std::fs::Permissions::from_mode(0o644))?;
+    Ok(saved)
+}
+
+/// The goals, for whatever was measured. Docker's containers have no network either here.
+pub(super) fn judge(report: &mut Report) {
+    report.at_most(Goal::Ratio(1.1), "create on docker: Atoll to docker run", CREATE, DOCKER_CREATE_NONE);
+    report.at_least(50.0, "claim on docker: docker run to Atoll", DOCKER_CREATE_NONE, CLAIM);
+    report.at_least(40.0, "exec on docker: docker exec to Atoll", DOCKER_EXEC, EXEC);
+    report.at_least(5.0, "exec on gvisor: docker exec to Atoll", DOCKER_EXEC_GVISOR, EXEC_GVISOR);
+    report.at_most(Goal::Ratio(1.0), "import of 500 MB: Atoll to docker load", IMPORT, LOAD);
+}
