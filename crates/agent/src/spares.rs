@@ -2,7 +2,7 @@
 //!
 //! One is kept ready. When it is used, the next one comes from the **breeder**, a child that waits in the cgroup too and runs
 //! nothing: a fork of the agent would be as quick, but enters the cgroup only then, which after a pause takes 8 ms, and a
-//! second command may come at once. Where there is no breeder yet, or none any more, the agent forks.
+//! second command may come at once. Where there is no breeder yet, or none any more, or no group to enter, the agent forks.
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,
 //! each is 0.2 ms that somebody waits (measured: everything of an exec ran on one of two), and so one command of
@@ -156,8 +156,10 @@ impl Spares {
                     break;
                 }
             }
-            // Behind the spare, which may be wanted at once.
-            breeder = breeder.or_else(|| self.breeder().ok());
+            // Behind the spare, which may be wanted at once. Without groups to enter a fork of the agent is as good.
+            if breeder.is_none() && !self.cgroups.is_empty() {
+                breeder = self.breeder().ok();
+            }
             if !self.used_within(ROW_END).await {
                 self.end_row();
                 self.used.notified().await;

@@ -73,7 +73,8 @@ async fn commands_in_a_row_are_in_the_group_from_their_beginning_and_leave_one_s
 
 #[tokio::test]
 async fn a_breeder_that_is_killed_or_stopped_costs_no_command() {
-    let agent = Agent::as_init();
+    let cgroup = Cgroup::with_pids_max(501);
+    let agent = Agent::in_cgroup(&cgroup);
     answers(&agent).await;
     for signal in ["STOP", "KILL"] {
         until("both wait", async || processes(&agent).await.matches("atoll-spare").count() >= 2).await;
@@ -94,7 +95,7 @@ async fn children_that_wait_end_with_their_agent() {
     answers(&agent).await;
     let id = agent.process.id();
     let children = || std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-    until("both wait", async || children().split_whitespace().count() >= 2).await;
+    until("one waits", async || children().split_whitespace().count() >= 1).await;
     let children = children();
     drop(agent);
     for child in children.split_whitespace() {
