@@ -141,7 +141,7 @@ fn timed(command: &mut Command) -> anyhow::Result<Duration> {
 
 fn large_image(scratch: &Path, docker: &Docker) -> anyhow::Result<PathBuf> {
     let (folder, archive, saved) =
-        (scratch.join("large"), scratch.join("large.tar"), scratch.join("large.saved"));
+        (scratch.join("image"), scratch.join("image.tar"), scratch.join("image.saved"));
     std::fs::create_dir(&folder)?;
     // As compressible as programs are, by half; of each file another half.
     let mut state = 1_u64;
