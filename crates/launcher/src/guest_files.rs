@@ -25,8 +25,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const AGENT: &str = "agent";
 const AGENT_ID: u32 = 1_000;
 
-/// Inside the root, whatever the links on the way say.
-const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+/// Inside the root, whatever the links on the way say, and never in what is mounted in it.
+const INSIDE: ResolveFlags =
+    ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV);
 
 /// Writes what is missing or different.
 pub(crate) fn write(root: &OwnedFd, host_name: &str, network: Network) -> std::result::Result<(), StepError> {

@@ -4,8 +4,7 @@
 //! signals and the like against the owner of the namespace too, and one sandbox must not use up another's.
 //! A namespace is nothing but a mapping, so it is kept and used again for the same range.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use atoll_launcher_protocol::{UID_BASE, UIDS_PER_SANDBOX};
@@ -16,31 +15,36 @@ use rustix::thread::{CapabilitiesSecureBits, UnshareFlags};
 use crate::report::{At, Step, StepError};
 use crate::sys::{self, Cloned};
 
-/// Namespaces that are kept: a few kilobytes of the kernel's memory each.
-const KEPT_MAX: usize = 1_024;
+/// Namespaces that are kept. Those of sandboxes that are up live on in them; what is kept is for the next start with the same
+/// range, mostly one that has just become free. Each is a descriptor that every child copies and closes again.
+const KEPT_MAX: usize = 64;
 
 /// First host id of a slot. Unlike the protocol's, it also knows the launcher's own slot behind the last.
 pub(crate) const fn first_id(slot: u32) -> u32 {
     UID_BASE + slot * UIDS_PER_SANDBOX
 }
 
-/// The namespaces made so far, by slot.
+/// Namespaces of slots, the one used last at the end.
 #[derive(Debug, Default)]
 pub(crate) struct UserNamespaces {
-    kept: HashMap<u32, OwnedFd>,
+    kept: VecDeque<(u32, OwnedFd)>,
 }
 
 impl UserNamespaces {
     /// The namespace of a slot, made where it is missing.
     pub(crate) fn get(&mut self, slot: u32) -> Result<BorrowedFd<'_>, StepError> {
-        if self.kept.len() >= KEPT_MAX && !self.kept.contains_key(&slot) {
-            // Those in use live on in their sandboxes; forgetting all is rare and costs a fraction of a millisecond each.
-            self.kept.clear();
+        let kept = self.kept.iter().position(|(kept, _)| *kept == slot);
+        let namespace = match kept.and_then(|place| self.kept.remove(place)) {
+            Some((_, namespace)) => namespace,
+            None => make(first_id(slot))?,
+        };
+        if self.kept.len() >= KEPT_MAX {
+            self.kept.pop_front();
         }
-        match self.kept.entry(slot) {
-            Entry::Occupied(entry) => Ok(OwnedFd::as_fd(entry.into_mut())),
-            Entry::Vacant(entry) => Ok(OwnedFd::as_fd(entry.insert(make(first_id(slot))?))),
-        }
+        self.kept.push_back((slot, namespace));
+        let (_, last) =
+            self.kept.back().ok_or(StepError { step: Step::MakeUserNamespace, errno: Errno::NOENT })?;
+        Ok(last.as_fd())
     }
 }
 

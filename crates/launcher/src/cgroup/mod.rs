@@ -44,6 +44,10 @@ pub(crate) trait Cgroups: Debug {
     fn workload_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError>;
     /// Files through which a process enters the agent's groups by writing `0`.
     fn agent_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError>;
+    /// Files through which a process enters the groups that the agent's memory counts in, by writing `0`, where
+    /// [`Cgroups::agent_entries`] leaves that out: what the launcher's child makes before (files, mounts) is then charged to the
+    /// launcher, and does not keep the group of a sandbox that is gone.
+    fn memory_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError>;
     /// What the sandbox may see of its own limits.
     fn views(&self, sandbox: &SandboxId) -> Result<Vec<View>, StepError>;
     /// Makes frozen processes of the workload able to die, and where the kernel can, kills them.

@@ -10,8 +10,7 @@ use rustix::process::Pid;
 
 use super::dir::Dir;
 use super::{
-    AGENT_MEMORY_BYTES, CPU_PERIOD_MICROS, Cgroups, Freeze, GroupUsage, View, field, number, quota_micros,
-    workload_name,
+    AGENT_MEMORY_BYTES, Cgroups, Freeze, GroupUsage, View, field, number, quota_micros, workload_name,
 };
 use crate::report::{At, Step, StepError};
 
@@ -94,8 +93,8 @@ impl V1 {
         let base = &hierarchy.base;
         match hierarchy.controller {
             Controller::Memory => limit_memory(base, group, limits.memory_bytes),
+            // The period is the kernel's own. Each write walks through all groups of the host: half a millisecond with a thousand.
             Controller::Cpu => {
-                base.set(&format!("{group}/cpu.cfs_period_us"), &CPU_PERIOD_MICROS.to_string())?;
                 base.set(&format!("{group}/cpu.cfs_quota_us"), &quota_micros(limits).to_string())
             }
             Controller::Pids => base.set(&format!("{group}/pids.max"), &limits.pids.to_string()),
@@ -154,15 +153,14 @@ impl Cgroups for V1 {
         self.limiting().map(|h| h.base.entry(&path).at(Step::EnterCgroup)).collect()
     }
 
-    fn agent_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
-        let memory = format!("{}/cgroup.procs", agent_name(sandbox));
-        let entry = |h: &Hierarchy| match h.controller {
-            Controller::Memory => h.base.entry(&memory),
-            Controller::Cpu | Controller::Pids | Controller::Freezer | Controller::CpuAccounting => {
-                h.base.entry("cgroup.procs")
-            }
-        };
-        self.limiting().map(|h| entry(h).at(Step::EnterCgroup)).collect()
+    fn agent_entries(&self, _sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
+        self.limiting().map(|h| h.base.entry("cgroup.procs").at(Step::EnterCgroup)).collect()
+    }
+
+    fn memory_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
+        let path = format!("{}/cgroup.procs", agent_name(sandbox));
+        let memory = self.of(Controller::Memory).into_iter();
+        memory.map(|base| base.entry(&path).at(Step::EnterCgroup)).collect()
     }
 
     fn views(&self, sandbox: &SandboxId) -> Result<Vec<View>, StepError> {
@@ -373,6 +371,7 @@ mod tests {
         cgroups.make(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.workload_entries(&id).unwrap().len(), 4);
         assert_eq!(cgroups.agent_entries(&id).unwrap().len(), 4);
+        assert_eq!(cgroups.memory_entries(&id).unwrap().len(), 1);
         assert_eq!(cgroups.views(&id).unwrap().len(), 3);
         assert_eq!(cgroups.counting_entries(&id).unwrap().len(), 1);
     }

@@ -70,6 +70,10 @@ impl Cgroups for V2 {
         self.entry(sandbox, "agent")
     }
 
+    fn memory_entries(&self, _sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
+        Ok(Vec::new())
+    }
+
     fn views(&self, sandbox: &SandboxId) -> Result<Vec<View>, StepError> {
         let dir =
             self.base.open(&format!("{}/workload", workload_name(sandbox))).at(Step::MountCgroupView)?;

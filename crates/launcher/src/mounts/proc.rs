@@ -9,7 +9,7 @@ use rustix::mount::MountAttrFlags;
 use super::root::as_guest;
 use super::{PLAIN, attach, clone_mount, make_mount, root_target, target};
 use crate::report::{At, Step, StepError};
-use crate::sys;
+use crate::{net, sys};
 
 /// Files that are shown empty: memory, keys and timers of the whole host.
 const MASKED_FILES: [&str; 9] = [
@@ -37,9 +37,10 @@ const MASKED_FOLDERS: [&str; 6] = [
 /// What may be read but not written: settings of the whole host.
 const READ_ONLY: [&str; 5] = ["proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"];
 
-/// Mounts `/proc`. Must be done by a process of the sandbox's own PID namespace. Needs `/dev/null`.
+/// Mounts `/proc`. Must be done by a process of the sandbox's own PID and network namespaces. Needs `/dev/null`.
 pub(crate) fn mount_proc(first_id: u32) -> Result<(), StepError> {
     let proc = make_mount("proc", &[], PLAIN).at(Step::MountProc)?;
+    net::open_low_ports(&proc).at(Step::EnterNetwork)?;
     let place = as_guest(first_id, || root_target("proc").at(Step::MountProc))?;
     attach(proc, place).at(Step::MountProc)
 }

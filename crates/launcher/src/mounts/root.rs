@@ -231,8 +231,8 @@ pub(crate) fn enter_mount_points(house: &House) -> Result<(), StepError> {
     fchdir(&house.mounts).at(Step::EnterMounts)
 }
 
-/// The root without what is mounted in it, and writable even where the sandbox's is not: for the files that the
-/// launcher writes. Attached nowhere; gone with its descriptor.
+/// The root, writable where the sandbox's will not be: for the files that the launcher writes. Attached nowhere; gone with
+/// its descriptor, for which the kernel makes whoever closes it wait for all processors (half a millisecond).
 pub(crate) fn clone_root(root: &OwnedFd) -> Result<OwnedFd, StepError> {
     clone_mount(root, "").at(Step::GuestFiles)
 }

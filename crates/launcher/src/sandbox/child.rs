@@ -80,6 +80,7 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     sys::unshare(UnshareFlags::NEWCGROUP).at(Step::NewCgroupNamespace)?;
     // The agent itself lives beside the workload, so that the workload's limits and freezes never hit it.
     enter(&cgroups.agent_entries(sandbox)?)?;
+    let memory = cgroups.memory_entries(sandbox)?;
 
     // The working folder follows into the new mount namespace; descriptors of folders do not.
     mounts::enter_mount_points(house)?;
@@ -92,8 +93,6 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
         }
     }
 
-    net::open_low_ports().at(Step::EnterNetwork)?;
-
     // The root, and nothing of the host in sight any more: from here on every path is the sandbox's.
     let root = mounts::mount_root(&layers, guest_root)?;
     let usr = mounts::mount_usr(&layers, guest_root)?;
@@ -105,10 +104,13 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     mounts::mount_proc(guest_root)?;
     mounts::mount_sys(guest_root)?;
     mounts::mount_cgroup_views(&views)?;
-    let writable_root = mounts::clone_root(&root)?;
-    if request.read_only_root {
+    let files_root = if request.read_only_root {
+        let writable = mounts::clone_root(&root)?;
         mounts::protect_root(guest_root, request.limits.memory_bytes)?;
-    }
+        writable
+    } else {
+        root
+    };
 
     // The last things that need rights over the namespaces, which belong to the host's root and not to the guest's.
     let host_name = format!("sandbox-{sandbox}");
@@ -130,7 +132,9 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     }
 
     // Files that may be links of a hostile image's: written with the guest's own rights.
-    guest_files::write(&writable_root, &host_name, request.network)?;
+    guest_files::write(&files_root, &host_name, request.network)?;
+    // From here on the agent pays for its own memory.
+    enter(&memory)?;
 
     // The rights that nothing may win back. Capabilities before the promise, the promise before the filter.
     caps::restrict(request.capabilities)?;

@@ -115,9 +115,10 @@ impl Server {
             self.workers.collect_not_before = time + COLLECT_INTERVAL;
             self.start_worker(Task::Collect, |server| {
                 let _politeness = rustix::process::nice(10);
-                server.tools.cgroups.collect(true);
+                // Files first: their pages go with them, and a group that holds none need not be emptied.
                 server.discard_stale_roots();
                 server.tools.storage.collect();
+                server.tools.cgroups.collect(true);
             });
         }
     }
