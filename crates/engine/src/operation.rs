@@ -11,6 +11,8 @@
 //! the step that may be done in part. A delete overtakes: it writes itself over whatever operation was there, whose
 //! driver then finds that the operation is no longer its own and lets go.
 
+mod undo;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +101,14 @@ fn is_empty(step: Step, record: &SandboxRecord) -> bool {
         | Step::RemoveLogs
         | Step::RemoveRecord => false,
     }
+}
+
+/// Whether the operation that the record names has nothing left to do but its end.
+pub(crate) fn is_done(record: &SandboxRecord) -> bool {
+    record.operation.as_ref().is_some_and(|operation| {
+        let done = usize::try_from(operation.step).unwrap_or(usize::MAX);
+        steps(operation.kind).iter().skip(done).all(|step| is_empty(*step, record))
+    })
 }
 
 impl Engine {
@@ -336,71 +346,17 @@ impl Engine {
             }
         });
         let ended = ended.await?;
-        if operation.kind == OperationKind::Create {
-            self.count_create();
-        }
-        self.drive_jobs(&record.id);
-        self.check_health(&ended);
+        self.ended(&ended, operation.kind);
         Ok(ended)
     }
 
-    /// Undoes what an operation did, as far as it has an undo.
-    async fn undo(&self, record: &SandboxRecord, operation: &OperationRecord, cut: Cut) -> Cut {
-        let Cut::Failed(error) = cut else { return cut };
-        let undone = match operation.kind {
-            OperationKind::Create => self.undo_create(record, operation).await,
-            OperationKind::Start => self.undo_start(record, operation, &error).await,
-            OperationKind::Stop | OperationKind::Delete => Ok(()),
-        };
-        match undone {
-            Ok(()) => Cut::Failed(error),
-            Err(Cut::Overtaken) => Cut::Overtaken,
-            Err(Cut::Failed(second)) => {
-                // The operation is still recorded: the reconciler takes it up, and does not finish what was answered
-                // with an error.
-                self.inner.drivers.doom(&operation.id, &error.message);
-                tracing::warn!(sandbox.id = %record.id, "undoing failed too, it will be tried again: {second}");
-                Cut::Failed(error)
-            }
+    /// What follows the written end of an operation after which the sandbox is still there.
+    pub(crate) fn ended(&self, record: &Arc<SandboxRecord>, kind: OperationKind) {
+        if kind == OperationKind::Create {
+            self.count_create();
         }
-    }
-
-    /// A create that failed leaves nothing: it turns into a delete.
-    async fn undo_create(&self, record: &SandboxRecord, operation: &OperationRecord) -> Result<(), Cut> {
-        let delete = begin(OperationKind::Delete, self);
-        let record = self
-            .change_own(
-                &record.id,
-                operation,
-                Durability::Process,
-                |own, _| *own = delete.clone(),
-                |record| {
-                    record.desired = Desired::Deleted;
-                },
-            )
-            .await?;
-        for step in steps(OperationKind::Delete) {
-            self.step(*step, &record, &delete).await?;
-        }
-        self.forget(&record.id);
-        Ok(())
-    }
-
-    /// A start that failed leaves a stopped sandbox with its files, shown as failed with the reason.
-    async fn undo_start(
-        &self,
-        record: &SandboxRecord,
-        operation: &OperationRecord,
-        error: &EngineError,
-    ) -> Result<(), Cut> {
-        self.step(Step::StopRuntime, record, operation).await?;
-        self.end_own(&record.id, operation, |record| {
-            record.desired = Desired::Stopped;
-            record.observed = Observed::Stopped;
-            record.failure = Some(error.message.clone());
-        })
-        .await?;
-        Ok(())
+        self.drive_jobs(&record.id);
+        self.check_health(record);
     }
 
     async fn end_own(

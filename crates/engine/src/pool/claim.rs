@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use atoll_ports::SandboxRecord;
-use atoll_types::{Observed, SandboxId, SandboxSpec};
+use atoll_types::{Observed, OperationKind, SandboxId, SandboxSpec};
 
 use super::state::shape;
+use crate::operation::is_done;
 use crate::quota::Reserved;
 use crate::{Caller, Engine, EngineError};
 
@@ -40,7 +41,12 @@ impl Engine {
         let driver = self.inner.drivers.acquire(id).await;
         let Some(record) = self.claim(caller, id, spec).await? else { return Ok(None) };
         self.greet_soon(id);
-        Ok(Some(self.run_operation(&driver, record).await?))
+        if record.operation.is_some() {
+            return Ok(Some(self.run_operation(&driver, record).await?));
+        }
+        self.inner.activity.touch(id, self.inner.ports.clock.boot_time());
+        self.ended(&record, OperationKind::Create);
+        Ok(Some(record))
     }
 
     async fn claim(
@@ -53,6 +59,12 @@ impl Engine {
         record.observed = Observed::Running;
         if let Some(create) = record.operation.as_mut() {
             create.step = STEPS_DONE;
+        }
+        if is_done(&record) {
+            // One write instead of two, on the way of whoever waits.
+            let clock = &self.inner.ports.clock;
+            (record.operation, record.started_at) = (None, Some(clock.now()));
+            record.boot_id = Some(clock.boot_id());
         }
         let claimed = self.inner.records.claim(&record).await;
         if matches!(claimed, Ok(Some(_))) {

@@ -36,7 +36,8 @@ fn a_create_takes_one_that_is_ready_and_another_takes_its_place() {
     assert!(ready.contains(&view.record.id));
     assert_eq!((view.status, view.record.owner.clone()), (Status::Running, world.caller.user.clone()));
     assert_eq!((view.record.spec.name, view.record.spec.labels), (name, labels));
-    assert!(view.expires_at.is_some() && view.record.started_at.is_some());
+    assert!(view.expires_at.is_some() && view.record.started_at.is_some() && view.record.boot_id.is_some());
+    assert_eq!(view.record.generation, 1, "whoever waits waits for one write");
     serve.until("another is ready", || world.prepared().len() == 2);
     assert!(!world.prepared().contains(&view.record.id));
     assert_eq!(
