@@ -77,5 +77,6 @@ fn main() -> anyhow::Result<()> {
     if let Some(document) = &args.write {
         report.write_into(document)?;
     }
+    anyhow::ensure!(!report.has_failed(), "a part of the benchmark failed: see the notes above");
     Ok(())
 }

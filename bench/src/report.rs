@@ -30,6 +30,7 @@ pub(crate) struct Report {
     series: Vec<Series>,
     singles: Vec<(String, f64)>,
     notes: Vec<String>,
+    failed: bool,
     goals: Vec<String>,
 }
 
@@ -40,6 +41,7 @@ impl Report {
             series: Vec::new(),
             singles: Vec::new(),
             notes: Vec::new(),
+            failed: false,
             goals: Vec::new(),
         };
         let load = load()?;
@@ -63,6 +65,19 @@ impl Report {
     pub(crate) fn note(&mut self, note: String) {
         eprintln!("{note}");
         self.notes.push(note);
+    }
+
+    /// Tells of a part that failed; the others stand.
+    pub(crate) fn outcome(&mut self, part: &str, outcome: anyhow::Result<()>) {
+        if let Err(error) = outcome {
+            self.note(format!("the part `{part}` failed: {error:#}"));
+            self.failed = true;
+        }
+    }
+
+    /// Whether a part failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// The median, or the single value, of that name.

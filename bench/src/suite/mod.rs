@@ -42,7 +42,7 @@ const WARM_CLAIM: &str = "atoll: claim from a warm pool through HTTP";
 const WARM_P50: &str = "atoll: p50 of a claim from a warm pool, in ms";
 const ATOLL_EXEC: &str = "atoll: exec of true through HTTP, 100 alive";
 
-/// Measures everything that is asked for. What is absent is said, and does not stop the rest.
+/// Measures everything that is asked for. What is absent is said; a part that fails is told in the report and does not stop the rest.
 pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::Result<()> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|word| word == name);
     let rootfs = scratch.join("rootfs");
@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
         report.series(Series::new(LOCAL_EXEC, local::exec_true(args.count * 5)?));
     }
     if wanted("floor") {
-        floor(args, scratch, report)?;
+        let outcome = floor(args, scratch, report);
+        report.outcome("floor", outcome);
     }
     for (name, program) in [("bubblewrap", "bwrap"), ("runc", "runc")] {
         if wanted(name) && !peers::is_there(program) {
@@ -62,39 +63,51 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
             } else {
                 oci::bubblewrap(&rootfs, args.count)
             };
-            report.series(Series::new(format!("{name}: sandbox to first byte"), times?));
+            let name_of_row = format!("{name}: sandbox to first byte");
+            let outcome = times.map(|times| report.series(Series::new(name_of_row, times)));
+            report.outcome(name, outcome);
         }
     }
     if let Some(program) = &args.atoll {
-        if wanted("atoll") {
-            with_server(program, scratch, |server| ours::measure(args, server, report))?;
-        }
-        if wanted("typing") {
-            with_server(program, scratch, |server| typing::measure(args, scratch, server, report))?;
-        }
-        if wanted("cp") {
-            let times = with_server(program, scratch, |server| transfer::atoll(scratch, server))?;
-            report.series(Series::new(ATOLL_WRITE, times.written));
-            report.series(Series::new(ATOLL_READ, times.read));
-        }
-        if wanted("warm") {
-            warm::measure(args, program, scratch, report)?;
-        }
-        if wanted("records") {
-            records::measure(program, scratch, report)?;
-        }
-        // A server of its own: what it holds in the end is compared with what it held in the beginning.
-        if wanted("churn") {
-            with_server(program, scratch, |server| churn::measure(server, args.churn, report))?;
+        for part in ["atoll", "typing", "cp", "warm", "records", "churn"] {
+            if wanted(part) {
+                let outcome = own_part(part, args, program, scratch, report);
+                report.outcome(part, outcome);
+            }
         }
     }
     if wanted("docker") && !peers::is_there("dockerd") {
         report.note("Docker Engine is not installed".to_owned());
     } else if wanted("docker") {
-        docker(args, scratch, &rootfs, report)?;
+        let outcome = docker(args, scratch, &rootfs, report);
+        report.outcome("docker", outcome);
     }
     judge(report);
     Ok(())
+}
+
+/// One part of what is measured of Atoll alone, each on a server of its own.
+fn own_part(
+    part: &str,
+    args: &Args,
+    program: &Path,
+    scratch: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    match part {
+        "atoll" => with_server(program, scratch, |server| ours::measure(args, server, report)),
+        "typing" => with_server(program, scratch, |server| typing::measure(args, scratch, server, report)),
+        "cp" => {
+            let times = with_server(program, scratch, |server| transfer::atoll(scratch, server))?;
+            report.series(Series::new(ATOLL_WRITE, times.written));
+            report.series(Series::new(ATOLL_READ, times.read));
+            Ok(())
+        }
+        "warm" => warm::measure(args, program, scratch, report),
+        "records" => records::measure(program, scratch, report),
+        // What it holds in the end is compared with what it held in the beginning.
+        _ => with_server(program, scratch, |server| churn::measure(server, args.churn, report)),
+    }
 }
 
 fn with_server<T>(
