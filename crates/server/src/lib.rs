@@ -11,6 +11,7 @@
 //!
 //! The configuration is read completely before anything is bound or opened.
 
+mod cgroup_moves;
 mod config;
 mod inner;
 mod outer;

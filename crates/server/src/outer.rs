@@ -11,6 +11,7 @@ use command_fds::{CommandFdExt, FdMapping, FdMappingCollision};
 
 use crate::config::{CONTENT_VARIABLE, Config, ConfigFile};
 use crate::programs::{self, ProgramError};
+use crate::{cgroup_moves, report};
 
 /// The user that serve runs as, where the operator has made it.
 const SERVE_USER: &str = "atoll";
@@ -60,6 +61,9 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
         return Err(OuterError::NotRoot);
     }
     let listener = bind(SocketAddr::new(config.host, config.port))?;
+    if config.cheap_cgroup_moves {
+        make_cgroup_moves_cheap();
+    }
     // Beyond the numbers that are handed over: they are filled before the exec, which finds the program by its number.
     let supervisor = programs::find("atoll-supervisor")?;
     let supervisor =
@@ -92,6 +96,19 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
     // Open until the exec, which closes it: its number is in the path above.
     std::mem::forget(supervisor);
     Ok(command)
+}
+
+/// Only a matter of speed: a host that does not allow it, as a container, does without.
+fn make_cgroup_moves_cheap() {
+    match cgroup_moves::make_cheap() {
+        Ok(false) => {}
+        Ok(true) => report::line(
+            "set favordynmods of cgroup2 on this host, which makes creates faster (cgroupMoves: as-is leaves it alone)",
+        ),
+        Err(error) => {
+            report::line(&format!("could not set favordynmods of cgroup2, so creates are slower: {error}"))
+        }
+    }
 }
 
 /// The supervisor looks for these at 3 to 9.

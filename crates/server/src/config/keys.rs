@@ -368,6 +368,13 @@ pub const KEYS: &[Key] = &[
         "Docker Engine for the runtimes docker and gvisor: a socket's path, unix:///PATH, tcp://ADDRESS:PORT; auto: /var/run/docker.sock where it is; or off.",
     ),
     key(
+        "cgroupMoves",
+        &["ATOLL_CGROUP_MOVES"],
+        "cgroup-moves",
+        "cheap",
+        "cheap: sets favordynmods of cgroup2 on the host (Linux 6.0), without which a create after a pause waits 10 ms and more, and with which forks of all programs take some nanoseconds longer; or as-is.",
+    ),
+    key(
         "requestLog",
         &["ATOLL_REQUEST_LOG"],
         "request-log",

@@ -146,6 +146,7 @@ pub struct Config {
     pub master_keys: Option<MasterKeys>,
     pub default_image: ImageName,
     pub docker_host: DockerHost,
+    pub cheap_cgroup_moves: bool,
     pub idle_ttl: Duration,
     pub quota: Quota,
     pub sandbox_execs_per_hour: u64,
@@ -234,6 +235,7 @@ impl Gathered {
                 text.parse().ok().filter(|most| *most <= bounds::WARM_POOL_MAX)
             })?,
             docker_host: self.required("dockerHost", DOCKER, docker_host)?,
+            cheap_cgroup_moves: self.required("cgroupMoves", "cheap or as-is", cheap_cgroup_moves)?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
             request_log: self.required("requestLog", "file or off", request_log)?,
@@ -356,6 +358,14 @@ pub(super) fn cors_origins(text: &str) -> Option<Vec<String>> {
 }
 
 /// With or without a scheme, as other tools take `DOCKER_HOST`. Names are not looked up: the broker has nothing to do it with.
+fn cheap_cgroup_moves(text: &str) -> Option<bool> {
+    match text {
+        "cheap" => Some(true),
+        "as-is" => Some(false),
+        _ => None,
+    }
+}
+
 fn docker_host(text: &str) -> Option<DockerHost> {
     match text {
         "auto" => return Some(DockerHost::Auto),
