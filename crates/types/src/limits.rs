@@ -112,7 +112,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// One core, 512 MiB of memory, 2 GiB of disk and 512 processes: a small build fits, twenty fit the quota.
+    /// One core, 512 MiB of memory, 2 GiB of disk and 512 processes: a small build fits, and the default quota has eight that are up.
     fn default() -> Self {
         Self {
             memory_bytes: 512 << 20,
