@@ -32,6 +32,8 @@ pub struct AgentClient {
     pub(crate) terminals: Pool,
     /// Files too, for the same reason.
     pub(crate) files: Pool,
+    /// And what goes through ports.
+    pub(crate) ports: Pool,
 }
 
 impl AgentClient {
@@ -66,7 +68,8 @@ impl AgentClient {
     fn of(directories: Arc<[OwnedFd]>, unused: Duration) -> Self {
         let pool = Pool::new(Arc::clone(&directories), unused, Windows::EXECS);
         let terminals = Pool::new(Arc::clone(&directories), unused, Windows::TERMINALS);
-        Self { pool, terminals, files: Pool::new(directories, unused, Windows::FILES) }
+        let files = Pool::new(Arc::clone(&directories), unused, Windows::FILES);
+        Self { pool, terminals, files, ports: Pool::new(directories, unused, Windows::PORTS) }
     }
 }
 
@@ -196,10 +199,11 @@ impl AgentLink for AgentClient {
         self.pool.forget(sandbox);
         self.terminals.forget(sandbox);
         self.files.forget(sandbox);
+        self.ports.forget(sandbox);
     }
 }
 
-fn older(what: &str) -> AgentError {
+pub(crate) fn older(what: &str) -> AgentError {
     let text = format!("the sandbox was started by an older release, whose agent {what}: restart it");
     AgentError::Refused(text)
 }

@@ -11,8 +11,8 @@ use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_agent_protocol::v1::HelloRequest;
 use atoll_agent_protocol::v1::agent_client::AgentClient as Calls;
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, CAPABILITY_PROBE, MESSAGE_BYTES_MAX, PROTOCOL_VERSION,
-    TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_HAND_OVER, CAPABILITY_PORTS, CAPABILITY_PROBE, MESSAGE_BYTES_MAX,
+    PORT_CONNECTIONS_MAX, PROTOCOL_VERSION, TERMINAL_OUTPUT_BYTES_MAX, TERMINAL_VIEWERS_MAX,
 };
 use atoll_ports::AgentError;
 use atoll_types::SandboxId;
@@ -51,12 +51,15 @@ impl Windows {
     pub(crate) const TERMINALS: Self = Self { stream: 64 << 10, connection: 8 << 20 };
     /// Files: four pieces of each helper. Who downloads may take nothing for long: all of them fit at once.
     pub(crate) const FILES: Self = Self { stream: 256 << 10, connection: 8 << 20 };
+    /// Ports: four pieces of each connection. Clients may take nothing for long: all of them fit at once.
+    pub(crate) const PORTS: Self = Self { stream: 64 << 10, connection: 32 << 20 };
 }
 
 const _: () = {
     let streams = Windows::TERMINALS.connection / Windows::TERMINALS.stream;
     assert!(streams as usize >= 2 * TERMINAL_VIEWERS_MAX);
     assert!(Windows::TERMINALS.stream as usize >= 2 * TERMINAL_OUTPUT_BYTES_MAX);
+    assert!((Windows::PORTS.connection / Windows::PORTS.stream) as usize >= PORT_CONNECTIONS_MAX);
     assert!((Windows::FILES.connection / Windows::FILES.stream) as usize > FILE_HELPERS_MAX);
 };
 
@@ -77,6 +80,8 @@ pub(crate) struct Abilities {
     pub(crate) hand_over: bool,
     /// It runs health checks.
     pub(crate) probe: bool,
+    /// It connects to ports.
+    pub(crate) ports: bool,
 }
 
 /// An open connection whose agent speaks our version.
@@ -168,6 +173,7 @@ impl Connection {
                 exec_tty: has(CAPABILITY_EXEC_TTY),
                 hand_over: has(CAPABILITY_HAND_OVER),
                 probe: has(CAPABILITY_PROBE),
+                ports: has(CAPABILITY_PORTS),
             })
         } else {
             let version = bounded(&hello.agent_version);

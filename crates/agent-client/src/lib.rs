@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod gather;
 mod pool;
+mod port;
 mod terminal;
 
 pub use check::{EventCheck, Violation};

@@ -13,7 +13,8 @@ use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
 use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION, encode};
 use atoll_ports::{
-    AgentError, AgentLink, EventStream, FileAt, FilePart, FilesError, StartExec, StdinPiece, TerminalKey,
+    AgentError, AgentLink, AgentPorts, EventStream, FileAt, FilePart, FilesError, StartExec, StdinPiece,
+    TerminalKey,
 };
 use atoll_types::{ExecId, FilePath, SandboxId};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tonic::{Request, Response, Status};
 
@@ -40,6 +42,8 @@ struct Liar {
     shown: Vec<TerminalEvent>,
     /// What its file helpers say, in pieces.
     file_pieces: Vec<Vec<u8>>,
+    /// What it says for a port.
+    port_pieces: Vec<PortPiece>,
     /// How its health checks end.
     probed: ProbeReply,
     greetings: Arc<AtomicUsize>,
@@ -54,6 +58,7 @@ impl Default for Liar {
             held: Vec::new(),
             shown: Vec::new(),
             file_pieces: Vec::new(),
+            port_pieces: Vec::new(),
             probed: ProbeReply::default(),
             greetings: Arc::default(),
         }
@@ -63,6 +68,7 @@ impl Default for Liar {
 type Events = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Event, Status>> + Send>>;
 type Views = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<TerminalEvent, Status>> + Send>>;
 type Pieces = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<FilesPiece, Status>> + Send>>;
+type PortPieces = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<PortPiece, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
@@ -71,6 +77,12 @@ impl Agent for Liar {
     type AttachStream = Events;
     type TerminalAttachStream = Views;
     type FilesStream = Pieces;
+    type DialStream = PortPieces;
+
+    async fn dial(&self, _: Request<tonic::Streaming<PortPiece>>) -> Answer<PortPieces> {
+        let said = self.port_pieces.clone().into_iter().map(Ok);
+        Ok(Response::new(Box::pin(tokio_stream::iter(said))))
+    }
 
     async fn files(&self, _: Request<tonic::Streaming<FilesPiece>>) -> Answer<Pieces> {
         let pieces = self.file_pieces.clone().into_iter();
@@ -84,7 +96,10 @@ impl Agent for Liar {
         Ok(Response::new(HelloReply {
             protocol_version: self.version,
             agent_version,
-            capabilities: vec![atoll_agent_protocol::CAPABILITY_PROBE.to_owned()],
+            capabilities: vec![
+                atoll_agent_protocol::CAPABILITY_PROBE.to_owned(),
+                atoll_agent_protocol::CAPABILITY_PORTS.to_owned(),
+            ],
         }))
     }
 
@@ -270,6 +285,25 @@ async fn nothing_is_waited_for_after_the_exit() {
     let events: Vec<_> = host.exec().await.unwrap().collect().await;
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn what_comes_from_a_port_is_bounded_and_has_an_end_of_its_own() {
+    let said = |bytes: usize, end| PortPiece { port: 0, data: vec![b'x'; bytes].into(), end };
+    for (port_pieces, kind) in [
+        (vec![said(3, false), said(20 << 10, false)], std::io::ErrorKind::InvalidData),
+        (vec![said(3, false)], std::io::ErrorKind::ConnectionReset),
+    ] {
+        let host = Host::with(Liar { port_pieces, ..Liar::default() });
+        let mut stream = host.client.dial(&host.sandbox, 80.try_into().unwrap()).await.unwrap();
+        let mut heard = Vec::new();
+        let error = stream.read_to_end(&mut heard).await.unwrap_err();
+        assert_eq!((error.kind(), heard.len()), (kind, 3));
+    }
+    let host = Host::with(Liar { port_pieces: vec![said(3, true), said(3, false)], ..Liar::default() });
+    let mut stream = host.client.dial(&host.sandbox, 80.try_into().unwrap()).await.unwrap();
+    let mut heard = Vec::new();
+    assert_eq!(stream.read_to_end(&mut heard).await.unwrap(), 3);
 }
 
 #[tokio::test]

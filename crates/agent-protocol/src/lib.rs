@@ -74,6 +74,15 @@ pub const CAPABILITY_HAND_OVER: &str = "files.hand-over";
 /// Capability of `Hello`: the call `Probe`.
 pub const CAPABILITY_PROBE: &str = "probe";
 
+/// Capability of `Hello`: the call `Dial`.
+pub const CAPABILITY_PORTS: &str = "ports";
+
+/// Most connections to ports of one sandbox through its agent: as many as the host lets through.
+pub const PORT_CONNECTIONS_MAX: usize = 512;
+
+/// Largest piece of what goes through such a connection, in bytes.
+pub const PORT_PIECE_BYTES_MAX: usize = 16 << 10;
+
 /// Most output of a health check that is told, in bytes: why it failed is in its last lines.
 pub const PROBE_OUTPUT_BYTES_MAX: usize = 1 << 10;
 

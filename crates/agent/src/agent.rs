@@ -14,6 +14,7 @@ use crate::exec::Exec;
 use crate::files::Helpers;
 use crate::lock::lock;
 use crate::memory::Trimmer;
+use crate::port::Connections;
 use crate::reaper::Children;
 use crate::spares::Spares;
 use crate::status;
@@ -31,6 +32,7 @@ pub(crate) struct Agent {
     pub(crate) trimmer: Trimmer,
     pub(crate) terminals: Terminals,
     pub(crate) helpers: Helpers,
+    pub(crate) connections: Connections,
     /// Whether serve can be handed descriptors: it comes over sockets.
     pub(crate) hands_over: bool,
     execs: Mutex<HashMap<String, Arc<Exec>>>,
@@ -49,6 +51,7 @@ impl Agent {
             trimmer: Trimmer::default(),
             terminals: Terminals::default(),
             helpers: Helpers::default(),
+            connections: Connections::default(),
             hands_over,
             execs: Mutex::default(),
             scratch: Mutex::new(vec![0; OUTPUT_BYTES_MAX].into()),

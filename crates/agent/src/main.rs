@@ -33,6 +33,7 @@ mod listen;
 mod lock;
 mod memory;
 mod options;
+mod port;
 mod probe;
 mod pump;
 mod reaper;

@@ -7,13 +7,14 @@ use atoll_agent_protocol::v1::agent_server::{Agent as Calls, AgentServer};
 use atoll_agent_protocol::v1::{
     AckReply, AckRequest, ActivityReply, ActivityRequest, AttachRequest, ExecKind, ExecRequest,
     ExecResizeReply, ExecResizeRequest, FilesPiece, Held, HelloReply, HelloRequest, ListReply, ListRequest,
-    ProbeReply, ProbeRequest, SignalReply, SignalRequest, StdinReply, StdinRequest, TerminalAttachRequest,
-    TerminalCloseReply, TerminalCloseRequest, TerminalInputReply, TerminalInputRequest, TerminalListReply,
-    TerminalListRequest, TerminalOpenReply, TerminalOpenRequest, TerminalResizeReply, TerminalResizeRequest,
+    PortPiece, ProbeReply, ProbeRequest, SignalReply, SignalRequest, StdinReply, StdinRequest,
+    TerminalAttachRequest, TerminalCloseReply, TerminalCloseRequest, TerminalInputReply,
+    TerminalInputRequest, TerminalListReply, TerminalListRequest, TerminalOpenReply, TerminalOpenRequest,
+    TerminalResizeReply, TerminalResizeRequest,
 };
 use atoll_agent_protocol::{
-    CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_HAND_OVER, CAPABILITY_PROBE, CAPABILITY_TERMINAL,
-    EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
+    CAPABILITY_EXEC_TTY, CAPABILITY_FILES, CAPABILITY_HAND_OVER, CAPABILITY_PORTS, CAPABILITY_PROBE,
+    CAPABILITY_TERMINAL, EXEC_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX, PROTOCOL_VERSION, STDIN_BYTES_MAX,
 };
 use rustix::process::Signal;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,7 +25,7 @@ use crate::exec::{Events, Exec};
 use crate::files::{self, Pieces};
 use crate::stdin::Piece;
 use crate::terminal::{self, Views};
-use crate::{probe, start, status};
+use crate::{port, probe, start, status};
 
 /// What a serve of any release up to this one is told.
 const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -49,9 +50,11 @@ impl Calls for Server {
     type AttachStream = Events;
     type TerminalAttachStream = Views;
     type FilesStream = Pieces;
+    type DialStream = port::Said;
 
     async fn hello(&self, _: Request<HelloRequest>) -> Answer<HelloReply> {
-        let always = [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY, CAPABILITY_PROBE];
+        let always =
+            [CAPABILITY_TERMINAL, CAPABILITY_FILES, CAPABILITY_EXEC_TTY, CAPABILITY_PROBE, CAPABILITY_PORTS];
         let capabilities = always.into_iter().chain(self.0.hands_over.then_some(CAPABILITY_HAND_OVER));
         Ok(Response::new(HelloReply {
             protocol_version: PROTOCOL_VERSION,
@@ -137,6 +140,10 @@ impl Calls for Server {
 
     async fn files(&self, request: Request<Streaming<FilesPiece>>) -> Answer<Pieces> {
         files::open(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn dial(&self, request: Request<Streaming<PortPiece>>) -> Answer<port::Said> {
+        port::dial(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn terminal_open(&self, request: Request<TerminalOpenRequest>) -> Answer<TerminalOpenReply> {

@@ -35,7 +35,9 @@ pub use files::{
 };
 pub use idempotency::{IdempotencyRecord, IdempotencyStore, IdempotentAnswer};
 pub use images::{Images, ImagesError, Imported};
-pub use network::{ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts};
+pub use network::{
+    AgentPorts, ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts,
+};
 pub use prepared::{PreparedRecord, PreparedStore};
 pub use quota::QuotaStore;
 pub use records::{

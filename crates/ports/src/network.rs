@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 
 use async_trait::async_trait;
+use atoll_types::SandboxId;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::RuntimeError;
@@ -33,6 +34,13 @@ pub enum DialError {
     /// The runtime could not be asked, or refused.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+}
+
+/// The way to ports of sandboxes through their agents, where the runtime has none of its own.
+#[async_trait]
+pub trait AgentPorts: std::fmt::Debug + Send + Sync {
+    /// Connects to a TCP port of the loopback interface inside a running sandbox, in bounded time.
+    async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError>;
 }
 
 /// Why a port of the host cannot be listened on.

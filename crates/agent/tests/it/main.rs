@@ -8,6 +8,7 @@ mod files;
 mod harness;
 mod hostile;
 mod large_files;
+mod ports;
 mod run;
 mod standard;
 mod streams;
