@@ -100,6 +100,9 @@ pub struct AdminRuntime {
     pub status: String,
     /// Whether the disk limits of sandboxes are enforced.
     pub disk_limits: bool,
+    /// Whether sandboxes can have a network, beside loopback.
+    #[serde(default)]
+    pub networks: bool,
     /// What an operator should know.
     pub notes: Vec<String>,
 }

@@ -34,6 +34,9 @@ pub struct RuntimeHealth {
     pub status: String,
     /// Whether disk limits hold here.
     pub disk_limits: bool,
+    /// Whether sandboxes can have a network here, beside loopback.
+    #[serde(default)]
+    pub networks: bool,
     /// What is missing here and why.
     pub notes: Vec<String>,
 }

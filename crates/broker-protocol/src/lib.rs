@@ -5,7 +5,7 @@
 //! a field for a privilege, a namespace of the host, a device, a mount, a command, or a name that serve could choose: the broker makes a
 //! container's configuration itself, out of what is here. Messages and fields are only ever added.
 
-use atoll_types::{Capabilities, ImageDigest, Limits, RuntimeKind, SandboxId};
+use atoll_types::{Capabilities, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
 /// Name of the broker's socket in the folder of sockets.
@@ -82,6 +82,13 @@ pub struct StartSandbox {
     pub capabilities: Capabilities,
     /// Whether the root is read-only.
     pub read_only_root: bool,
+    /// What it may reach. Nothing, where a serve of a release before this field asks.
+    #[serde(default = "no_network")]
+    pub network: Network,
+}
+
+const fn no_network() -> Network {
+    Network::None
 }
 
 /// What the broker answers.
@@ -127,6 +134,16 @@ pub struct EngineInfo {
     pub user_namespaces: bool,
     /// Whether containers live while it is restarted.
     pub live_restore: bool,
+    /// Why its sandboxes can have no network; none where they can.
+    #[serde(default = "unknown")]
+    pub no_networks: Option<String>,
+    /// Whether those of gVisor can have one too.
+    #[serde(default)]
+    pub gvisor_networks: bool,
+}
+
+fn unknown() -> Option<String> {
+    Some("the Docker broker is of an earlier release".to_owned())
 }
 
 /// A sandbox as the engine holds it.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use atoll_types::InstallationId;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
+use crate::subnets::Subnets;
+
 /// Numbers of the descriptors that the supervisor leaves open: the socket for serve, the folder of agents' sockets, the agent's program.
 const LISTENER: i32 = 3;
 const AGENTS: i32 = 4;
@@ -20,6 +22,8 @@ pub(crate) struct Args {
     pub(crate) installation: InstallationId,
     /// Where Docker is.
     pub(crate) host: Host,
+    /// What networks of sandboxes are cut from.
+    pub(crate) subnets: Subnets,
 }
 
 /// Where Docker is.
@@ -39,20 +43,23 @@ pub(crate) struct Inherited {
     pub(crate) agent: File,
 }
 
-/// Reads the command line, without the program's name: `--installation ID --docker-host unix:///PATH`, or `tcp://ADDRESS:PORT`.
+/// Reads the command line, without the program's name: `--installation ID --docker-subnets NETWORK,SIZE --docker-host unix:///PATH`, or
+/// `tcp://ADDRESS:PORT`.
 pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, &'static str> {
-    let (mut installation, mut host) = (None, None);
+    let (mut installation, mut host, mut subnets) = (None, None, None);
     while let Some(option) = words.next() {
         let value = words.next().ok_or("an option without its value")?;
         match option.as_str() {
             "--installation" => installation = value.parse().ok(),
             "--docker-host" => host = host_of(&value),
+            "--docker-subnets" => subnets = value.parse().ok(),
             _ => return Err("unknown option"),
         }
     }
     Ok(Args {
         installation: installation.ok_or("--installation must be an installation's id")?,
         host: host.ok_or("--docker-host must be unix:///PATH or tcp://ADDRESS:PORT")?,
+        subnets: subnets.ok_or("--docker-subnets must be like 10.212.0.0/14,28")?,
     })
 }
 
@@ -80,10 +87,14 @@ mod tests {
 
     #[test]
     fn a_socket_or_an_address() {
-        let args = parsed("--installation abcdefgh --docker-host unix:///run/docker.sock").unwrap();
+        let subnets = "--docker-subnets 10.212.0.0/14,28";
+        let args =
+            parsed(&format!("--installation abcdefgh --docker-host unix:///run/docker.sock {subnets}"))
+                .unwrap();
         assert_eq!(args.installation.as_str(), "abcdefgh");
         assert_eq!(args.host, Host::Socket("/run/docker.sock".into()));
-        let args = parsed("--docker-host tcp://10.0.0.1:2375 --installation abcdefgh").unwrap();
+        let args =
+            parsed(&format!("--docker-host tcp://10.0.0.1:2375 {subnets} --installation abcdefgh")).unwrap();
         assert_eq!(args.host, Host::Tcp("10.0.0.1:2375".to_owned()));
     }
 
@@ -96,9 +107,11 @@ mod tests {
             "--installation abcdefgh --docker-host unix://x",
             "--installation abcdefgh --docker-host tcp://",
             "--installation abcdefgh --docker-host unix:///x --privileged",
+            "--installation abcdefgh --docker-host unix:///x --docker-subnets 10.0.0.0/8",
             "--installation abcdefgh --docker-host unix:///x --privileged yes",
         ] {
             assert!(parsed(text).is_err(), "{text}");
+            assert!(parsed(&format!("--docker-subnets 10.212.0.0/14,28 {text}")).is_err(), "{text}");
         }
     }
 }

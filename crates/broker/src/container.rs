@@ -10,6 +10,7 @@ use bollard::models::{
 };
 
 use crate::names;
+use crate::network::Joined;
 
 /// Where the agent is in a container: a folder of ours that no image has, read-only.
 pub(crate) const AGENT_FOLDER: &str = "/.atoll";
@@ -51,12 +52,13 @@ pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
     checks.into_iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, problem)| Err(problem))
 }
 
-/// A sandbox's container, whose agent is in the volume `agent`. Without `sets_files` its limit of open files is Docker's own, which is
+/// A sandbox's container, whose agent is in the volume `agent`, in a network if it is to have one. Without `sets_files` its limit of open files is Docker's own, which is
 /// lower where Docker may not set the one that is asked for.
 pub(crate) fn sandbox(
     installation: &InstallationId,
     start: &StartSandbox,
     agent: &str,
+    joined: Option<&Joined>,
     sets_files: bool,
 ) -> ContainerCreateBody {
     ContainerCreateBody {
@@ -75,7 +77,7 @@ pub(crate) fn sandbox(
         // No process of it is asked: a stop never needs the guest.
         stop_signal: Some("SIGKILL".to_owned()),
         labels: Some(names::sandbox_labels(installation, &start.sandbox, start.runtime)),
-        host_config: Some(host(start, agent, sets_files)),
+        host_config: Some(host(start, agent, joined, sets_files)),
         ..ContainerCreateBody::default()
     }
 }
@@ -125,7 +127,7 @@ const fn own_threads(runtime: RuntimeKind) -> i64 {
     }
 }
 
-fn host(start: &StartSandbox, agent: &str, sets_files: bool) -> HostConfig {
+fn host(start: &StartSandbox, agent: &str, joined: Option<&Joined>, sets_files: bool) -> HostConfig {
     let limits = &start.limits;
     let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
     let ulimit = |name: &str, most: i64| ResourcesUlimits {
@@ -163,7 +165,10 @@ fn host(start: &StartSandbox, agent: &str, sets_files: bool) -> HostConfig {
         shm_size: Some(SHM_BYTES.min(memory / 2)),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
-        network_mode: Some("none".to_owned()),
+        network_mode: Some(joined.map_or_else(|| "none".to_owned(), |joined| joined.id.clone())),
+        // Names that only this machine's own domain has are not for it.
+        dns: joined.map(|joined| vec![joined.gateway.to_string()]),
+        dns_search: joined.map(|_| vec![".".to_owned()]),
         publish_all_ports: Some(false),
         // What its processes write goes to the agent, which bounds it; what the agent writes is a protocol.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
@@ -179,7 +184,7 @@ fn host(start: &StartSandbox, agent: &str, sets_files: bool) -> HostConfig {
 
 #[cfg(test)]
 mod tests {
-    use atoll_types::SandboxId;
+    use atoll_types::{Network, SandboxId};
 
     use super::*;
 
@@ -191,13 +196,14 @@ mod tests {
             limits: Limits::default(),
             capabilities: Capabilities::Standard,
             read_only_root: false,
+            network: Network::None,
         }
     }
 
     #[test]
     fn nothing_is_given_that_a_sandbox_must_not_have() {
         let installation = InstallationId::random();
-        let made = sandbox(&installation, &asked(), "volume", true);
+        let made = sandbox(&installation, &asked(), "volume", None, true);
         let host = made.host_config.unwrap();
         assert_eq!(host.privileged, Some(false));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
@@ -211,12 +217,23 @@ mod tests {
         assert!(mounts.len() == 1 && mounts[0].read_only == Some(true), "{mounts:?}");
         assert_eq!(mounts[0].typ, Some(MountType::VOLUME));
         assert_eq!(host.runtime, None);
+        assert_eq!((host.network_mode.as_deref(), host.dns), (Some("none"), None));
+        assert_eq!((host.port_bindings, host.extra_hosts, host.links), (None, None, None));
+    }
+
+    #[test]
+    fn one_with_a_network_asks_its_gateway_for_names() {
+        let joined = Joined { id: "0123".to_owned(), gateway: [10, 1, 2, 1].into() };
+        let made = sandbox(&InstallationId::random(), &asked(), "volume", Some(&joined), true);
+        let host = made.host_config.unwrap();
+        assert_eq!(host.network_mode.as_deref(), Some("0123"));
+        assert_eq!(host.dns, Some(vec!["10.1.2.1".to_owned()]));
     }
 
     #[test]
     fn gvisor_is_asked_for_by_its_name() {
         let start = StartSandbox { runtime: RuntimeKind::Gvisor, ..asked() };
-        let made = sandbox(&InstallationId::random(), &start, "volume", true);
+        let made = sandbox(&InstallationId::random(), &start, "volume", None, true);
         assert_eq!(made.host_config.unwrap().runtime.as_deref(), Some("runsc"));
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use atoll_broker_protocol::{EngineInfo, Failure};
 use atoll_types::InstallationId;
+use bollard::models::Runtime;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -13,6 +14,8 @@ use tokio::sync::OnceCell;
 use crate::args::Host;
 use crate::container::RUNSC;
 use crate::fail::{asked, of};
+use crate::network::hindrance;
+use crate::subnets::Subnets;
 
 /// How long Docker may take to begin an answer, in seconds; every call has a bound of its own below that.
 const ANSWER_SECONDS: u64 = 600;
@@ -27,13 +30,19 @@ pub(crate) struct Daemon(Arc<Inner>);
 struct Inner {
     host: Host,
     installation: InstallationId,
+    subnets: Subnets,
     docker: OnceCell<Docker>,
     info: Mutex<Option<(Instant, EngineInfo)>>,
 }
 
 impl Daemon {
-    pub(crate) fn new(host: Host, installation: InstallationId) -> Self {
-        Self(Arc::new(Inner { host, installation, docker: OnceCell::new(), info: Mutex::default() }))
+    pub(crate) fn new(host: Host, installation: InstallationId, subnets: Subnets) -> Self {
+        Self(Arc::new(Inner { host, installation, subnets, docker: OnceCell::new(), info: Mutex::default() }))
+    }
+
+    /// What networks are cut from; none where Docker is not on this machine.
+    pub(crate) fn subnets(&self) -> Option<Subnets> {
+        matches!(self.0.host, Host::Socket(_)).then_some(self.0.subnets)
     }
 
     /// Whose everything is.
@@ -55,16 +64,25 @@ impl Daemon {
         }
         let said = asked(self.docker().await?.info()).await?;
         let options = said.security_options.unwrap_or_default();
+        let runsc = said.runtimes.and_then(|mut runtimes| runtimes.remove(RUNSC));
         let info = EngineInfo {
             version: said.server_version.unwrap_or_default(),
             storage: said.driver.unwrap_or_default(),
-            gvisor: said.runtimes.is_some_and(|runtimes| runtimes.contains_key(RUNSC)),
+            gvisor_networks: runsc.as_ref().is_some_and(has_network),
+            gvisor: runsc.is_some(),
             user_namespaces: options.iter().any(|option| option.contains("userns")),
             live_restore: said.live_restore_enabled.unwrap_or_default(),
+            no_networks: hindrance(self).await?,
         };
         *self.0.info.lock() = Some((Instant::now(), info.clone()));
         Ok(info)
     }
+}
+
+/// Whether Docker starts gVisor with a network: where it is told not to, a container is connected to nothing.
+fn has_network(runsc: &Runtime) -> bool {
+    let mut words = runsc.runtime_args.iter().flatten().map(|word| word.trim_start_matches('-'));
+    !words.any(|word| word == "network=none")
 }
 
 async fn connect(host: &Host) -> Result<Docker, Failure> {
@@ -79,4 +97,20 @@ async fn connect(host: &Host) -> Result<Docker, Failure> {
 
 fn text(path: &Path) -> String {
     format!("unix://{}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gvisor_that_is_told_so_has_no_network() {
+        let with = |words: &[&str]| Runtime {
+            runtime_args: Some(words.iter().map(|word| (*word).to_owned()).collect()),
+            ..Runtime::default()
+        };
+        assert!(!has_network(&with(&["--platform=ptrace", "--network=none"])));
+        assert!(!has_network(&with(&["-network=none"])));
+        assert!(has_network(&with(&["--network=sandbox"])) && has_network(&Runtime::default()));
+    }
 }

@@ -7,8 +7,8 @@
 //! ```
 //! Whoever may talk to Docker is as good as root, so serve, which faces the network, may not. This program has a user of its own, no
 //! capabilities, and the group that Docker's socket belongs to. What it is asked has no field for a privilege, a mount, a device or a name
-//! ([`atoll_broker_protocol`]); it makes each container's configuration itself ([`container`]), and touches no container, volume or image
-//! that does not carry the label of its installation.
+//! ([`atoll_broker_protocol`]); it makes each container's configuration itself ([`container`]), and touches no container, volume, network or
+//! image that does not carry the label of its installation.
 //!
 //! It keeps nothing: what there is, Docker says. When it dies, containers go on, and the next one attaches to them again.
 
@@ -21,9 +21,11 @@ mod image;
 mod links;
 mod locks;
 mod names;
+mod network;
 mod programs;
 mod requests;
 mod sandbox;
+mod subnets;
 mod usage;
 mod watch;
 
@@ -49,7 +51,7 @@ fn run() -> std::io::Result<()> {
     let args = args::parse(std::env::args().skip(1)).map_err(std::io::Error::other)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let inherited = args::inherit()?;
-        let daemon = Daemon::new(args.host, args.installation);
+        let daemon = Daemon::new(args.host, args.installation, args.subnets);
         let links = Arc::new(Links::new(daemon.clone(), inherited.agents)?);
         let programs = Programs::new(&inherited.agent)?;
         let broker = Arc::new(Broker::new(daemon, links, programs));

@@ -16,6 +16,11 @@ pub(crate) fn container(sandbox: &SandboxId) -> String {
     format!("sandbox-{sandbox}")
 }
 
+/// Name of a sandbox's network.
+pub(crate) fn network(sandbox: &SandboxId) -> String {
+    format!("net-{sandbox}")
+}
+
 /// Repository of the installation's images; the tag is the digest.
 pub(crate) fn repository(installation: &InstallationId) -> String {
     format!("atoll-{installation}")
@@ -51,6 +56,18 @@ pub(crate) fn sandbox_labels(
     labels.insert(SANDBOX.to_owned(), sandbox.to_string());
     labels.insert(RUNTIME.to_owned(), runtime.as_str().to_owned());
     labels
+}
+
+/// Labels of a sandbox's network.
+pub(crate) fn network_labels(installation: &InstallationId, sandbox: &SandboxId) -> HashMap<String, String> {
+    let mut labels = labels(installation);
+    labels.insert(SANDBOX.to_owned(), sandbox.to_string());
+    labels
+}
+
+/// Which sandbox has a network with these labels, of which it is known that it is the installation's.
+pub(crate) fn network_owner(labels: &HashMap<String, String>) -> Option<SandboxId> {
+    labels.get(SANDBOX)?.parse().ok()
 }
 
 /// Which sandbox of the installation has these labels, and of which runtime it is.

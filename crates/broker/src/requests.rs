@@ -146,7 +146,13 @@ async fn talk(broker: &Broker, mut client: Client) -> Result<(), PacketError> {
     loop {
         let packet = client.receive().await?;
         match packet.message {
-            Call::List => broker.sandboxes(&client).await?,
+            Call::List => {
+                broker.sandboxes(&client).await?;
+                // Whoever asks looks for what is left over, and has its answer by now.
+                if let Err(failed) = broker.sweep_networks().await {
+                    crate::log(&format!("cannot look for networks that are left over: {}", failed.message));
+                }
+            }
             Call::ListImages => broker.images(&client).await?,
             Call::Events => return broker.events(&mut client).await,
             call => {

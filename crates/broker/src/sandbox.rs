@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use atoll_broker_protocol::{Failure, FailureKind, Found, StartSandbox};
-use atoll_types::{RuntimeKind, SandboxId};
+use atoll_types::{Network, RuntimeKind, SandboxId};
 use bollard::models::ContainerStateStatusEnum as State;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
@@ -15,6 +15,7 @@ use crate::container;
 use crate::daemon::Daemon;
 use crate::fail::{asked, failure, status, unless};
 use crate::names;
+use crate::network::Joined;
 use crate::requests::Broker;
 
 /// A container that is there already, or is in the state that was to be reached.
@@ -56,7 +57,7 @@ impl Broker {
         container::check(start).map_err(|problem| failure(FailureKind::Invalid, problem))?;
         let sandbox = &start.sandbox;
         let _turn = self.locks.hold(sandbox).await;
-        self.may_run(start.runtime).await?;
+        self.may_run(start).await?;
         let found = match self.look(sandbox).await? {
             // Half removed: it can only be removed.
             Some(State::DEAD | State::REMOVING) => {
@@ -65,8 +66,13 @@ impl Broker {
             }
             found => found,
         };
+        // Before the container is there, and each time that it is started: the rules may be gone.
+        let joined = match start.network {
+            Network::None => None,
+            Network::All => Some(self.join(sandbox).await?),
+        };
         if found.is_none() {
-            self.create(start).await?;
+            self.create(start, joined.as_ref()).await?;
         }
         if let Err(failed) = self.run(sandbox).await {
             if !self.is_refused_files(start, &failed) {
@@ -75,7 +81,7 @@ impl Broker {
                 return Err(failed);
             }
             self.remove_container(sandbox).await?;
-            self.create(start).await?;
+            self.create(start, joined.as_ref()).await?;
             self.run(sandbox).await?;
         }
         self.links.reach(sandbox).await
@@ -98,20 +104,27 @@ impl Broker {
     }
 
     /// Never something weaker in the place of what was asked for.
-    async fn may_run(&self, runtime: RuntimeKind) -> Result<(), Failure> {
-        if runtime == RuntimeKind::Gvisor && !self.daemon.info().await?.gvisor {
+    async fn may_run(&self, start: &StartSandbox) -> Result<(), Failure> {
+        if start.runtime != RuntimeKind::Gvisor {
+            return Ok(());
+        }
+        let info = self.daemon.info().await?;
+        if !info.gvisor {
             let text = "Docker knows no runtime 'runsc': install gVisor, and name it in Docker's daemon.json";
             return Err(failure(FailureKind::Unavailable, text));
+        }
+        if start.network != Network::None && !info.gvisor_networks {
+            return Err(failure(FailureKind::Invalid, "this gVisor is told to have no network"));
         }
         Ok(())
     }
 
-    async fn create(&self, start: &StartSandbox) -> Result<(), Failure> {
+    async fn create(&self, start: &StartSandbox, joined: Option<&Joined>) -> Result<(), Failure> {
         let installation = self.daemon.installation();
         let image = names::image(installation, &start.image);
         let agent = self.programs.volume(&self.daemon, &image).await?;
         let sets_files = start.limits.open_files < self.files_refused.load(Relaxed);
-        let body = container::sandbox(installation, start, &agent, sets_files);
+        let body = container::sandbox(installation, start, &agent, joined, sets_files);
         let options =
             CreateContainerOptionsBuilder::default().name(&names::container(&start.sandbox)).build();
         asked(self.daemon.docker().await?.create_container(Some(options), body)).await.map(drop)
@@ -146,7 +159,7 @@ impl Broker {
             self.remove_container(sandbox).await?;
         }
         self.links.forget(sandbox);
-        Ok(())
+        self.leave(sandbox).await
     }
 
     async fn remove_container(&self, sandbox: &SandboxId) -> Result<(), Failure> {

@@ -267,7 +267,7 @@ fn groups(world: &World) -> Vec<Finding> {
 /// The router and the host's rules belong together, and to sandboxes that live or may be started.
 fn networks(world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let idle = world.supervisor.is_none() && !world.any_alive();
+    let idle = world.supervisor.is_none() && !world.any_alive() && !world.bridges;
     let rules = || "the host's rules for sandboxes' networks";
     match &world.router {
         Some(router) => {
@@ -286,7 +286,7 @@ fn networks(world: &World) -> Vec<Finding> {
                 findings.push(leak(Kind::FirewallRules, rules(), problem, Target::Nothing));
             }
         }
-        None if world.host_rules => {
+        None if world.host_rules && !world.bridges => {
             let problem = "they are loaded, and there is no router";
             findings.push(leak(Kind::FirewallRules, rules(), problem, Target::HostRules));
         }

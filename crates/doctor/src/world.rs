@@ -118,6 +118,8 @@ pub struct World {
     pub router: Option<PathBuf>,
     /// Whether the host has the table of rules that belongs to the router.
     pub host_rules: bool,
+    /// Whether there is a bridge of Docker's that these rules guard: its container may run while nothing else of Atoll does.
+    pub bridges: bool,
     /// Other mounts elsewhere that keep a network namespace of ours alive.
     pub network_namespaces: Vec<PathBuf>,
     /// Where the pool is mounted, if it is.

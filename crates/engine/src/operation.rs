@@ -25,6 +25,7 @@ use atoll_types::{
 use crate::drivers::Driver;
 use crate::exec::LiveExec;
 use crate::records::ChangeError;
+use crate::runtimes::lost;
 use crate::{Engine, EngineError};
 
 /// Time that a main process, or the run of a job, has to end after TERM before its sandbox is stopped anyway: what Docker gives.
@@ -228,11 +229,13 @@ impl Engine {
                 Ok(())
             }
             Step::StopRuntime => {
-                ports.runtimes.of(record.spec.runtime)?.stop(id).await?;
+                let kind = record.spec.runtime;
+                ports.runtimes.of(kind)?.stop(id).await.map_err(|error| lost(kind, error))?;
                 self.sandbox_is_down(id, "the sandbox was stopped").await
             }
             Step::RemoveRuntime => {
-                ports.runtimes.of(record.spec.runtime)?.remove(id).await?;
+                let kind = record.spec.runtime;
+                ports.runtimes.of(kind)?.remove(id).await.map_err(|error| lost(kind, error))?;
                 self.sandbox_is_down(id, "the sandbox was deleted").await
             }
             Step::RemoveLogs => Ok(ports.exec_logs.remove_sandbox(id).await?),
@@ -248,7 +251,9 @@ impl Engine {
     async fn start_runtime(&self, record: &SandboxRecord) -> Result<(), EngineError> {
         let request =
             StartRequest { sandbox: record.id.clone(), uid_slot: record.uid_slot, spec: record.spec.clone() };
-        let started = self.inner.ports.runtimes.of(record.spec.runtime)?.start(&request).await?;
+        let kind = record.spec.runtime;
+        let started = self.inner.ports.runtimes.of(kind)?.start(&request).await;
+        let started = started.map_err(|error| lost(kind, error))?;
         if started.dirty {
             tracing::warn!(sandbox.id = %record.id, "sandbox {} was not closed properly: its last writes may be gone", record.id);
         }

@@ -100,6 +100,21 @@ fn missing(kind: RuntimeKind) -> String {
     }
 }
 
+/// A failure of a runtime. One that somebody else runs may be away for long, and was believed to be there a moment ago; the native one is a
+/// part of Atoll, and back in a moment.
+pub(crate) fn lost(kind: RuntimeKind, error: RuntimeError) -> EngineError {
+    match (kind, error) {
+        (RuntimeKind::Docker | RuntimeKind::Gvisor, RuntimeError::Unavailable(why)) => {
+            EngineError::new(ErrorCode::RuntimeUnavailable, away(kind, &why))
+        }
+        (_, error) => error.into(),
+    }
+}
+
+fn away(kind: RuntimeKind, why: &str) -> String {
+    format!("the runtime '{kind}' is not available: {why}")
+}
+
 impl Engine {
     /// Whether the runtime that is asked for is there, and can do what is asked for. Nothing else takes its place.
     ///
@@ -116,7 +131,7 @@ impl Engine {
                 "image",
                 "must be an imported image, not 'host'",
             ),
-            (!can.networks && spec.network != Network::None, "network", "must be 'none'"),
+            (!can.bandwidth && spec.limits.bandwidth_mbit != 0, "bandwidth", "must be 0"),
             (!can.ports && !spec.ports.is_empty(), "ports", "must be empty"),
             (
                 !can.no_capabilities && spec.capabilities == Capabilities::None,
@@ -132,7 +147,11 @@ impl Engine {
             let info = runtime.info().await;
             if !info.available {
                 let why = info.notes.into_iter().next().unwrap_or_default();
-                return Err(unavailable(format!("the runtime '{kind}' is not available: {why}")));
+                return Err(unavailable(away(kind, &why)));
+            }
+            if let (Some(why), true) = (info.no_networks, spec.network != Network::None) {
+                let text = format!("must be 'none' with the runtime '{kind}' here: {why}");
+                return Err(EngineError::field("network", text));
             }
         }
         Ok(())
@@ -142,5 +161,20 @@ impl Engine {
     pub(crate) fn runtime_of(&self, id: &SandboxId) -> Result<&dyn Runtime, RuntimeError> {
         let record = self.inner.records.get(id);
         self.inner.ports.runtimes.of(record.map_or(RuntimeKind::Native, |record| record.spec.runtime))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_runtime_that_somebody_else_runs_it_is_said_that_it_is_away() {
+        let gone = || RuntimeError::Unavailable("gone".to_owned());
+        for kind in [RuntimeKind::Docker, RuntimeKind::Gvisor] {
+            assert_eq!(lost(kind, gone()).code, ErrorCode::RuntimeUnavailable);
+            assert_eq!(lost(kind, RuntimeError::DiskFull).code, ErrorCode::DiskFull);
+        }
+        assert_eq!(lost(RuntimeKind::Native, gone()).code, ErrorCode::Unavailable);
     }
 }

@@ -5,6 +5,7 @@
 //! fields are only ever added, unknown fields are ignored, an unknown request is answered with [`Failure`].
 //! The launcher trusts nothing it is sent: every field is a validated type or is checked against its own bounds.
 
+mod bridges;
 mod egress;
 mod socket;
 
@@ -15,6 +16,7 @@ use atoll_types::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use bridges::{bridge_prefix, uplink_name};
 pub use egress::{FromEgress, ToEgress};
 pub use socket::{Packet, PacketError, receive, send};
 
@@ -125,6 +127,9 @@ pub enum Call {
         /// Port inside.
         port: NonZeroU16,
     },
+    /// Puts the rules in place that keep what is on the installation's bridges of Docker ([`bridge_prefix`]) from the host and from each
+    /// other, and lets it ask for names. Idempotent.
+    GuardBridges,
 }
 
 /// A sandbox to start. What is not here, the launcher decides.
@@ -188,7 +193,7 @@ pub enum Answer {
         /// Whether its layer had not been closed properly before, as after a crash of the host.
         dirty: bool,
     },
-    /// To `Stop`, `Remove`, `RemoveImage`, `Pause`, `Resume`.
+    /// To `Stop`, `Remove`, `RemoveImage`, `Pause`, `Resume`, `GuardBridges`.
     Done,
     /// To `List`: a page in the order of ids.
     Sandboxes {

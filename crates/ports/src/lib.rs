@@ -36,7 +36,7 @@ pub use files::{
 pub use idempotency::{IdempotencyRecord, IdempotencyStore, IdempotentAnswer};
 pub use images::{Images, ImagesError, Imported};
 pub use network::{
-    AgentPorts, ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts,
+    AgentPorts, BridgeGuard, ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts,
 };
 pub use prepared::{PreparedRecord, PreparedStore};
 pub use quota::QuotaStore;

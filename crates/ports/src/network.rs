@@ -43,6 +43,14 @@ pub trait AgentPorts: std::fmt::Debug + Send + Sync {
     async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError>;
 }
 
+/// Keeps what is on bridges that another engine makes, on this machine, from the machine itself, from each other, and from whatever no sandbox
+/// may reach.
+#[async_trait]
+pub trait BridgeGuard: std::fmt::Debug + Send + Sync {
+    /// Puts the rules in place where they are missing; nothing may be connected to such a bridge before. Idempotent.
+    async fn guard(&self) -> Result<(), RuntimeError>;
+}
+
 /// Why a port of the host cannot be listened on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostPortError {

@@ -57,6 +57,8 @@ pub struct RuntimeInfo {
     pub notes: Vec<String>,
     /// Whether disk limits hold.
     pub disk_limits: bool,
+    /// Why its sandboxes can have no network other than none here, for people; none where they can.
+    pub no_networks: Option<String>,
 }
 
 /// What a runtime can do by its nature; what it cannot is refused before anything is made.
@@ -65,8 +67,8 @@ pub struct RuntimeInfo {
 pub struct Abilities {
     /// Sandboxes of the image `host`.
     pub host_image: bool,
-    /// Networks other than none.
-    pub networks: bool,
+    /// Limits of what a network carries.
+    pub bandwidth: bool,
     /// Ports that are published on the host.
     pub ports: bool,
     /// Sandboxes without any capability.
@@ -75,7 +77,7 @@ pub struct Abilities {
 
 impl Abilities {
     /// Everything.
-    pub const ALL: Self = Self { host_image: true, networks: true, ports: true, no_capabilities: true };
+    pub const ALL: Self = Self { host_image: true, bandwidth: true, ports: true, no_capabilities: true };
 }
 
 /// Room of the storage that sandboxes share.

@@ -1,15 +1,16 @@
 //! The port of what isolates sandboxes.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_broker_protocol::{Answer, Call, EngineInfo, Found, StartSandbox};
 use atoll_ports::{
-    Abilities, Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo,
-    StartRequest, Started, StorageInfo, Usage,
+    Abilities, BridgeGuard, Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent,
+    RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
-use atoll_types::{ImageSource, RuntimeKind, SandboxId};
+use atoll_types::{ImageSource, Network, RuntimeKind, SandboxId};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -23,16 +24,17 @@ const INFO_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct DockerRuntime {
     broker: Broker,
+    guard: Arc<dyn BridgeGuard>,
     kind: RuntimeKind,
     events: broadcast::Sender<RuntimeEvent>,
 }
 
 impl DockerRuntime {
-    /// The runtime of a kind.
+    /// The runtime of a kind, whose networks are guarded.
     #[must_use]
-    pub fn new(broker: Broker, kind: RuntimeKind) -> Self {
+    pub fn new(broker: Broker, guard: Arc<dyn BridgeGuard>, kind: RuntimeKind) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
-        Self { broker, kind, events }
+        Self { broker, guard, kind, events }
     }
 
     /// Passes on what the broker tells; must run for events to come.
@@ -61,8 +63,11 @@ impl DockerRuntime {
     fn said(&self, engine: &EngineInfo) -> (bool, Vec<String>) {
         let mut notes = vec![
             format!("Docker {} with {}", engine.version, engine.storage),
-            "networks other than none, published ports and disk limits are not to be had".to_owned(),
+            "published ports and disk limits are not to be had".to_owned(),
         ];
+        if let Some(why) = self.no_networks(engine) {
+            notes.push(format!("no network but none: {why}"));
+        }
         if !engine.user_namespaces {
             notes.push(
                 "no user namespaces: root in a sandbox is root on the host, without its rights".to_owned(),
@@ -80,6 +85,13 @@ impl DockerRuntime {
             );
         }
         (there, notes)
+    }
+
+    /// Why its sandboxes can have no network.
+    fn no_networks(&self, engine: &EngineInfo) -> Option<String> {
+        let gvisor = self.kind == RuntimeKind::Gvisor && engine.gvisor && !engine.gvisor_networks;
+        let told = || "Docker starts its runtime 'runsc' with --network=none".to_owned();
+        engine.no_networks.clone().or_else(|| gvisor.then(told))
     }
 
     async fn found(&self) -> Result<Vec<Found>, CallError> {
@@ -111,17 +123,22 @@ impl Runtime for DockerRuntime {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { host_image: false, networks: false, ports: false, no_capabilities: true }
+        Abilities { host_image: false, bandwidth: false, ports: false, no_capabilities: true }
     }
 
     async fn info(&self) -> RuntimeInfo {
-        let (available, notes) = match tokio::time::timeout(INFO_TIME, self.ask(Call::Info)).await {
-            Ok(Ok(Answer::Info(engine))) => self.said(&engine),
-            Ok(Ok(_)) => (false, vec!["the Docker broker answered something else".to_owned()]),
-            Ok(Err(error)) => (false, vec![error.to_string()]),
-            Err(_) => (false, vec![format!("Docker does not answer within {} seconds", INFO_TIME.as_secs())]),
+        let why = match tokio::time::timeout(INFO_TIME, self.ask(Call::Info)).await {
+            Ok(Ok(Answer::Info(engine))) => {
+                let (available, notes) = self.said(&engine);
+                let no_networks = self.no_networks(&engine);
+                return RuntimeInfo { kind: self.kind, available, notes, disk_limits: false, no_networks };
+            }
+            Ok(Ok(_)) => "the Docker broker answered something else".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("Docker does not answer within {} seconds", INFO_TIME.as_secs()),
         };
-        RuntimeInfo { kind: self.kind, available, notes, disk_limits: false }
+        let no_networks = Some(why.clone());
+        RuntimeInfo { kind: self.kind, available: false, notes: vec![why], disk_limits: false, no_networks }
     }
 
     async fn start(&self, request: &StartRequest) -> Result<Started, RuntimeError> {
@@ -137,7 +154,11 @@ impl Runtime for DockerRuntime {
             limits: spec.limits.clone(),
             capabilities: spec.capabilities,
             read_only_root: spec.read_only_root,
+            network: spec.network,
         };
+        if spec.network != Network::None {
+            self.guard.guard().await?;
+        }
         self.done(Call::Start(Box::new(start))).await?;
         Ok(Started { dirty: false })
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use async_trait::async_trait;
 use atoll_launcher_protocol::{Answer, Call, StartSandbox};
 use atoll_ports::{
-    Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest,
-    Started, StorageInfo, Usage,
+    BridgeGuard, Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo,
+    StartRequest, Started, StorageInfo, Usage,
 };
 use atoll_types::{RuntimeKind, SandboxId};
 use tokio::sync::broadcast;
@@ -24,6 +24,13 @@ impl NativeRuntime {
             Answer::Done => Ok(()),
             other => Err(convert::runtime(CallError::unexpected(&other))),
         }
+    }
+}
+
+#[async_trait]
+impl BridgeGuard for NativeRuntime {
+    async fn guard(&self) -> Result<(), RuntimeError> {
+        self.done(Call::GuardBridges).await
     }
 }
 
@@ -50,6 +57,8 @@ impl Runtime for NativeRuntime {
             available: greeting.is_some(),
             notes,
             disk_limits: greeting.is_some_and(|greeting| greeting.disk_limits),
+            // What one needs is looked for when the first is asked for.
+            no_networks: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H] -- atoll serve …`.
+//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N] -- atoll serve …`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     pub(crate) id: u32,
     /// Where Docker is: `unix:///PATH` or `tcp://ADDRESS:PORT`.
     pub(crate) host: OsString,
+    /// What networks in Docker are cut from; the broker reads it.
+    pub(crate) subnets: OsString,
 }
 
 impl Broker {
@@ -39,7 +41,7 @@ impl Broker {
 /// A command line that is none of ours.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H] -- atoll serve …"
+    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N] -- atoll serve …"
 )]
 pub(crate) struct ArgsError(&'static str);
 
@@ -47,7 +49,7 @@ pub(crate) struct ArgsError(&'static str);
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
     let mut words = words;
     let (mut data_dir, mut uid, mut gid, mut egress) = (None, None, None, None);
-    let (mut broker, mut docker_host) = (None, None);
+    let (mut broker, mut docker_host, mut subnets) = (None, None, None);
     while let Some(option) = words.next() {
         if option == "--" {
             let args = Args {
@@ -59,7 +61,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
                 egress_id: egress
                     .filter(|id| Some(*id) != uid)
                     .ok_or(ArgsError("--egress-id is missing, or serve's"))?,
-                broker: broker_of(broker, docker_host, [uid, egress])?,
+                broker: broker_of(broker, docker_host, subnets, [uid, egress])?,
                 serve: words.collect(),
             };
             return if args.serve.is_empty() { Err(ArgsError("nothing after --")) } else { Ok(args) };
@@ -72,6 +74,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
             Some("--egress-id") => egress = Some(unprivileged(&value)?),
             Some("--broker-id") => broker = Some(unprivileged(&value)?),
             Some("--docker-host") => docker_host = Some(value),
+            Some("--docker-subnets") => subnets = Some(value),
             _ => return Err(ArgsError("unknown option")),
         }
     }
@@ -81,12 +84,17 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
 fn broker_of(
     id: Option<u32>,
     host: Option<OsString>,
+    subnets: Option<OsString>,
     others: [Option<u32>; 2],
 ) -> Result<Option<Broker>, ArgsError> {
-    match (id, host) {
-        (None, None) => Ok(None),
-        (Some(id), Some(host)) if !others.contains(&Some(id)) => Ok(Some(Broker { id, host })),
-        _ => Err(ArgsError("--broker-id and --docker-host go together, and the id is nobody else's")),
+    match (id, host, subnets) {
+        (None, None, None) => Ok(None),
+        (Some(id), Some(host), Some(subnets)) if !others.contains(&Some(id)) => {
+            Ok(Some(Broker { id, host, subnets }))
+        }
+        _ => Err(ArgsError(
+            "--broker-id, --docker-host and --docker-subnets go together, and the id is nobody else's",
+        )),
     }
 }
 
@@ -121,11 +129,19 @@ mod tests {
         let with = |more: &str| {
             parse_text(&format!("--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 7 {more} -- atoll"))
         };
-        let broker = with("--broker-id 8 --docker-host unix:///run/docker.sock").unwrap().broker.unwrap();
-        assert_eq!((broker.id, broker.socket()), (8, Some("/run/docker.sock".into())));
-        let far = with("--broker-id 8 --docker-host tcp://10.0.0.1:2375").unwrap().broker.unwrap();
+        let with_subnets = |more: &str| with(&format!("{more} --docker-subnets 10.0.0.0/8,28"));
+        let near = with_subnets("--broker-id 8 --docker-host unix:///run/docker.sock").unwrap();
+        let near = near.broker.unwrap();
+        assert_eq!((near.id, near.socket()), (8, Some("/run/docker.sock".into())));
+        assert_eq!(near.subnets, "10.0.0.0/8,28");
+        let far = with_subnets("--broker-id 8 --docker-host tcp://10.0.0.1:2375").unwrap().broker.unwrap();
         assert_eq!(far.socket(), None);
-        for wrong in ["--broker-id 8", "--docker-host unix:///x", "--broker-id 7 --docker-host unix:///x"] {
+        for wrong in [
+            "--broker-id 8",
+            "--docker-host unix:///x",
+            "--broker-id 8 --docker-host unix:///x",
+            "--broker-id 7 --docker-host unix:///x --docker-subnets x",
+        ] {
             assert!(with(wrong).is_err(), "{wrong}");
         }
     }

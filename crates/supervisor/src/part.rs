@@ -201,12 +201,14 @@ fn broker_program(
     sockets: BrokerSockets,
     installation: &InstallationId,
 ) -> io::Result<Program> {
-    let argv: [&OsStr; 5] = [
+    let argv: [&OsStr; 7] = [
         "atoll-broker".as_ref(),
         "--installation".as_ref(),
         installation.as_str().as_ref(),
         "--docker-host".as_ref(),
         &args.host,
+        "--docker-subnets".as_ref(),
+        &args.subnets,
     ];
     Ok(Program {
         file: inherited.broker.try_clone()?,

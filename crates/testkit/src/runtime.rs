@@ -277,7 +277,13 @@ impl Runtime for FakeRuntime {
 
     async fn info(&self) -> RuntimeInfo {
         let available = self.state.lock().available;
-        RuntimeInfo { kind: RuntimeKind::Native, available, notes: Vec::new(), disk_limits: true }
+        RuntimeInfo {
+            kind: RuntimeKind::Native,
+            available,
+            notes: Vec::new(),
+            disk_limits: true,
+            no_networks: None,
+        }
     }
 
     async fn start(&self, request: &StartRequest) -> Result<Started, RuntimeError> {

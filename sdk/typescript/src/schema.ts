@@ -1468,6 +1468,8 @@ export interface components {
             diskLimits: boolean;
             /** @description `native`. */
             name: string;
+            /** @description Whether sandboxes can have a network, beside loopback. */
+            networks?: boolean;
             /** @description What an operator should know. */
             notes: string[];
             /** @description `ok` or `unavailable`. */
@@ -3084,6 +3086,8 @@ export interface components {
         RuntimeHealth: {
             /** @description Whether disk limits hold here. */
             diskLimits: boolean;
+            /** @description Whether sandboxes can have a network here, beside loopback. */
+            networks?: boolean;
             /** @description What is missing here and why. */
             notes: string[];
             /** @description `ok` or `unavailable`. */

@@ -3,6 +3,8 @@
 use std::io;
 use std::process::Command;
 
+use atoll_launcher_protocol::bridge_prefix;
+
 use crate::collect::Place;
 use crate::world::World;
 
@@ -21,6 +23,9 @@ pub(crate) fn collect(place: &Place, world: &mut World) -> io::Result<()> {
     // A kernel without the packet filter has no table of ours either.
     let tables = nft(&["list", "tables"])?.and_then(Result::ok).unwrap_or_default();
     world.host_rules = has_table(&tables, &place.group_name());
+    // Of this thread's network, as the rules are.
+    let links = std::fs::read_to_string("/proc/thread-self/net/dev")?;
+    world.bridges = has_bridge(&links, &bridge_prefix(&place.installation));
     Ok(())
 }
 
@@ -28,9 +33,21 @@ fn has_table(tables: &str, name: &str) -> bool {
     tables.lines().any(|line| line.split(' ').collect::<Vec<_>>() == ["table", "inet", name])
 }
 
+/// Whether an interface is named like this, in the kernel's list of them.
+fn has_bridge(links: &str, prefix: &str) -> bool {
+    links.lines().any(|line| line.trim_start().starts_with(prefix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bridge_is_ours_by_the_beginning_of_its_name() {
+        let links = "Inter-|   Receive\n    lo: 1 2\n  eth0: 1 2\natdabcdefgh001k: 1 2\n";
+        assert!(has_bridge(links, "atdabcdefgh"));
+        assert!(!has_bridge(links, "atdabcdefgx") && !has_bridge("    lo: atdabcdefgh", "atdabcdefgh"));
+    }
 
     #[test]
     fn a_table_is_ours_by_its_whole_name() {

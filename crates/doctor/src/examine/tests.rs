@@ -194,6 +194,9 @@ fn a_router_is_idle_without_sandboxes_and_its_rules_go_with_it() {
     assert_eq!(told(&examine(&world, &Records::default())), idle);
     let running = |world: World| World { supervisor: up().supervisor, parts: up().parts, ..world };
     assert_eq!(examine(&running(world.clone()), &Records::default()), []);
+    // They guard what Docker runs, whoever else is down.
+    assert_eq!(examine(&World { bridges: true, ..world.clone() }, &Records::default()), []);
+    assert_eq!(examine(&World { bridges: true, router: None, ..world.clone() }, &Records::default()), []);
     let open = World { host_rules: false, ..world.clone() };
     let leak = |fixable| [(Severity::Leak, Kind::FirewallRules, fixable)];
     assert_eq!(told(&examine(&running(open), &Records::default())), leak(false));

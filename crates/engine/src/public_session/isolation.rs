@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     fn runtime(kind: RuntimeKind, available: bool) -> RuntimeInfo {
-        RuntimeInfo { kind, available, notes: Vec::new(), disk_limits: true }
+        RuntimeInfo { kind, available, notes: Vec::new(), disk_limits: true, no_networks: None }
     }
 
     fn native(available: bool) -> RuntimeInfo {

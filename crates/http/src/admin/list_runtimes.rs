@@ -19,6 +19,7 @@ pub(crate) async fn list_runtimes(
         name: runtime(info.kind).to_owned(),
         status: if info.available { "ok" } else { "unavailable" }.to_owned(),
         disk_limits: info.disk_limits,
+        networks: info.no_networks.is_none(),
         notes: info.notes,
     });
     Ok(Page { items: items.collect(), next_cursor: None })

@@ -21,8 +21,12 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
     let docker = docker(&health);
     let runtimes = health.runtimes.into_iter().map(|info| {
         let status = if info.available { "ok" } else { "unavailable" };
-        let shown =
-            RuntimeHealth { status: status.to_owned(), disk_limits: info.disk_limits, notes: info.notes };
+        let shown = RuntimeHealth {
+            status: status.to_owned(),
+            disk_limits: info.disk_limits,
+            networks: info.no_networks.is_none(),
+            notes: info.notes,
+        };
         (runtime(info.kind).to_owned(), shown)
     });
     let body = Health {

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use atoll_launcher_protocol::uplink_name;
 use atoll_types::InstallationId;
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, Result};
@@ -60,7 +61,7 @@ pub(super) fn inside<T>(
 
 /// Name on the host of the installation's router, its uplink and its rules.
 pub(super) fn name(installation: &InstallationId) -> String {
-    format!("atoll-{installation}")
+    uplink_name(installation)
 }
 
 fn path(name: &str) -> String {

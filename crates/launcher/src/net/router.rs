@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use atoll_launcher_protocol::bridge_prefix;
 use atoll_types::InstallationId;
 use rustix::io::Errno;
 
@@ -10,6 +11,7 @@ use super::links::{self, End, LOOPBACK};
 use super::namespace;
 use super::netlink::Netlink;
 use super::rules;
+use super::watch::has_table;
 use crate::report::{At, Step, StepError};
 
 /// Name of the uplink in the router; on the host it has the installation's.
@@ -22,6 +24,8 @@ const UPLINK_NUMBER: u32 = 2;
 pub(crate) struct Router {
     namespace: OwnedFd,
     name: String,
+    /// What the names of the installation's bridges of Docker begin with.
+    bridges: String,
     uplink: Pair,
 }
 
@@ -40,7 +44,8 @@ impl Router {
             return Ok(None);
         };
         let near = std::net::Ipv4Addr::from_bits(far.to_bits() & !1);
-        let router = Self { namespace, name, uplink: Pair { near, far } };
+        let bridges = bridge_prefix(installation);
+        let router = Self { namespace, name, bridges, uplink: Pair { near, far } };
         router.load_rules()?;
         Ok(Some(router))
     }
@@ -56,7 +61,7 @@ impl Router {
             settings().at(Step::MakeRouter)?;
             Ok(namespace)
         })?;
-        let router = Self { namespace, name, uplink };
+        let router = Self { namespace, name, bridges: bridge_prefix(installation), uplink };
         // Rules before the first way in or out.
         router.load_rules()?;
         router.connect(&host)?;
@@ -88,18 +93,22 @@ impl Router {
     }
 
     fn load_rules(&self) -> Result<(), StepError> {
-        self.inside(|| rules::load(&rules::of_router(&self.name)))?;
+        self.inside(|| rules::load(&rules::of_router(&self.name, self.uplink.far)))?;
         self.load_host_rules()
     }
 
     /// Puts the host's part of the rules in place, whole.
-    pub(crate) fn load_host_rules(&self) -> Result<(), StepError> {
-        rules::load(&rules::of_host(&self.name, self.uplink.far))
+    fn load_host_rules(&self) -> Result<(), StepError> {
+        rules::load(&rules::of_host(&self.name, self.uplink.far, &self.bridges))
     }
 
-    /// Name of the installation's table of rules.
-    pub(super) fn table(&self) -> &str {
-        &self.name
+    /// Puts the host's rules back where they are gone; whether they were.
+    pub(crate) fn keep_host_rules(&self) -> Result<bool, StepError> {
+        if has_table(&self.name).at(Step::WatchRules)? {
+            return Ok(false);
+        }
+        self.load_host_rules()?;
+        Ok(true)
     }
 
     /// Does something in the router's namespace.

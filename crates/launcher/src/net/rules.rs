@@ -24,17 +24,24 @@ const FLOWS: u32 = 30_000;
 /// How what may not pass is refused: at once, and as a router on the way would.
 const REFUSE: &str = "reject with icmpx admin-prohibited";
 
-/// Rules of the router: from a sandbox out, or to the DNS forwarder, and nothing else.
-pub(super) fn of_router(name: &str) -> String {
+/// Rules of the router: from a sandbox out, or to the DNS forwarder, and nothing else. What is on a bridge of Docker's asks for names at the
+/// router's end of the uplink.
+pub(super) fn of_router(name: &str, router: Ipv4Addr) -> String {
     table(
         name,
         &format!(
             r#"
   set closed {{ type ipv4_addr; flags interval; elements = {{ {CLOSED} }} }}
   set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
+  chain prerouting {{
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname "uplink" ip daddr {router} udp dport 53 dnat ip to {DNS}
+    iifname "uplink" ip daddr {router} tcp dport 53 dnat ip to {DNS}
+  }}
   chain input {{
     type filter hook input priority filter; policy drop;
     ct state vmap {{ established : accept, related : accept, invalid : drop }}
+    iifname "uplink" ct status dnat ip daddr {DNS} accept
     iifname != "n*" drop
     ip daddr {DNS} udp dport 53 accept
     ip daddr {DNS} tcp dport 53 accept
@@ -61,28 +68,69 @@ pub(super) fn of_router(name: &str) -> String {
 }
 
 /// Rules of the host: what comes from the router goes on, never to the host itself, nor to what the host passes on to its own
-/// (a published port of another program, however public its address).
-pub(super) fn of_host(name: &str, router: Ipv4Addr) -> String {
+/// (a published port of another program, however public its address). For what comes from the installation's bridges of Docker they are
+/// all of the rules, as there is no router between: see [`from_bridges`].
+pub(super) fn of_host(name: &str, router: Ipv4Addr, bridges: &str) -> String {
     table(
         name,
         &format!(
             r#"
+  set closed {{ type ipv4_addr; flags interval; elements = {{ {CLOSED} }} }}
+  set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
+  chain forged {{
+    type filter hook prerouting priority dstnat - 10; policy accept;
+    iifname "{bridges}*" fib saddr . iif oif missing drop
+  }}
+  chain names {{
+    type nat hook prerouting priority dstnat - 5; policy accept;
+    iifname "{bridges}*" fib daddr type local udp dport 53 dnat ip to {router}
+    iifname "{bridges}*" fib daddr type local tcp dport 53 dnat ip to {router}
+  }}
   chain input {{
     type filter hook input priority filter; policy accept;
     iifname "{name}" {REFUSE}
+    iifname "{bridges}*" {REFUSE}
+  }}
+  chain output {{
+    type filter hook output priority filter; policy accept;
+    oifname "{bridges}*" ct state new drop
   }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
+    iifname "{bridges}*" jump from_bridges
+    iifname "{name}" oifname "{bridges}*" ct state established,related accept
+    oifname "{bridges}*" ct state new,invalid drop
     iifname "{name}" ct status dnat {REFUSE}
-    iifname "{name}" ip daddr {{ {CLOSED} }} {REFUSE}
+    iifname "{name}" ip daddr @closed {REFUSE}
     oifname "{name}" ct state new,invalid drop
   }}
+{}
   chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
+    type nat hook postrouting priority srcnat - 5; policy accept;
     ip saddr {router} oifname != "{name}" masquerade
+    oifname "{name}" ip daddr {router} udp dport 53 snat ip to ip saddr
+    oifname "{name}" ip daddr {router} tcp dport 53 snat ip to ip saddr
   }}
-"#
+"#,
+            from_bridges(name, router)
         ),
+    )
+}
+
+/// What a packet from a bridge may do: ask for names at the router, and go out. It is accepted for this table alone, Docker's own come
+/// after it. Docker would put another source on what asks for names; all sandboxes would be one to who answers.
+fn from_bridges(name: &str, router: Ipv4Addr) -> String {
+    format!(
+        r#"  chain from_bridges {{
+    meta nfproto != ipv4 drop
+    ct state vmap {{ established : accept, related : accept, invalid : drop }}
+    oifname "{name}" ip daddr {router} udp dport 53 accept
+    oifname "{name}" ip daddr {router} tcp dport 53 accept
+    ct status dnat {REFUSE}
+    ip daddr @closed {REFUSE}
+    add @flows {{ ip saddr ct count over {FLOWS_PER_SANDBOX} }} {REFUSE}
+    ct count over {FLOWS} {REFUSE}
+  }}"#
     )
 }
 

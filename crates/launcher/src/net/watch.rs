@@ -32,11 +32,7 @@ impl Watch {
     /// Looks after a change, and puts the host's rules back where they are gone; whether they were.
     pub(crate) fn look(&self, router: &Router) -> Result<bool, StepError> {
         self.changes.drain();
-        if has_table(router.table()).at(Step::WatchRules)? {
-            return Ok(false);
-        }
-        router.load_host_rules()?;
-        Ok(true)
+        router.keep_host_rules()
     }
 }
 
@@ -46,7 +42,7 @@ impl AsFd for Watch {
     }
 }
 
-fn has_table(name: &str) -> rustix::io::Result<bool> {
+pub(super) fn has_table(name: &str) -> rustix::io::Result<bool> {
     let filter = Netlink::filter(0)?;
     match filter.get(Message::new(GET_TABLE, 0, &HEAD).attribute(TABLE_NAME, &text(name))) {
         Ok(_) => Ok(true),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::epoll;
 
-use atoll_launcher_protocol::{PACKET_BYTES_MAX, receive};
+use atoll_launcher_protocol::{Answer, Failure, PACKET_BYTES_MAX, receive};
 
 use super::workers::Task;
 use super::{Server, Source};
@@ -106,8 +106,8 @@ impl Server {
         Ok(prepared)
     }
 
-    fn take_prepared(&mut self) -> Result<Prepared, StepError> {
-        self.take_notes();
+    /// Makes the router where it is missing.
+    fn have_router(&mut self) -> Result<(), StepError> {
         if self.networks.router.is_none() {
             let installation = &self.tools.house.installation;
             let router = match Router::find(installation)? {
@@ -116,6 +116,22 @@ impl Server {
             };
             self.use_router(router);
         }
+        Ok(())
+    }
+
+    /// What is on a bridge of Docker's goes by the same tables as what is behind the router, and asks for names there.
+    pub(super) fn guard_bridges(&mut self) -> Result<Answer, Failure> {
+        self.have_router()?;
+        if let Some(router) = &self.networks.router {
+            // Somebody may have taken them away, and it was not heard of yet.
+            router.keep_host_rules()?;
+        }
+        Ok(Answer::Done)
+    }
+
+    fn take_prepared(&mut self) -> Result<Prepared, StepError> {
+        self.take_notes();
+        self.have_router()?;
         let networks = &mut self.networks;
         networks.refill_at = now() + REFILL_PAUSE;
         if let Some(prepared) = networks.ready.pop_front() {

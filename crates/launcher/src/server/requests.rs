@@ -61,6 +61,10 @@ impl Server {
                 self.answer(waiter, result);
             }
             Call::Dial { sandbox, port } => self.dial(waiter, &sandbox, port),
+            Call::GuardBridges => {
+                let result = self.guard_bridges();
+                self.answer(waiter, result);
+            }
         }
     }
 

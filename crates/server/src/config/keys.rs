@@ -368,6 +368,20 @@ pub const KEYS: &[Key] = &[
         "Docker Engine for the runtimes docker and gvisor: a socket's path, unix:///PATH, tcp://ADDRESS:PORT; auto: /var/run/docker.sock where it is; or off.",
     ),
     key(
+        "dockerSubnets",
+        &["ATOLL_DOCKER_SUBNETS"],
+        "docker-subnets",
+        "10.212.0.0/14",
+        "Private addresses that networks of sandboxes in Docker are cut from; those that Docker or this machine uses are left out.",
+    ),
+    key(
+        "dockerSubnetSize",
+        &["ATOLL_DOCKER_SUBNET_SIZE"],
+        "docker-subnet-size",
+        "28",
+        "Size of the network of one sandbox in Docker, as the length of its prefix: from 24 (256 addresses) to 28 (16).",
+    ),
+    key(
         "cgroupMoves",
         &["ATOLL_CGROUP_MOVES"],
         "cgroup-moves",

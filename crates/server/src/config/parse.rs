@@ -8,7 +8,7 @@ use atoll_http::RateLimits;
 use atoll_images::{Allowed, DefaultRegistry, Host};
 use atoll_seal::MasterKey;
 use atoll_types::{Email, ImageName, PoolSize, Quota, bounds};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use tracing_subscriber::EnvFilter;
 
 use super::gather::{Gathered, Given};
@@ -48,6 +48,16 @@ pub(super) const ORIGINS: &str = "sites such as https://app.example.com, without
 const DOCKER: &str =
     "a path such as /var/run/docker.sock, unix:///PATH, tcp://ADDRESS:PORT with an IP address, auto or off";
 
+/// What the networks of sandboxes in Docker are cut from looks like.
+const SUBNETS: &str =
+    "a network of at most 2^24 addresses such as 10.212.0.0/14, larger than one of dockerSubnetSize";
+/// What the size of one looks like.
+const SUBNET_SIZE: &str = "a length from 24 to 28";
+/// Lengths of the prefix of one of them, as the broker takes them.
+const SUBNET_SIZES: std::ops::RangeInclusive<u8> = 24..=28;
+/// Shortest prefix of what they are cut from, as the broker takes it.
+const SUBNETS_PREFIX_MIN: u8 = 8;
+
 /// What the address of a collector looks like.
 const COLLECTOR: &str = "an address without a name or password, such as http://127.0.0.1:4318, or off";
 
@@ -76,6 +86,22 @@ impl DockerHost {
                 std::path::Path::new(Self::USUAL).exists().then(|| format!("unix://{}", Self::USUAL))
             }
         }
+    }
+}
+
+/// What the networks of sandboxes in Docker are cut from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DockerSubnets {
+    /// All of their addresses.
+    pub range: Ipv4Net,
+    /// Length of the prefix of one.
+    pub size: u8,
+}
+
+impl std::fmt::Display for DockerSubnets {
+    /// As the broker reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{},{}", self.range, self.size)
     }
 }
 
@@ -146,6 +172,8 @@ pub struct Config {
     pub master_keys: Option<MasterKeys>,
     pub default_image: ImageName,
     pub docker_host: DockerHost,
+    /// What the networks of its sandboxes are cut from.
+    pub docker_subnets: DockerSubnets,
     pub cheap_cgroup_moves: bool,
     pub idle_ttl: Duration,
     pub quota: Quota,
@@ -235,6 +263,7 @@ impl Gathered {
                 text.parse().ok().filter(|most| *most <= bounds::WARM_POOL_MAX)
             })?,
             docker_host: self.required("dockerHost", DOCKER, docker_host)?,
+            docker_subnets: self.docker_subnets()?,
             cheap_cgroup_moves: self.required("cgroupMoves", "cheap or as-is", cheap_cgroup_moves)?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
@@ -246,6 +275,18 @@ impl Gathered {
         };
         self.refuse_open_to_all(&config)?;
         Ok(config)
+    }
+
+    fn docker_subnets(&self) -> Result<DockerSubnets, ConfigError> {
+        let size = self.required("dockerSubnetSize", SUBNET_SIZE, |text| {
+            text.parse().ok().filter(|size| SUBNET_SIZES.contains(size))
+        })?;
+        let range = self.required("dockerSubnets", SUBNETS, |text| {
+            let range: Ipv4Net = text.parse().ok()?;
+            let fits = (SUBNETS_PREFIX_MIN..=size).contains(&range.prefix_len());
+            (fits && range.trunc() == range).then_some(range)
+        })?;
+        Ok(DockerSubnets { range, size })
     }
 
     fn number(&self, name: &str) -> Result<u64, ConfigError> {

@@ -153,6 +153,21 @@ fn the_collector_is_sent_traces_below_its_address() {
 }
 
 #[test]
+fn networks_in_docker_are_cut_from_a_private_range() {
+    let subnets = |text: &str| Setup::new(text, &[], &[]).load().unwrap().docker_subnets.to_string();
+    assert_eq!(subnets(""), "10.212.0.0/14,28");
+    assert_eq!(subnets("dockerSubnets: 172.30.0.0/16\ndockerSubnetSize: 24"), "172.30.0.0/16,24");
+    for wrong in ["dockerSubnets: 10.0.0.0", "dockerSubnets: 10.0.0.1/8", "dockerSubnets: 0.0.0.0/0"] {
+        let error = refused(wrong, &[], &[]);
+        assert!(error.contains("dockerSubnets"), "{error}");
+    }
+    for wrong in ["dockerSubnetSize: 29", "dockerSubnetSize: 23", "dockerSubnetSize: x"] {
+        let error = refused(wrong, &[], &[]);
+        assert!(error.contains("dockerSubnetSize"), "{error}");
+    }
+}
+
+#[test]
 fn docker_is_named_with_or_without_a_scheme() {
     let host = |text: &str| Setup::new(&format!("dockerHost: {text}"), &[], &[]).load().unwrap().docker_host;
     assert_eq!(Setup::new("", &[], &[]).load().unwrap().docker_host, parse::DockerHost::Auto);

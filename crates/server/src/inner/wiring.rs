@@ -13,7 +13,7 @@ use atoll_http::{
     Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
 };
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
-use atoll_ports::{Images, Runtime};
+use atoll_ports::{BridgeGuard, Images, Runtime};
 use atoll_runtime_docker::{Broker, DockerImages, DockerRuntime, Events};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
@@ -72,11 +72,12 @@ pub(super) async fn parts(
     let (runtime, launcher) = NativeRuntime::new(Options { run_dir: path_of(run) });
     let native = Arc::new(runtime);
     let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::<NativeRuntime>::clone(&native)];
+    let guard: Arc<dyn BridgeGuard> = Arc::<NativeRuntime>::clone(&native);
     let mut images: Arc<dyn Images> = native;
     let docker = agents.docker.is_some().then(|| {
         let broker = Broker::new(path_of(run));
         let kinds = [RuntimeKind::Docker, RuntimeKind::Gvisor];
-        let both = kinds.map(|kind| DockerRuntime::new(broker.clone(), kind));
+        let both = kinds.map(|kind| DockerRuntime::new(broker.clone(), Arc::clone(&guard), kind));
         runtimes.extend(both.iter().map(|runtime| Arc::new(runtime.clone()) as Arc<dyn Runtime>));
         images = Arc::new(DockerImages::new(Arc::clone(&images), broker.clone()));
         (broker.events(), both)

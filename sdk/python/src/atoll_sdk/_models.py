@@ -45,6 +45,8 @@ class AdminRuntime:
     """What an operator should know."""
     status: str
     """`ok` or `unavailable`."""
+    networks: bool | None = None
+    """Whether sandboxes can have a network, beside loopback."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AdminRuntime:
@@ -54,6 +56,7 @@ class AdminRuntime:
             name=data["name"],
             notes=list(data["notes"]),
             status=data["status"],
+            networks=data.get("networks"),
         )
 
 
@@ -1816,6 +1819,8 @@ class RuntimeHealth:
     """What is missing here and why."""
     status: str
     """`ok` or `unavailable`."""
+    networks: bool | None = None
+    """Whether sandboxes can have a network here, beside loopback."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RuntimeHealth:
@@ -1824,6 +1829,7 @@ class RuntimeHealth:
             disk_limits=data["diskLimits"],
             notes=list(data["notes"]),
             status=data["status"],
+            networks=data.get("networks"),
         )
 
 

@@ -16,11 +16,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Dockerd {
     daemon: Child,
     folder: tempfile::TempDir,
+    net: Net,
+}
+
+/// Whose network a daemon has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Net {
+    /// One of its own.
+    Own,
+    /// That of the thread which starts it.
+    Shared,
 }
 
 impl Dockerd {
     /// Everything of it is in a folder and a network namespace of its own, and goes with it.
     pub(crate) fn start(live_restore: bool) -> Self {
+        Self::start_in(live_restore, Net::Own)
+    }
+
+    /// The same, in the network of this thread, which is to be one of the test's own.
+    pub(crate) fn start_here(live_restore: bool) -> Self {
+        Self::start_in(live_restore, Net::Shared)
+    }
+
+    fn start_in(live_restore: bool, net: Net) -> Self {
         let folder = tempfile::Builder::new().prefix("atoll-dockerd-").tempdir_in("/tmp").unwrap();
         // Who has the socket's group gets to it.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
@@ -30,8 +49,8 @@ impl Dockerd {
             "runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
         });
         std::fs::write(folder.path().join("daemon.json"), settings.to_string()).unwrap();
-        let daemon = spawn(folder.path());
-        let this = Self { daemon, folder };
+        let daemon = spawn(folder.path(), net);
+        let this = Self { daemon, folder, net };
         this.await_answer();
         this
     }
@@ -49,7 +68,7 @@ impl Dockerd {
 
     /// It begins again.
     pub(crate) fn start_again(&mut self) {
-        self.daemon = spawn(self.folder.path());
+        self.daemon = spawn(self.folder.path(), self.net);
         self.await_answer();
     }
 
@@ -103,6 +122,13 @@ impl Dockerd {
         said.lines().map(str::to_owned).collect()
     }
 
+    /// Names of all networks but those that every Docker has.
+    pub(crate) fn networks(&self) -> Vec<String> {
+        let said = self.ok(&["network", "ls", "--format", "{{.Name}}"]);
+        let every = ["bridge", "host", "none"];
+        said.lines().filter(|name| !every.contains(name)).map(str::to_owned).collect()
+    }
+
     /// Whether it has gVisor.
     pub(crate) fn has_gvisor() -> bool {
         Path::new("/usr/bin/runsc").exists()
@@ -121,10 +147,12 @@ impl Drop for Dockerd {
     }
 }
 
-fn spawn(folder: &Path) -> Child {
+fn spawn(folder: &Path, net: Net) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut command = Command::new("unshare");
-    command.args(["--net", "dockerd", "--host"]).arg(format!("unix://{}", folder.join("sock").display()));
+    command.args((net == Net::Own).then_some("--net"));
+    // Unsharing nothing, it only executes.
+    command.args(["--", "dockerd", "--host"]).arg(format!("unix://{}", folder.join("sock").display()));
     let places = [
         ("--data-root", "data"),
         ("--exec-root", "exec"),

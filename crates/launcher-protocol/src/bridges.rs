@@ -1,0 +1,32 @@
+//! Names of interfaces that more than one program must agree on.
+
+use atoll_types::InstallationId;
+
+/// What the names of the installation's bridges of Docker begin with. The launcher's rules know no single one of them, so a bridge must
+/// be named like this before anything is connected to it; four characters are left of the fifteen that the kernel allows.
+#[must_use]
+pub fn bridge_prefix(installation: &InstallationId) -> String {
+    format!("atd{installation}")
+}
+
+/// Name, on the host, of the way to the router of the installation's networks. It is made after the rules are in place: where it is, they
+/// have been loaded.
+#[must_use]
+pub fn uplink_name(installation: &InstallationId) -> String {
+    format!("atoll-{installation}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Characters of an interface's name at most.
+    const NAME_CHARS_MAX: usize = 15;
+
+    #[test]
+    fn the_kernel_takes_the_names() {
+        let installation = InstallationId::random();
+        assert!(bridge_prefix(&installation).len() + 4 <= NAME_CHARS_MAX);
+        assert!(uplink_name(&installation).len() <= NAME_CHARS_MAX);
+    }
+}
