@@ -132,7 +132,6 @@ impl Engine {
                 "must be an imported image, not 'host'",
             ),
             (!can.bandwidth && spec.limits.bandwidth_mbit != 0, "bandwidth", "must be 0"),
-            (!can.ports && !spec.ports.is_empty(), "ports", "must be empty"),
             (
                 !can.no_capabilities && spec.capabilities == Capabilities::None,
                 "capabilities",

@@ -63,21 +63,18 @@ pub struct RuntimeInfo {
 
 /// What a runtime can do by its nature; what it cannot is refused before anything is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
 pub struct Abilities {
     /// Sandboxes of the image `host`.
     pub host_image: bool,
     /// Limits of what a network carries.
     pub bandwidth: bool,
-    /// Ports that are published on the host.
-    pub ports: bool,
     /// Sandboxes without any capability.
     pub no_capabilities: bool,
 }
 
 impl Abilities {
     /// Everything.
-    pub const ALL: Self = Self { host_image: true, bandwidth: true, ports: true, no_capabilities: true };
+    pub const ALL: Self = Self { host_image: true, bandwidth: true, no_capabilities: true };
 }
 
 /// Room of the storage that sandboxes share.
@@ -167,6 +164,6 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     async fn resume(&self, sandbox: &SandboxId) -> Result<(), RuntimeError>;
     /// What a running sandbox uses.
     async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError>;
-    /// Connects to a TCP port of the loopback interface inside a running sandbox, in bounded time. It needs no agent.
+    /// Connects to a TCP port of the loopback interface inside a running sandbox, in bounded time.
     async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError>;
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atoll_broker_protocol::{Answer, Call, EngineInfo, Found, StartSandbox};
 use atoll_ports::{
-    Abilities, BridgeGuard, Connection, DialError, FoundSandbox, Runtime, RuntimeError, RuntimeEvent,
-    RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
+    Abilities, AgentPorts, BridgeGuard, Connection, DialError, FoundSandbox, Runtime, RuntimeError,
+    RuntimeEvent, RuntimeInfo, StartRequest, Started, StorageInfo, Usage,
 };
 use atoll_types::{ImageSource, Network, RuntimeKind, SandboxId};
 use tokio::sync::broadcast;
@@ -25,16 +25,22 @@ const INFO_TIME: Duration = Duration::from_secs(5);
 pub struct DockerRuntime {
     broker: Broker,
     guard: Arc<dyn BridgeGuard>,
+    ports: Arc<dyn AgentPorts>,
     kind: RuntimeKind,
     events: broadcast::Sender<RuntimeEvent>,
 }
 
 impl DockerRuntime {
-    /// The runtime of a kind, whose networks are guarded.
+    /// The runtime of a kind, whose networks are guarded, and whose agents lead to ports inside.
     #[must_use]
-    pub fn new(broker: Broker, guard: Arc<dyn BridgeGuard>, kind: RuntimeKind) -> Self {
+    pub fn new(
+        broker: Broker,
+        guard: Arc<dyn BridgeGuard>,
+        ports: Arc<dyn AgentPorts>,
+        kind: RuntimeKind,
+    ) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
-        Self { broker, guard, kind, events }
+        Self { broker, guard, ports, kind, events }
     }
 
     /// Passes on what the broker tells; must run for events to come.
@@ -63,7 +69,7 @@ impl DockerRuntime {
     fn said(&self, engine: &EngineInfo) -> (bool, Vec<String>) {
         let mut notes = vec![
             format!("Docker {} with {}", engine.version, engine.storage),
-            "published ports and disk limits are not to be had".to_owned(),
+            "disk limits are not to be had".to_owned(),
         ];
         if let Some(why) = self.no_networks(engine) {
             notes.push(format!("no network but none: {why}"));
@@ -123,7 +129,7 @@ impl Runtime for DockerRuntime {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { host_image: false, bandwidth: false, ports: false, no_capabilities: true }
+        Abilities { host_image: false, bandwidth: false, no_capabilities: true }
     }
 
     async fn info(&self) -> RuntimeInfo {
@@ -202,7 +208,8 @@ impl Runtime for DockerRuntime {
         }
     }
 
-    async fn dial(&self, _sandbox: &SandboxId, _port: NonZeroU16) -> Result<Connection, DialError> {
-        Err(DialError::Failed(format!("the runtime '{}' has no way to a port inside", self.kind)))
+    /// Docker may be another machine, and gVisor has a network of its own: the agent is inside of both.
+    async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError> {
+        self.ports.dial(sandbox, port).await
     }
 }

@@ -13,7 +13,7 @@ use atoll_http::{
     Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
 };
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
-use atoll_ports::{BridgeGuard, Images, Runtime};
+use atoll_ports::{AgentPorts, BridgeGuard, Images, Runtime};
 use atoll_runtime_docker::{Broker, DockerImages, DockerRuntime, Events};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
@@ -74,17 +74,19 @@ pub(super) async fn parts(
     let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::<NativeRuntime>::clone(&native)];
     let guard: Arc<dyn BridgeGuard> = Arc::<NativeRuntime>::clone(&native);
     let mut images: Arc<dyn Images> = native;
-    let docker = agents.docker.is_some().then(|| {
+    let has_docker = agents.docker.is_some();
+    let agents = Arc::new(AgentClient::over([agents.native].into_iter().chain(agents.docker).collect()));
+    let docker = has_docker.then(|| {
         let broker = Broker::new(path_of(run));
         let kinds = [RuntimeKind::Docker, RuntimeKind::Gvisor];
-        let both = kinds.map(|kind| DockerRuntime::new(broker.clone(), Arc::clone(&guard), kind));
+        let ports: Arc<dyn AgentPorts> = Arc::<AgentClient>::clone(&agents);
+        let both = kinds
+            .map(|kind| DockerRuntime::new(broker.clone(), Arc::clone(&guard), Arc::clone(&ports), kind));
         runtimes.extend(both.iter().map(|runtime| Arc::new(runtime.clone()) as Arc<dyn Runtime>));
         images = Arc::new(DockerImages::new(Arc::clone(&images), broker.clone()));
         (broker.events(), both)
     });
     let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
-    let agents = [agents.native].into_iter().chain(agents.docker).collect();
-    let agents = Arc::new(AgentClient::over(agents));
     let registry = Registries::new(RegistryOptions {
         spool: folder.subfolder(SPOOL)?,
         default: config.default_registry.clone(),

@@ -9,6 +9,7 @@ mod delete;
 mod demo;
 mod disk;
 mod docker_network;
+mod docker_ports;
 mod embed;
 mod escape;
 mod faults;
