@@ -71,11 +71,12 @@ impl Broker {
             Network::None => None,
             Network::All => Some(self.join(sandbox).await?),
         };
-        if found.is_none() {
-            self.create(start, joined.as_ref()).await?;
-        }
+        let sets_files = match found {
+            None => self.create(start, joined.as_ref()).await?,
+            Some(_) => self.sets_files(start),
+        };
         if let Err(failed) = self.run(sandbox).await {
-            if !self.is_refused_files(start, &failed) {
+            if !(sets_files && self.is_refused_files(start, &failed)) {
                 // Perhaps it is for want of the agent's program.
                 self.programs.forget().await;
                 return Err(failed);
@@ -93,12 +94,16 @@ impl Broker {
         asked(async { unless(&[NOT_MODIFIED], started) }).await
     }
 
-    /// Whether Docker may not set as many open files as this, which is noted: then it has fewer itself.
+    /// Whether Docker is told how many open files it may have.
+    fn sets_files(&self, start: &StartSandbox) -> bool {
+        start.limits.open_files < self.files_refused.load(Relaxed)
+    }
+
+    /// Whether Docker may not set as many open files as this, which is noted: then it has fewer itself. Several may find it out at once.
     fn is_refused_files(&self, start: &StartSandbox, failed: &Failure) -> bool {
-        let files = start.limits.open_files;
-        let refused = failed.message.contains("setting rlimit") && files < self.files_refused.load(Relaxed);
+        let refused = failed.message.contains("setting rlimit");
         if refused {
-            self.files_refused.store(files, Relaxed);
+            self.files_refused.fetch_min(start.limits.open_files, Relaxed);
         }
         refused
     }
@@ -119,15 +124,17 @@ impl Broker {
         Ok(())
     }
 
-    async fn create(&self, start: &StartSandbox, joined: Option<&Joined>) -> Result<(), Failure> {
+    /// Makes the container; whether Docker was told how many open files it may have.
+    async fn create(&self, start: &StartSandbox, joined: Option<&Joined>) -> Result<bool, Failure> {
         let installation = self.daemon.installation();
         let image = names::image(installation, &start.image);
         let agent = self.programs.volume(&self.daemon, &image).await?;
-        let sets_files = start.limits.open_files < self.files_refused.load(Relaxed);
+        let sets_files = self.sets_files(start);
         let body = container::sandbox(installation, start, &agent, joined, sets_files);
         let options =
             CreateContainerOptionsBuilder::default().name(&names::container(&start.sandbox)).build();
-        asked(self.daemon.docker().await?.create_container(Some(options), body)).await.map(drop)
+        asked(self.daemon.docker().await?.create_container(Some(options), body)).await?;
+        Ok(sets_files)
     }
 
     pub(crate) async fn stop(&self, sandbox: &SandboxId) -> Result<(), Failure> {
