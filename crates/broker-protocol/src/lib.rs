@@ -140,6 +140,9 @@ pub struct EngineInfo {
     /// Whether those of gVisor can have one too.
     #[serde(default)]
     pub gvisor_networks: bool,
+    /// Whether it limits what they write.
+    #[serde(default)]
+    pub disk_limits: bool,
 }
 
 fn unknown() -> Option<String> {

@@ -36,15 +36,15 @@ const SHM_BYTES: i64 = 64 << 20;
 /// What is not.
 pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
     use bounds::{
-        CPU_MILLIS_MAX, CPU_MILLIS_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN, OPEN_FILES, OPEN_FILES_MIN, PIDS_MAX,
-        PIDS_MIN,
+        CPU_MILLIS_MAX, CPU_MILLIS_MIN, DISK_MIB_MAX, DISK_MIB_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN,
+        OPEN_FILES, OPEN_FILES_MIN, PIDS_MAX, PIDS_MIN,
     };
 
-    let Limits { memory_bytes, cpu_millis, pids, open_files, disk_bytes: _, bandwidth_mbit: _ } =
-        start.limits;
+    let Limits { memory_bytes, cpu_millis, pids, open_files, disk_bytes, bandwidth_mbit: _ } = start.limits;
     let checks = [
         (start.runtime != RuntimeKind::Native, "the native runtime is not Docker's"),
         ((MEMORY_MIB_MIN << 20..=MEMORY_MIB_MAX << 20).contains(&memory_bytes), "memory is out of bounds"),
+        ((DISK_MIB_MIN << 20..=DISK_MIB_MAX << 20).contains(&disk_bytes), "disk is out of bounds"),
         ((CPU_MILLIS_MIN..=CPU_MILLIS_MAX).contains(&cpu_millis), "cpu is out of bounds"),
         ((PIDS_MIN..=PIDS_MAX).contains(&pids), "pids is out of bounds"),
         ((OPEN_FILES_MIN..=OPEN_FILES).contains(&open_files), "open files are out of bounds"),
@@ -52,14 +52,24 @@ pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
     checks.into_iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, problem)| Err(problem))
 }
 
-/// A sandbox's container, whose agent is in the volume `agent`, in a network if it is to have one. Without `sets_files` its limit of open files is Docker's own, which is
-/// lower where Docker may not set the one that is asked for.
+/// What a sandbox's container has of Docker's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    /// The volume with the agent in it.
+    pub(crate) agent: &'a str,
+    /// Its network, if it is to have one.
+    pub(crate) joined: Option<&'a Joined>,
+    /// Whether its limit of open files can be set; else it is Docker's own, which is lower.
+    pub(crate) sets_files: bool,
+    /// The most that its files may take, in bytes, where Docker limits that.
+    pub(crate) disk_bytes: Option<u64>,
+}
+
+/// A sandbox's container.
 pub(crate) fn sandbox(
     installation: &InstallationId,
     start: &StartSandbox,
-    agent: &str,
-    joined: Option<&Joined>,
-    sets_files: bool,
+    given: Given<'_>,
 ) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(names::image(installation, &start.image)),
@@ -77,7 +87,7 @@ pub(crate) fn sandbox(
         // No process of it is asked: a stop never needs the guest.
         stop_signal: Some("SIGKILL".to_owned()),
         labels: Some(names::sandbox_labels(installation, &start.sandbox, start.runtime)),
-        host_config: Some(host(start, agent, joined, sets_files)),
+        host_config: Some(host(start, given)),
         ..ContainerCreateBody::default()
     }
 }
@@ -127,7 +137,8 @@ const fn own_threads(runtime: RuntimeKind) -> i64 {
     }
 }
 
-fn host(start: &StartSandbox, agent: &str, joined: Option<&Joined>, sets_files: bool) -> HostConfig {
+fn host(start: &StartSandbox, given: Given<'_>) -> HostConfig {
+    let Given { agent, joined, sets_files, disk_bytes } = given;
     let limits = &start.limits;
     let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
     let ulimit = |name: &str, most: i64| ResourcesUlimits {
@@ -139,7 +150,7 @@ fn host(start: &StartSandbox, agent: &str, joined: Option<&Joined>, sets_files: 
     if sets_files {
         ulimits.push(ulimit("nofile", i64::try_from(limits.open_files).unwrap_or(i64::MAX)));
     }
-    let given: &[&str] = match start.capabilities {
+    let capabilities: &[&str] = match start.capabilities {
         Capabilities::Standard => &STANDARD,
         Capabilities::None => &AGENT_ONLY,
     };
@@ -152,10 +163,11 @@ fn host(start: &StartSandbox, agent: &str, joined: Option<&Joined>, sets_files: 
         pids_limit: Some(i64::from(limits.pids) + own_threads(start.runtime)),
         ulimits: Some(ulimits),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(given.iter().map(|name| (*name).to_owned()).collect()),
+        cap_add: Some(capabilities.iter().map(|name| (*name).to_owned()).collect()),
         privileged: Some(false),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         readonly_rootfs: Some(start.read_only_root),
+        storage_opt: disk_bytes.map(|bytes| HashMap::from([("size".to_owned(), bytes.to_string())])),
         mounts: Some(vec![agent_mount(agent, true)]),
         // Both count as memory of the sandbox.
         tmpfs: Some(HashMap::from([(
@@ -188,6 +200,8 @@ mod tests {
 
     use super::*;
 
+    const GIVEN: Given<'static> = Given { agent: "volume", joined: None, sets_files: true, disk_bytes: None };
+
     fn asked() -> StartSandbox {
         StartSandbox {
             sandbox: SandboxId::random(),
@@ -203,7 +217,7 @@ mod tests {
     #[test]
     fn nothing_is_given_that_a_sandbox_must_not_have() {
         let installation = InstallationId::random();
-        let made = sandbox(&installation, &asked(), "volume", None, true);
+        let made = sandbox(&installation, &asked(), GIVEN);
         let host = made.host_config.unwrap();
         assert_eq!(host.privileged, Some(false));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
@@ -224,16 +238,21 @@ mod tests {
     #[test]
     fn one_with_a_network_asks_its_gateway_for_names() {
         let joined = Joined { id: "0123".to_owned(), gateway: [10, 1, 2, 1].into() };
-        let made = sandbox(&InstallationId::random(), &asked(), "volume", Some(&joined), true);
+        let made = sandbox(
+            &InstallationId::random(),
+            &asked(),
+            Given { joined: Some(&joined), disk_bytes: Some(1 << 30), ..GIVEN },
+        );
         let host = made.host_config.unwrap();
         assert_eq!(host.network_mode.as_deref(), Some("0123"));
         assert_eq!(host.dns, Some(vec!["10.1.2.1".to_owned()]));
+        assert_eq!(host.storage_opt.unwrap()["size"], "1073741824");
     }
 
     #[test]
     fn gvisor_is_asked_for_by_its_name() {
         let start = StartSandbox { runtime: RuntimeKind::Gvisor, ..asked() };
-        let made = sandbox(&InstallationId::random(), &start, "volume", None, true);
+        let made = sandbox(&InstallationId::random(), &start, GIVEN);
         assert_eq!(made.host_config.unwrap().runtime.as_deref(), Some("runsc"));
     }
 
@@ -252,6 +271,7 @@ mod tests {
             limits(|l| l.cpu_millis = 0),
             limits(|l| l.pids = 0),
             limits(|l| l.open_files = 0),
+            limits(|l| l.disk_bytes = 0),
         ] {
             assert!(check(&start).is_err(), "{start:?}");
         }

@@ -15,6 +15,7 @@ use crate::args::Host;
 use crate::container::RUNSC;
 use crate::fail::{asked, of};
 use crate::network::hindrance;
+use crate::storage::limits_disk;
 use crate::subnets::Subnets;
 
 /// How long Docker may take to begin an answer, in seconds; every call has a bound of its own below that.
@@ -63,6 +64,7 @@ impl Daemon {
             return Ok(info.clone());
         }
         let said = asked(self.docker().await?.info()).await?;
+        let disk_limits = limits_disk(&said, self.subnets().is_some());
         let options = said.security_options.unwrap_or_default();
         let runsc = said.runtimes.and_then(|mut runtimes| runtimes.remove(RUNSC));
         let info = EngineInfo {
@@ -73,6 +75,7 @@ impl Daemon {
             user_namespaces: options.iter().any(|option| option.contains("userns")),
             live_restore: said.live_restore_enabled.unwrap_or_default(),
             no_networks: hindrance(self).await?,
+            disk_limits,
         };
         *self.0.info.lock() = Some((Instant::now(), info.clone()));
         Ok(info)

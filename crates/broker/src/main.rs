@@ -25,6 +25,7 @@ mod network;
 mod programs;
 mod requests;
 mod sandbox;
+mod storage;
 mod subnets;
 mod usage;
 mod watch;

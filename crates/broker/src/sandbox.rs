@@ -11,12 +11,13 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 
-use crate::container;
+use crate::container::{self, Given};
 use crate::daemon::Daemon;
 use crate::fail::{asked, failure, status, unless};
 use crate::names;
 use crate::network::Joined;
 use crate::requests::Broker;
+use crate::storage::BTRFS;
 
 /// A container that is there already, or is in the state that was to be reached.
 const NOT_MODIFIED: u16 = 304;
@@ -130,11 +131,29 @@ impl Broker {
         let image = names::image(installation, &start.image);
         let agent = self.programs.volume(&self.daemon, &image).await?;
         let sets_files = self.sets_files(start);
-        let body = container::sandbox(installation, start, &agent, joined, sets_files);
+        let disk_bytes = self.disk_bytes(start, &image).await?;
+        let given = Given { agent: &agent, joined, sets_files, disk_bytes };
+        let body = container::sandbox(installation, start, given);
         let options =
             CreateContainerOptionsBuilder::default().name(&names::container(&start.sandbox)).build();
         asked(self.daemon.docker().await?.create_container(Some(options), body)).await?;
         Ok(sets_files)
+    }
+
+    /// The limit that Docker is told, if it takes any.
+    async fn disk_bytes(&self, start: &StartSandbox, image: &str) -> Result<Option<u64>, Failure> {
+        let info = self.daemon.info().await?;
+        if !info.disk_limits {
+            return Ok(None);
+        }
+        let mut bytes = start.limits.disk_bytes;
+        if info.storage == BTRFS {
+            // What the image holds is counted there too.
+            let image = asked(self.daemon.docker().await?.inspect_image(image)).await?;
+            bytes = bytes
+                .saturating_add(image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default());
+        }
+        Ok(Some(bytes))
     }
 
     pub(crate) async fn stop(&self, sandbox: &SandboxId) -> Result<(), Failure> {

@@ -156,6 +156,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a limit of the disk that was asked for can hold. Only the default one does not need to, which is declared.
+    ///
+    /// # Errors
+    /// `invalid_request` where it cannot.
+    pub(crate) async fn check_disk_limit(&self, kind: RuntimeKind) -> Result<(), EngineError> {
+        // Where it is missing, that is said, and first.
+        let Ok(runtime) = self.inner.ports.runtimes.of(kind) else { return Ok(()) };
+        if kind == RuntimeKind::Native {
+            return Ok(());
+        }
+        let info = runtime.info().await;
+        if info.available && !info.disk_limits {
+            let text = format!(
+                "must be left out with the runtime '{kind}' here, whose storage driver limits no sandbox's disk"
+            );
+            return Err(EngineError::field("disk", text));
+        }
+        Ok(())
+    }
+
     /// The runtime of a sandbox that is there.
     pub(crate) fn runtime_of(&self, id: &SandboxId) -> Result<&dyn Runtime, RuntimeError> {
         let record = self.inner.records.get(id);

@@ -67,10 +67,13 @@ impl DockerRuntime {
 
     /// Whether it can start sandboxes, and what there is to say of it.
     fn said(&self, engine: &EngineInfo) -> (bool, Vec<String>) {
-        let mut notes = vec![
-            format!("Docker {} with {}", engine.version, engine.storage),
-            "disk limits are not to be had".to_owned(),
-        ];
+        let mut notes = vec![format!("Docker {} with {}", engine.version, engine.storage)];
+        if !engine.disk_limits {
+            notes.push(format!(
+                "disk limits do not hold: the storage driver {} has none here",
+                engine.storage
+            ));
+        }
         if let Some(why) = self.no_networks(engine) {
             notes.push(format!("no network but none: {why}"));
         }
@@ -137,7 +140,8 @@ impl Runtime for DockerRuntime {
             Ok(Ok(Answer::Info(engine))) => {
                 let (available, notes) = self.said(&engine);
                 let no_networks = self.no_networks(&engine);
-                return RuntimeInfo { kind: self.kind, available, notes, disk_limits: false, no_networks };
+                let disk_limits = engine.disk_limits;
+                return RuntimeInfo { kind: self.kind, available, notes, disk_limits, no_networks };
             }
             Ok(Ok(_)) => "the Docker broker answered something else".to_owned(),
             Ok(Err(error)) => error.to_string(),

@@ -39,10 +39,21 @@ impl Engine {
         let (below, environment, source) = self.base(caller, base).await?;
         // The content that a sandbox was made of, also where its name stands for another by now.
         let source = source.filter(|_| asked.image.is_none());
+        // A copy has the limit of what it is a copy of, which was the default there or did hold.
+        let of_base = if matches!(base, Base::Sandbox(_)) { None } else { below.disk_bytes };
+        let disk = asked.disk_bytes.or(of_base);
         let template = laid(asked, below)?;
-        let Some(source) = source else { return self.over_image(name, template, environment).await };
-        let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template)? };
-        check_main(&new)?;
+        let new = match source {
+            None => self.over_image(name, template, environment).await?,
+            Some(source) => {
+                let new = NewSandbox { source: Some(source), environment, ..new_sandbox(name, template)? };
+                check_main(&new)?;
+                new
+            }
+        };
+        if disk.is_some() {
+            self.check_disk_limit(new.runtime).await?;
+        }
         Ok(new)
     }
 

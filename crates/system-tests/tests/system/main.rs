@@ -8,6 +8,7 @@ mod audit;
 mod delete;
 mod demo;
 mod disk;
+mod docker_disk;
 mod docker_network;
 mod docker_ports;
 mod embed;

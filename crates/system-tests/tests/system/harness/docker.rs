@@ -8,13 +8,20 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use super::{Disk, Format};
+
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Size of a disk of its own, which holds no more than an image and some files.
+const DISK_BYTES: u64 = 4 << 30;
 
 /// A daemon, which ends with this.
 #[derive(Debug)]
 pub(crate) struct Dockerd {
     daemon: Child,
+    /// What its containers are on, where that is not the machine's own disk; unmounted before the folder goes.
+    disk: Option<Disk>,
     folder: tempfile::TempDir,
     net: Net,
 }
@@ -31,15 +38,20 @@ enum Net {
 impl Dockerd {
     /// Everything of it is in a folder and a network namespace of its own, and goes with it.
     pub(crate) fn start(live_restore: bool) -> Self {
-        Self::start_in(live_restore, Net::Own)
+        Self::start_in(live_restore, Net::Own, None)
+    }
+
+    /// The same, with its containers on a disk of their own.
+    pub(crate) fn start_on(format: Format) -> Self {
+        Self::start_in(false, Net::Own, Some(format))
     }
 
     /// The same, in the network of this thread, which is to be one of the test's own.
     pub(crate) fn start_here(live_restore: bool) -> Self {
-        Self::start_in(live_restore, Net::Shared)
+        Self::start_in(live_restore, Net::Shared, None)
     }
 
-    fn start_in(live_restore: bool, net: Net) -> Self {
+    fn start_in(live_restore: bool, net: Net, format: Option<Format>) -> Self {
         let folder = tempfile::Builder::new().prefix("atoll-dockerd-").tempdir_in("/tmp").unwrap();
         // Who has the socket's group gets to it.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
@@ -49,8 +61,10 @@ impl Dockerd {
             "runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
         });
         std::fs::write(folder.path().join("daemon.json"), settings.to_string()).unwrap();
-        let daemon = spawn(folder.path(), net);
-        let this = Self { daemon, folder, net };
+        let disk = format.map(|format| Disk::new(folder.path(), format, DISK_BYTES));
+        let data = data_root(folder.path(), disk.as_ref());
+        let daemon = spawn(folder.path(), &data, net);
+        let this = Self { daemon, disk, folder, net };
         this.await_answer();
         this
     }
@@ -68,8 +82,12 @@ impl Dockerd {
 
     /// It begins again.
     pub(crate) fn start_again(&mut self) {
-        self.daemon = spawn(self.folder.path(), self.net);
+        self.daemon = spawn(self.folder.path(), &self.data_root(), self.net);
         self.await_answer();
+    }
+
+    fn data_root(&self) -> PathBuf {
+        data_root(self.folder.path(), self.disk.as_ref())
     }
 
     fn end(&mut self, signal: Signal) {
@@ -143,25 +161,25 @@ impl Drop for Dockerd {
         }
         self.end(Signal::TERM);
         // One that lets containers live leaves its folder mounted on itself, and then it could not be removed.
-        drop(Command::new("umount").arg(self.folder.path().join("data")).output());
+        drop(Command::new("umount").arg(self.data_root()).output());
     }
 }
 
-fn spawn(folder: &Path, net: Net) -> Child {
+fn data_root(folder: &Path, disk: Option<&Disk>) -> PathBuf {
+    disk.map_or(folder, |disk| &disk.point).join("data")
+}
+
+fn spawn(folder: &Path, data: &Path, net: Net) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut command = Command::new("unshare");
     command.args((net == Net::Own).then_some("--net"));
     // Unsharing nothing, it only executes.
     command.args(["--", "dockerd", "--host"]).arg(format!("unix://{}", folder.join("sock").display()));
-    let places = [
-        ("--data-root", "data"),
-        ("--exec-root", "exec"),
-        ("--pidfile", "pid"),
-        ("--config-file", "daemon.json"),
-    ];
+    let places = [("--exec-root", "exec"), ("--pidfile", "pid"), ("--config-file", "daemon.json")];
     for (flag, name) in places {
         command.arg(flag).arg(folder.join(name));
     }
+    command.arg("--data-root").arg(data);
     let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
     spawned.expect("unshare is missing")
 }
