@@ -8,6 +8,8 @@
 use atoll_types::{Capabilities, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
+pub use atoll_types::Usage;
+
 /// Name of the broker's socket in the folder of sockets.
 pub const SOCKET: &str = "broker.sock";
 /// Name of the folder with one socket for each sandbox, beside it.
@@ -160,32 +162,6 @@ pub struct Found {
     pub running: bool,
     /// Whether they are frozen.
     pub paused: bool,
-}
-
-/// What a sandbox uses, and what it has used since it came up. What the engine does not count is 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Usage {
-    /// CPU time, in nanoseconds.
-    pub cpu_nanos: u64,
-    /// The part of it that the kernel ran for the sandbox, in nanoseconds.
-    pub system_nanos: u64,
-    /// Memory in use, in bytes, without file pages that nobody has used lately.
-    pub memory_bytes: u64,
-    /// Processes and threads.
-    pub pids: u32,
-    /// Bytes that came in over the network.
-    pub rx_bytes: u64,
-    /// Bytes that went out.
-    pub tx_bytes: u64,
-    /// Packets that came in.
-    pub rx_packets: u64,
-    /// Packets that went out.
-    pub tx_packets: u64,
-    /// Bytes read from storage.
-    pub read_bytes: u64,
-    /// Bytes written to storage.
-    pub write_bytes: u64,
 }
 
 /// What happened without being asked for.

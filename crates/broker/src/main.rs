@@ -13,7 +13,6 @@
 //! It keeps nothing: what there is, Docker says. When it dies, containers go on, and the next one attaches to them again.
 
 mod args;
-mod connection;
 mod container;
 mod daemon;
 mod fail;

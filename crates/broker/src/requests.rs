@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicU64;
 
 use atoll_broker_protocol::{Answer, Call, Event, Failure, FailureKind, PAGE};
 use atoll_launcher_protocol::PacketError;
+use atoll_packets::{Connection, Listener};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
-use crate::connection::{Client, Listener};
 use crate::daemon::Daemon;
 use crate::fail::failure;
 use crate::links::Links;
@@ -74,32 +74,32 @@ impl Broker {
         }
     }
 
-    async fn sandboxes(&self, client: &Client) -> Result<(), PacketError> {
+    async fn sandboxes(&self, client: &Connection) -> Result<(), PacketError> {
         let found = match self.list().await {
             Ok(found) => found,
-            Err(failed) => return client.send(&Answer::Failed(failed)).await,
+            Err(failed) => return client.send(&Answer::Failed(failed), &[]).await,
         };
         let mut pages = found.chunks(PAGE).peekable();
         loop {
             let page = pages.next().unwrap_or_default().to_vec();
             let more = pages.peek().is_some();
-            client.send(&Answer::Sandboxes { found: page, more }).await?;
+            client.send(&Answer::Sandboxes { found: page, more }, &[]).await?;
             if !more {
                 return Ok(());
             }
         }
     }
 
-    async fn images(&self, client: &Client) -> Result<(), PacketError> {
+    async fn images(&self, client: &Connection) -> Result<(), PacketError> {
         let digests = match self.list_images().await {
             Ok(digests) => digests,
-            Err(failed) => return client.send(&Answer::Failed(failed)).await,
+            Err(failed) => return client.send(&Answer::Failed(failed), &[]).await,
         };
         let mut pages = digests.chunks(PAGE).peekable();
         loop {
             let page = pages.next().unwrap_or_default().to_vec();
             let more = pages.peek().is_some();
-            client.send(&Answer::Images { digests: page, more }).await?;
+            client.send(&Answer::Images { digests: page, more }, &[]).await?;
             if !more {
                 return Ok(());
             }
@@ -107,21 +107,21 @@ impl Broker {
     }
 
     /// Sends what happens until the connection is closed.
-    async fn events(&self, client: &mut Client) -> Result<(), PacketError> {
+    async fn events(&self, client: &mut Connection) -> Result<(), PacketError> {
         let mut events = self.events.subscribe();
-        client.send(&Answer::Done).await?;
+        client.send(&Answer::Done, &[]).await?;
         loop {
             // Cancel safe: an event that was taken is sent, and a packet means only that the connection is not what it should be.
             let event = tokio::select! {
                 event = events.recv() => event,
-                _ = client.receive() => return Err(PacketError::Closed),
+                _ = client.receive::<Call>() => return Err(PacketError::Closed),
             };
             let event = match event {
                 Ok(event) => event,
                 Err(RecvError::Lagged(_)) => Event::Missed,
                 Err(RecvError::Closed) => return Ok(()),
             };
-            client.send(&Answer::Event(event)).await?;
+            client.send(&Answer::Event(event), &[]).await?;
         }
     }
 }
@@ -142,9 +142,9 @@ pub(crate) async fn serve(broker: Arc<Broker>, listener: OwnedFd) -> io::Result<
 }
 
 /// One call after the other. What was begun is done, whether anybody waits for it or not.
-async fn talk(broker: &Broker, mut client: Client) -> Result<(), PacketError> {
+async fn talk(broker: &Broker, mut client: Connection) -> Result<(), PacketError> {
     loop {
-        let packet = client.receive().await?;
+        let packet = client.receive::<Call>().await?;
         match packet.message {
             Call::List => {
                 broker.sandboxes(&client).await?;
@@ -157,7 +157,7 @@ async fn talk(broker: &Broker, mut client: Client) -> Result<(), PacketError> {
             Call::Events => return broker.events(&mut client).await,
             call => {
                 let answer = broker.answer(call, packet.descriptors).await;
-                client.send(&answer.unwrap_or_else(Answer::Failed)).await?;
+                client.send(&answer.unwrap_or_else(Answer::Failed), &[]).await?;
             }
         }
     }

@@ -16,6 +16,7 @@ use atoll_types::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use atoll_types::Usage;
 pub use bridges::{bridge_prefix, uplink_name};
 pub use egress::{FromEgress, ToEgress};
 pub use socket::{Packet, PacketError, receive, send};
@@ -242,32 +243,6 @@ pub enum Answer {
     /// To `Dial`: the socket is beside it, non-blocking. It is still being connected: that it is writable tells the end,
     /// its pending error how.
     Dialing,
-}
-
-/// What a sandbox uses, and what it has used since it was started. The kernel's counters; what it does not count here is 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Usage {
-    /// CPU time, in nanoseconds.
-    pub cpu_nanos: u64,
-    /// The part of it that the kernel ran for the sandbox, in nanoseconds.
-    pub system_nanos: u64,
-    /// Memory in use, in bytes, without file pages that nobody has used lately.
-    pub memory_bytes: u64,
-    /// Processes and threads.
-    pub pids: u32,
-    /// Bytes that came in over the network; loopback does not count.
-    pub rx_bytes: u64,
-    /// Bytes that went out.
-    pub tx_bytes: u64,
-    /// Packets that came in.
-    pub rx_packets: u64,
-    /// Packets that went out.
-    pub tx_packets: u64,
-    /// Bytes read from storage.
-    pub read_bytes: u64,
-    /// Bytes written to storage.
-    pub write_bytes: u64,
 }
 
 /// A sandbox as the kernel holds it.

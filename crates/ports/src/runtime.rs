@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use atoll_types::{RuntimeKind, SandboxId, SandboxSpec};
 use tokio::sync::broadcast;
 
+pub use atoll_types::Usage;
+
 use crate::{Connection, DialError};
 
 /// A sandbox to start.
@@ -86,31 +88,6 @@ pub struct StorageInfo {
     pub total_bytes: u64,
     /// Whether creates are refused.
     pub full: bool,
-}
-
-/// What a sandbox uses, and what it has used since it came up. What the runtime cannot count is 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// CPU time, in nanoseconds.
-    pub cpu_nanos: u64,
-    /// The part of it that the kernel ran for the sandbox, in nanoseconds.
-    pub system_nanos: u64,
-    /// Memory in use, in bytes, without file pages that nobody has used lately.
-    pub memory_bytes: u64,
-    /// Processes and threads.
-    pub pids: u32,
-    /// Bytes that came in over the network; loopback does not count.
-    pub rx_bytes: u64,
-    /// Bytes that went out.
-    pub tx_bytes: u64,
-    /// Packets that came in.
-    pub rx_packets: u64,
-    /// Packets that went out.
-    pub tx_packets: u64,
-    /// Bytes read from storage.
-    pub read_bytes: u64,
-    /// Bytes written to storage.
-    pub write_bytes: u64,
 }
 
 /// Why a runtime could not do it.

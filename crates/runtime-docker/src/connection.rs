@@ -1,39 +1,23 @@
 //! One connection to the broker.
 
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use atoll_broker_protocol::{Answer, Call, Failure, SOCKET};
-use atoll_launcher_protocol::{PACKET_BYTES_MAX, PacketError, receive, send};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use tokio::io::unix::AsyncFd;
 
 use crate::convert::CallError;
 
-/// A connected socket.
+/// A connection, in the broker's words.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    socket: AsyncFd<OwnedFd>,
-    buffer: Vec<u8>,
+pub(crate) struct Connection(atoll_packets::Connection);
+
+fn away(error: impl std::fmt::Display) -> CallError {
+    CallError::Away(error.to_string())
 }
 
 impl Connection {
-    /// Connects through the folder's descriptor: the whole path may be too long for an address.
-    pub(crate) fn open(run_dir: &Path) -> std::io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(run_dir, flags, Mode::empty())?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let path = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
-        connect(&socket, &SocketAddrUnix::new(path)?)?;
-        #[expect(
-            deprecated,
-            reason = "its replacement is unsafe; an OwnedFd keeps its descriptor, as that would ask"
-        )]
-        let socket = AsyncFd::new(socket)?;
-        Ok(Self { socket, buffer: vec![0; PACKET_BYTES_MAX] })
+    pub(crate) fn open(run_dir: &Path) -> Result<Self, CallError> {
+        atoll_packets::Connection::open(run_dir, SOCKET).map(Self).map_err(away)
     }
 
     /// Sends a call, once there is room for it.
@@ -43,16 +27,7 @@ impl Connection {
         descriptor: Option<BorrowedFd<'_>>,
     ) -> Result<(), CallError> {
         let descriptors: Vec<_> = descriptor.into_iter().collect();
-        loop {
-            let mut ready =
-                self.socket.writable().await.map_err(|error| CallError::Away(error.to_string()))?;
-            match send(ready.get_inner(), call, &descriptors) {
-                Err(PacketError::Socket(Errno::AGAIN)) => ready.clear_ready(),
-                Err(PacketError::Socket(Errno::INTR)) => {}
-                Err(error) => return Err(CallError::Away(error.to_string())),
-                Ok(()) => return Ok(()),
-            }
-        }
+        self.0.send(call, &descriptors).await.map_err(away)
     }
 
     /// The next answer.
@@ -60,20 +35,9 @@ impl Connection {
     /// # Cancel safety
     /// An answer is taken whole or not at all.
     pub(crate) async fn receive(&mut self) -> Result<Answer, CallError> {
-        loop {
-            let mut ready =
-                self.socket.readable().await.map_err(|error| CallError::Away(error.to_string()))?;
-            match receive::<Answer>(ready.get_inner(), &mut self.buffer) {
-                Err(PacketError::Socket(Errno::AGAIN)) => ready.clear_ready(),
-                Err(PacketError::Socket(Errno::INTR)) => {}
-                Err(error) => return Err(CallError::Away(error.to_string())),
-                Ok(packet) => {
-                    return match packet.message {
-                        Answer::Failed(Failure { kind, message }) => Err(CallError::Failed(kind, message)),
-                        answer => Ok(answer),
-                    };
-                }
-            }
+        match self.0.receive::<Answer>().await.map_err(away)?.message {
+            Answer::Failed(Failure { kind, message }) => Err(CallError::Failed(kind, message)),
+            answer => Ok(answer),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The broker's words in those of the ports.
 
-use atoll_broker_protocol::{Answer, FailureKind, Usage as Counted};
-use atoll_ports::{ImagesError, RuntimeError, Usage};
+use atoll_broker_protocol::{Answer, FailureKind};
+use atoll_ports::{ImagesError, RuntimeError};
 use atoll_types::{RuntimeKind, SandboxId};
 
 /// What happened, for the runtimes of both kinds.
@@ -48,19 +48,4 @@ pub(crate) fn images(error: CallError) -> ImagesError {
 
 pub(crate) fn done(answer: &Answer) -> Result<(), CallError> {
     if *answer == Answer::Done { Ok(()) } else { Err(CallError::Unexpected) }
-}
-
-pub(crate) const fn usage(counted: &Counted) -> Usage {
-    Usage {
-        cpu_nanos: counted.cpu_nanos,
-        system_nanos: counted.system_nanos,
-        memory_bytes: counted.memory_bytes,
-        pids: counted.pids,
-        rx_bytes: counted.rx_bytes,
-        tx_bytes: counted.tx_bytes,
-        rx_packets: counted.rx_packets,
-        tx_packets: counted.tx_packets,
-        read_bytes: counted.read_bytes,
-        write_bytes: counted.write_bytes,
-    }
 }

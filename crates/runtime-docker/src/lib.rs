@@ -79,7 +79,7 @@ impl Broker {
     }
 
     fn connect(&self) -> Result<Connection, CallError> {
-        Connection::open(&self.run_dir).map_err(|error| CallError::Away(error.to_string()))
+        Connection::open(&self.run_dir)
     }
 
     async fn asked<T>(

@@ -207,7 +207,7 @@ impl Runtime for DockerRuntime {
 
     async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError> {
         match self.ask(Call::Usage { sandbox: sandbox.clone() }).await? {
-            Answer::Usage(usage) => Ok(convert::usage(&usage)),
+            Answer::Usage(usage) => Ok(usage),
             _ => Err(convert::runtime(CallError::Unexpected)),
         }
     }

@@ -1,8 +1,7 @@
 //! The launcher's failures in the words of the ports.
 
-use atoll_launcher_protocol as launcher;
 use atoll_launcher_protocol::{Answer, Failure, FailureKind};
-use atoll_ports::{ImagesError, RuntimeError, Usage};
+use atoll_ports::{ImagesError, RuntimeError};
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,22 +34,6 @@ pub(crate) fn runtime(error: CallError) -> RuntimeError {
             FailureKind::Conflict => RuntimeError::Unavailable(message),
             FailureKind::BadArchive | FailureKind::System => RuntimeError::Failed(message),
         },
-    }
-}
-
-/// Counters in the words of the ports.
-pub(crate) const fn usage(usage: &launcher::Usage) -> Usage {
-    Usage {
-        cpu_nanos: usage.cpu_nanos,
-        system_nanos: usage.system_nanos,
-        memory_bytes: usage.memory_bytes,
-        pids: usage.pids,
-        rx_bytes: usage.rx_bytes,
-        tx_bytes: usage.tx_bytes,
-        rx_packets: usage.rx_packets,
-        tx_packets: usage.tx_packets,
-        read_bytes: usage.read_bytes,
-        write_bytes: usage.write_bytes,
     }
 }
 

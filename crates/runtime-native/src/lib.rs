@@ -8,7 +8,6 @@
 //! launcher dies: its sandboxes live on, and a new launcher takes the same socket. Every call is idempotent, so what had
 //! no answer is asked once more; what stays without one fails as unavailable.
 
-mod connection;
 mod convert;
 mod dial;
 mod handle;

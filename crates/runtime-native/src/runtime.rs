@@ -120,7 +120,7 @@ impl Runtime for NativeRuntime {
 
     async fn usage(&self, sandbox: &SandboxId) -> Result<Usage, RuntimeError> {
         match self.ask(Call::Usage { sandbox: sandbox.clone() }).await? {
-            Answer::Usage(usage) => Ok(convert::usage(&usage)),
+            Answer::Usage(usage) => Ok(usage),
             other => Err(convert::runtime(CallError::unexpected(&other))),
         }
     }

@@ -1,14 +1,15 @@
 //! The service: the one task that owns the connection.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use atoll_launcher_protocol::{Answer, Call, FromLauncher, PROTOCOL_VERSION, Packet, PacketError, Request};
+use atoll_packets::Connection;
 use atoll_ports::RuntimeEvent;
 use atoll_types::InstallationId;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::connection::Connection;
 use crate::handle::Options;
 use crate::pending::{Command, Pending};
 
@@ -17,6 +18,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::fro
 
 /// How long the launcher may take to greet.
 const GREETING_TIME: Duration = Duration::from_secs(5);
+
+/// Name of the launcher's socket.
+const SOCKET: &str = "launcher.sock";
 
 /// Number of the greeting; calls count from 1.
 const GREETING: u64 = 0;
@@ -106,7 +110,7 @@ impl Service {
             };
             // Each arm only waits: a message or call is taken whole, room is only looked at.
             tokio::select! {
-                message = connection.receive() => match message {
+                message = connection.receive::<FromLauncher>() => match message {
                     Ok(packet) => self.take(packet),
                     Err(error) => return Some(error),
                 },
@@ -123,7 +127,8 @@ impl Service {
     fn send_all(&mut self, connection: &Connection) -> Result<bool, PacketError> {
         while let Some(id) = self.unsent.front().copied() {
             if let Some((request, descriptor)) = self.pending.request(id) {
-                match connection.try_send(&request, descriptor.as_deref()) {
+                let descriptors: Vec<_> = descriptor.iter().map(|descriptor| descriptor.as_fd()).collect();
+                match connection.try_send(&request, &descriptors) {
                     Ok(true) => {}
                     Ok(false) => return Ok(false),
                     Err(PacketError::TooLarge | PacketError::Malformed(_)) => {
@@ -159,9 +164,9 @@ enum GreetError {
 }
 
 async fn greet(options: &Options) -> Result<(Connection, Greeting), GreetError> {
-    let mut connection = Connection::open(&options.run_dir).map_err(GreetError::Connect)?;
+    let mut connection = Connection::open(&options.run_dir, SOCKET).map_err(GreetError::Connect)?;
     let hello = Request { id: GREETING, call: Call::Hello { version: PROTOCOL_VERSION } };
-    connection.try_send(&hello, None).map_err(GreetError::Packet)?;
+    connection.try_send(&hello, &[]).map_err(GreetError::Packet)?;
     match connection.receive().await.map_err(GreetError::Packet)?.message {
         FromLauncher::Reply(reply) if reply.id == GREETING => {
             match reply.result {

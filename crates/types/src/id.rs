@@ -135,6 +135,10 @@ id!(
     /// Id of an invitation; the invitation itself is another secret.
     InvitationId, "invitation id", 16
 );
+id!(
+    /// Id of a class link, and of the class that has it; the link itself is another secret.
+    ClassLinkId, "class link id", 16
+);
 
 #[cfg(test)]
 mod tests {

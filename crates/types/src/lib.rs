@@ -27,6 +27,7 @@ mod scope;
 mod secret;
 mod terminal;
 mod time;
+mod usage;
 
 pub use address::client_network;
 pub use audit::{AuditActor, AuditEntry, AuditOutcome};
@@ -37,8 +38,8 @@ pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatu
 pub use file::{FileKind, FileMode, FilePath};
 pub use health::{Health, HealthCheck};
 pub use id::{
-    ApiKeyId, AuditId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId, NodeId,
-    OperationId, SandboxId, SessionId, UserId,
+    ApiKeyId, AuditId, ClassLinkId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId,
+    NodeId, OperationId, SandboxId, SessionId, UserId,
 };
 pub use idempotency::IdempotencyKey;
 pub use image::{ImageDigest, ImageName, ImageSource};
@@ -58,3 +59,4 @@ pub use scope::{Scope, ScopeError, Scopes};
 pub use secret::{SecretName, SecretValue};
 pub use terminal::{TerminalKind, TerminalName, TerminalSize};
 pub use time::{BootTime, Timestamp};
+pub use usage::Usage;

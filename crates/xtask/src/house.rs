@@ -26,6 +26,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-oci", Layer(2)),
     ("atoll-ports", Layer(3)),
     ("atoll-tasks", Layer(3)),
+    ("atoll-packets", Layer(3)),
     ("atoll-store", Layer(4)),
     ("atoll-exec-log", Layer(4)),
     ("atoll-clock", Layer(4)),
