@@ -12,10 +12,11 @@ step cargo xtask check-deps
 step cargo xtask docs --check
 step cargo clippy --quiet --workspace --all-targets -- -D warnings
 if have shellcheck; then
-    step shellcheck --external-sources --source-path=SCRIPTDIR .ci/run scripts/*.sh scripts/api/*.sh scripts/guest/*.sh
+    step shellcheck --external-sources --source-path=SCRIPTDIR .ci/run scripts/*.sh scripts/api/*.sh scripts/guest/*.sh \
+        images/*/*.sh
 else
     say "lint: no shellcheck here, shell scripts are only parsed"
-    for script in .ci/run scripts/*.sh scripts/api/*.sh scripts/guest/*.sh; do bash -n "$script"; done
+    for script in .ci/run scripts/*.sh scripts/api/*.sh scripts/guest/*.sh images/*/*.sh; do bash -n "$script"; done
 fi
 if have cargo-deny; then
     step cargo deny --log-level error check bans licenses sources

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what it expects")]
 
 mod accounts;
+mod agent_image;
 mod audit;
 mod delete;
 mod demo;
