@@ -46,7 +46,7 @@ pub use image::{Image, ImageHealthCheck, PullImage, PullProgress};
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
-pub use public_session::{AdminSession, ClassLink, CreateClassLink, PublicSession};
+pub use public_session::{AdminSession, ClassLink, ClassLinkEntry, CreateClassLink, PublicSession};
 pub use sandbox::{BulkFailure, BulkResult, CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
 pub use secret::{RotatedMasterKey, Secret, SecretBody};
 pub use terminal::{

@@ -57,7 +57,23 @@ pub struct CreateClassLink {
     pub expires_in_seconds: Option<u64>,
 }
 
-/// Answer to `POST /admin/class-links`. It is kept nowhere.
+/// A class link, as an admin sees it. The link itself was shown when it was made.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassLinkEntry {
+    /// Id of the class, as `holder` of its sessions names it.
+    pub id: String,
+    /// Id of the account that made it.
+    pub maker: String,
+    /// Sessions at once.
+    pub sessions: u32,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub expires_at: String,
+}
+
+/// Answer to `POST /admin/class-links`: the only time that the link is shown.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassLink {

@@ -1,10 +1,10 @@
 //! What an admin does with accounts and invitations.
 
 use atoll_api_types::{
-    AdminSession, AdminUser, ChangeUser, ClassLink, CreateClassLink, CreateInvitation, CreatedInvitation,
-    Deleted, DoctorReport, Invitation,
+    AdminSession, AdminUser, ChangeUser, ClassLink, ClassLinkEntry, CreateClassLink, CreateInvitation,
+    CreatedInvitation, Deleted, DoctorReport, Invitation,
 };
-use atoll_types::{InvitationId, UserId};
+use atoll_types::{ClassLinkId, InvitationId, UserId};
 use reqwest::Method;
 
 use crate::transport::REQUEST_TIMEOUT;
@@ -25,6 +25,22 @@ impl Client {
     /// When the caller is no admin, or there are no public sessions.
     pub async fn class_link_create(&self, new: &CreateClassLink) -> Result<ClassLink, ClientError> {
         self.post(self.url(&["admin", "class-links"]), new, Some(REQUEST_TIMEOUT)).await
+    }
+
+    /// `GET /admin/class-links`.
+    ///
+    /// # Errors
+    /// When the caller is no admin.
+    pub async fn class_link_list(&self, cursor: Option<&str>) -> Result<Page<ClassLinkEntry>, ClientError> {
+        self.get_page(self.url(&["admin", "class-links"]), cursor).await
+    }
+
+    /// `DELETE /admin/class-links/:id`.
+    ///
+    /// # Errors
+    /// When there is no such class link.
+    pub async fn class_link_delete(&self, id: &ClassLinkId) -> Result<Deleted, ClientError> {
+        self.act(Method::DELETE, self.url(&["admin", "class-links", id.as_str()])).await
     }
 
     /// `GET /admin/sessions`.

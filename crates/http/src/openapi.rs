@@ -2,9 +2,9 @@
 
 use atoll_api_types::{
     Accepted, AdminRuntime, AdminSession, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult,
-    ClassLink, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport, Environment,
-    EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File, FileEvent,
-    FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
+    ClassLink, ClassLinkEntry, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport,
+    Environment, EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File,
+    FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
     PublicSession, PullProgress, RotatedMasterKey, Sandbox, Secret, Session, Terminal, TerminalCommand,
     TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
@@ -85,6 +85,7 @@ fn register_responses(components: &mut Components) {
         AuthData,
         BulkResult,
         ClassLink,
+        ClassLinkEntry,
         CreatedApiKey,
         CreatedInvitation,
         CreatedSandboxes,

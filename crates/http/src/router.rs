@@ -120,7 +120,11 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(usage::quotas::get_user_quota, usage::quotas::set_user_quota))
         .routes(routes!(sandboxes::history::get_metrics_history))
         .routes(routes!(admin::doctor::get_doctor))
-        .routes(routes!(public_sessions::class_link::create_class_link))
+        .routes(routes!(
+            public_sessions::class_link::create_class_link,
+            public_sessions::class_link::list_class_links
+        ))
+        .routes(routes!(public_sessions::class_link::delete_class_link))
         .routes(routes!(public_sessions::list::list_public_sessions))
 }
 

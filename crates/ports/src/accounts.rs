@@ -63,7 +63,7 @@ pub trait AccountStore: std::fmt::Debug + Send + Sync {
     async fn user_list(&self, cursor: Option<&str>, limit: u32) -> Result<Page<UserRecord>, StoreError>;
     /// Changes an account; the record as it is now, `None` when there is none.
     async fn user_update(&self, id: &UserId, change: &UserChange) -> Result<Option<UserRecord>, StoreError>;
-    /// Removes an account with its keys, log-ins and invitations, and gives its images to another. `Conflict` when it still
+    /// Removes an account with its keys, log-ins, invitations and class links, and gives its images to another. `Conflict` when it still
     /// owns something else. False when there is none.
     async fn user_remove(&self, id: &UserId, images_to: &UserId) -> Result<bool, StoreError>;
     /// How many admins there are that are not disabled.
@@ -90,7 +90,7 @@ pub trait AccountStore: std::fmt::Debug + Send + Sync {
     async fn session_remove(&self, user: &UserId, id: &SessionId) -> Result<bool, StoreError>;
     /// Removes all of a user's but one; answers how many.
     async fn session_remove_all(&self, user: &UserId, but: Option<&SessionId>) -> Result<u64, StoreError>;
-    /// Removes log-ins and invitations that ended before this; answers how many.
+    /// Removes log-ins, invitations and class links that ended before this; answers how many.
     async fn session_sweep(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Adds an invitation.

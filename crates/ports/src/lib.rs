@@ -6,6 +6,7 @@
 mod accounts;
 mod agent;
 mod audit;
+mod class_links;
 mod clock;
 mod environments;
 mod exec_log;
@@ -26,6 +27,7 @@ mod terminal;
 pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
+pub use class_links::{ClassLinkRecord, ClassLinkStore};
 pub use clock::Clock;
 pub use environments::{EnvironmentRecord, EnvironmentStore, EnvironmentVersion};
 pub use exec_log::{ExecLogError, ExecLogReader, ExecLogWriter, ExecLogs, LogPage};

@@ -7,8 +7,9 @@ use atoll_types::{
 };
 
 use crate::{
-    AccountStore, ApiKeyRecord, AuditStore, EnvironmentStore, ExecOutcome, ExecRecord, IdempotencyStore,
-    ImageRecord, JobRecord, PreparedStore, QuotaStore, SandboxRecord, SecretStore, UserRecord,
+    AccountStore, ApiKeyRecord, AuditStore, ClassLinkStore, EnvironmentStore, ExecOutcome, ExecRecord,
+    IdempotencyStore, ImageRecord, JobRecord, PreparedStore, QuotaStore, SandboxRecord, SecretStore,
+    UserRecord,
 };
 
 /// Ranges of host uids on one node, numbered from 0: each has 65,536 uids and belongs to one sandbox.
@@ -107,6 +108,7 @@ pub enum StoreError {
 pub trait Store:
     AccountStore
     + AuditStore
+    + ClassLinkStore
     + EnvironmentStore
     + IdempotencyStore
     + PreparedStore

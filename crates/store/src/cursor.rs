@@ -16,6 +16,7 @@ pub(crate) enum List {
     Users,
     Sessions,
     Invitations,
+    ClassLinks,
     Environments,
     EnvironmentVersions,
 }
@@ -32,6 +33,7 @@ impl List {
             Self::Users => "au",
             Self::Sessions => "as",
             Self::Invitations => "ai",
+            Self::ClassLinks => "ac",
             Self::Environments => "n",
             Self::EnvironmentVersions => "v",
         }

@@ -18,6 +18,7 @@ mod accounts;
 mod audit;
 mod behind;
 mod checkpoint;
+mod class_links;
 mod connection;
 mod cursor;
 mod ends;

@@ -6,15 +6,15 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use atoll_ports::{
-    ApiKeyRecord, EnvironmentRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord, JobRecord, Role,
-    SandboxRecord, SecretRecord, SessionRecord, UserRecord,
+    ApiKeyRecord, ClassLinkRecord, EnvironmentRecord, ExecOutcome, ExecRecord, ImageRecord, InvitationRecord,
+    JobRecord, Role, SandboxRecord, SecretRecord, SessionRecord, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, Command, Desired, Email,
-    EnvVars, EnvironmentId, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus, GuestUser,
-    ImageConfig, ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase, JobSpec,
-    Label, Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind, SandboxId,
-    SandboxSpec, SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
+    ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, ClassLinkId, Command,
+    Desired, Email, EnvVars, EnvironmentId, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus,
+    GuestUser, ImageConfig, ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase,
+    JobSpec, Label, Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind,
+    SandboxId, SandboxSpec, SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -113,6 +113,19 @@ pub fn invitation(inviter: &UserId) -> InvitationRecord {
         hash,
         email: None,
         role: Role::User,
+        created_at: now,
+        expires_at: Timestamp::from_unix_ms(now.as_unix_ms() + 60_000),
+    }
+}
+
+/// A class link of `maker`.
+#[must_use]
+pub fn class_link(maker: &UserId) -> ClassLinkRecord {
+    let now = now();
+    ClassLinkRecord {
+        id: ClassLinkId::random(),
+        maker: maker.clone(),
+        sessions_max: 30,
         created_at: now,
         expires_at: Timestamp::from_unix_ms(now.as_unix_ms() + 60_000),
     }

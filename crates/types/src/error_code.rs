@@ -192,8 +192,10 @@ codes! {
     SessionsUnavailable = "sessions_unavailable", 503;
     /// The address, the class or the server has as many public sessions as it may; `Retry-After` says when to try again.
     TooManySessions = "too_many_sessions", 429;
-    /// The class link is not one of this server's, or its time is over.
+    /// The class link is not one of this server's, its time is over, or it was taken back.
     InvalidClassLink = "invalid_class_link", 403;
+    /// There is no such class link.
+    ClassLinkNotFound = "class_link_not_found", 404;
     /// The sandbox did not become healthy in the time that was to be waited for it, or went down; it is there. `details` has the ids
     /// of what the request made or started.
     SandboxNotHealthy = "sandbox_not_healthy", 409;

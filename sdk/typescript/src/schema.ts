@@ -32,14 +32,35 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** List the class links that were not taken back, newest first. */
+        get: operations["list_class_links"];
         put?: never;
         /**
          * Make a class link: whoever has it begins public sessions without the limits of his address, until it ends.
-         * @description All who have the same link are counted together. It cannot be taken back, so give it no longer life than the class.
+         * @description All who have the same link are counted together. `DELETE /admin/class-links/{id}` takes it back.
          */
         post: operations["create_class_link"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/class-links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a class link back: nobody begins a session with it any more.
+         * @description Sessions that were begun with it go on; `DELETE /sandboxes/{id}` ends one.
+         */
+        delete: operations["delete_class_link"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1646,7 +1667,7 @@ export interface components {
             /** @description `user` or `admin`. */
             role?: string | null;
         };
-        /** @description Answer to `POST /admin/class-links`. It is kept nowhere. */
+        /** @description Answer to `POST /admin/class-links`: the only time that the link is shown. */
         ClassLink: {
             /** @description Value of `class` in the query of `POST /sessions`. */
             class: string;
@@ -1656,6 +1677,22 @@ export interface components {
             id: string;
             /** @description Path to post to. */
             path: string;
+            /**
+             * Format: int32
+             * @description Sessions at once.
+             */
+            sessions: number;
+        };
+        /** @description A class link, as an admin sees it. The link itself was shown when it was made. */
+        ClassLinkEntry: {
+            /** @description RFC 3339. */
+            createdAt: string;
+            /** @description RFC 3339. */
+            expiresAt: string;
+            /** @description Id of the class, as `holder` of its sessions names it. */
+            id: string;
+            /** @description Id of the account that made it. */
+            maker: string;
             /**
              * Format: int32
              * @description Sessions at once.
@@ -2128,7 +2165,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "sandbox_not_healthy";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "class_link_not_found" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -3638,6 +3675,66 @@ export interface operations {
             };
         };
     };
+    list_class_links: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Items of a page, 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The items, newest first unless the route says otherwise. */
+                        data: components["schemas"]["ClassLinkEntry"][];
+                        /** @description Give it as `cursor` to get the next page; null after the last. */
+                        nextCursor?: string | null;
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
     create_class_link: {
         parameters: {
             query?: never;
@@ -3688,6 +3785,65 @@ export interface operations {
                     "application/json": {
                         /** @description The answer. */
                         data: components["schemas"]["ClassLink"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                };
+            };
+        };
+    };
+    delete_class_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the class link.
+                 * @example 0k3v9qz8m2xa0k3v
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Deleted"];
                         /** @description Always true. */
                         success: boolean;
                     };

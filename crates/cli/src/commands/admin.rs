@@ -3,8 +3,10 @@
 use super::{Call, admin_audit, admin_quota, listing, login, ls};
 use crate::failure::advised;
 use crate::{terminal, units};
-use atoll_api_types::{AdminSession, AdminUser, ChangeUser, CreateClassLink, CreateInvitation, Invitation};
-use atoll_types::{InvitationId, UserId};
+use atoll_api_types::{
+    AdminSession, AdminUser, ChangeUser, ClassLinkEntry, CreateClassLink, CreateInvitation, Invitation,
+};
+use atoll_types::{ClassLinkId, InvitationId, UserId};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,12 +51,20 @@ enum Action {
         /// Sessions at once of all who have it.
         #[arg(long, value_name = "N")]
         sessions: Option<u32>,
-        /// It is good for so long: 4h, 90d. It cannot be taken back.
+        /// It is good for so long: 4h, 90d.
         #[arg(long, value_name = "TIME", default_value = "4h", value_parser = units::duration)]
         expires: Duration,
         /// Print the address of this page, with the link as `class` in its fragment, which goes to no server.
         #[arg(long, value_name = "URL")]
         page: Option<String>,
+    },
+    /// List class links.
+    ClassLinks,
+    /// Take class links back: nobody begins a session with them any more. Sessions that run go on.
+    ClassLinkRm {
+        /// Ids of the links.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<ClassLinkId>,
     },
     /// List public sessions; `atoll rm` ends them.
     Sessions,
@@ -161,6 +171,15 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
             };
             call.printer.data(&made, shown)?;
         }
+        Action::ClassLinks => list_class_links(call).await?,
+        Action::ClassLinkRm { ids } => {
+            let mut deleted = Vec::new();
+            for id in &ids {
+                deleted.push(call.client.class_link_delete(id).await?);
+            }
+            let ids = || ids.iter().map(ClassLinkId::as_str).collect::<Vec<_>>().join("\n");
+            call.printer.data(&deleted, ids)?;
+        }
         Action::Sessions => list_sessions(call).await?,
         Action::Invitation { action: InvitationAction::Ls } => list_invitations(call).await?,
         Action::Invitation { action: InvitationAction::Rm { ids } } => {
@@ -263,6 +282,15 @@ async fn list_sessions(call: &Call) -> anyhow::Result<()> {
     };
     let page = async |cursor: Option<&str>| call.client.admin_session_list(cursor).await;
     listing::show_all(call, &["ID", "HOLDER", "STATE", "CREATED", "EXPIRES"], page, row).await
+}
+
+async fn list_class_links(call: &Call) -> anyhow::Result<()> {
+    let row = |link: &ClassLinkEntry, now| {
+        let (sessions, age) = (link.sessions.to_string(), ls::age(&link.created_at, now));
+        vec![link.id.clone(), sessions, link.maker.clone(), age, link.expires_at.clone()]
+    };
+    let page = async |cursor: Option<&str>| call.client.class_link_list(cursor).await;
+    listing::show_all(call, &["ID", "SESSIONS", "MAKER", "CREATED", "EXPIRES"], page, row).await
 }
 
 async fn list_invitations(call: &Call) -> anyhow::Result<()> {

@@ -149,7 +149,7 @@ impl Engine {
     }
 }
 
-pub(super) fn later(now: Timestamp, duration: Duration) -> Timestamp {
+pub(crate) fn later(now: Timestamp, duration: Duration) -> Timestamp {
     Timestamp::from_unix_ms(
         now.as_unix_ms().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
     )

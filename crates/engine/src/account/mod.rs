@@ -12,6 +12,7 @@ mod session_cache;
 mod user;
 
 pub(crate) use admin::admin;
+pub(crate) use key::later;
 pub(crate) use key_cache::KeyCache;
 pub(crate) use session_cache::SessionCache;
 pub(crate) use user::Accounts;

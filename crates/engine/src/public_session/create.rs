@@ -1,7 +1,9 @@
 //! Making sessions.
 
 use atoll_ports::AuditScope;
-use atoll_types::{Capabilities, ErrorCode, Label, Labels, Limits, Network, OnExpiry, Quota, UserId};
+use atoll_types::{
+    Capabilities, EnvVars, ErrorCode, Label, Labels, Limits, Network, OnExpiry, Quota, UserId,
+};
 
 use super::{SessionHolder, SessionSettings, isolation};
 use crate::counters::SessionRefusal;
@@ -11,6 +13,9 @@ use crate::{Engine, EngineError, NewSandbox, SandboxView};
 pub(super) const HOLDER: &str = "atoll.session.holder";
 /// Label of a session: its place among those of its holder.
 pub(super) const TICKET: &str = "atoll.session.ticket";
+
+/// Its home: with a read-only root, the folder that every runtime has in memory.
+const HOME: &str = "/tmp";
 
 /// CPU of a session, in thousandths of a core: a shell and a small tool.
 const CPU_MILLIS: u32 = 500;
@@ -54,6 +59,10 @@ impl Engine {
             limits: limits(),
             network: Network::None,
             capabilities: Capabilities::None,
+            // What it writes is in memory, and goes with it.
+            read_only_root: true,
+            env: EnvVars::new([("HOME".to_owned(), HOME.to_owned())].into()).map_err(defect)?,
+            cwd: Some(HOME.parse().map_err(defect)?),
             labels: labels(holder, &place.ticket)?,
             ttl_seconds: Some(settings.life.as_secs()),
             on_expiry: OnExpiry::Delete,
@@ -117,10 +126,11 @@ fn limits() -> Limits {
     }
 }
 
+fn defect(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> EngineError {
+    EngineError::new(ErrorCode::Internal, "a defect of Atoll").because(error)
+}
+
 fn labels(holder: &SessionHolder, ticket: &str) -> Result<Labels, EngineError> {
-    let label = |text: &str| {
-        text.parse::<Label>()
-            .map_err(|error| EngineError::new(ErrorCode::Internal, "a defect of Atoll").because(error))
-    };
+    let label = |text: &str| text.parse::<Label>().map_err(defect);
     Ok(Labels::from([(label(HOLDER)?, holder.name.clone()), (label(TICKET)?, label(ticket)?)]))
 }

@@ -5,6 +5,7 @@
 //! stands in its labels, so that what is counted of a holder is counted of the records: nothing is forgotten over a restart.
 
 mod account;
+mod class_link;
 mod create;
 mod held;
 mod isolation;

@@ -45,6 +45,8 @@ fn a_session_is_narrow_and_of_no_user() {
         ),
         (&Network::None, Capabilities::None, 300, Some(1_800))
     );
+    let home = session.spec.env.iter().find(|(name, _)| *name == "HOME").map(|(_, value)| value);
+    assert_eq!((session.spec.read_only_root, home), (true, Some("/tmp")));
     let limits = &session.spec.limits;
     assert_eq!(
         (limits.cpu_millis, limits.memory_bytes, limits.pids, limits.open_files),

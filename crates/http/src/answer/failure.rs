@@ -214,6 +214,7 @@ impl ApiFailure {
             | ErrorCode::JobNotFound
             | ErrorCode::SessionsDisabled
             | ErrorCode::InvalidClassLink
+            | ErrorCode::ClassLinkNotFound
             | ErrorCode::SandboxNotHealthy => None,
         }
     }

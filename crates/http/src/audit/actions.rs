@@ -54,6 +54,7 @@ const ACTIONS: &[(&str, &str, Option<&str>)] = &[
     ("DELETE", "/sessions/{id}", Some("session.delete")),
     ("GET", "/sessions/{id}", Some("terminal.open")),
     ("POST", "/admin/class-links", Some("class_link.create")),
+    ("DELETE", "/admin/class-links/{id}", Some("class_link.delete")),
     ("POST", "/admin/master-key/rotate", Some("master_key.rotate")),
 ];
 

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use atoll_types::{
-    ApiKeyId, EnvironmentId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId, SecretName,
-    SessionId, TerminalName, UserId,
+    ApiKeyId, ClassLinkId, EnvironmentId, ErrorCode, ExecId, ImageName, InvitationId, JobId, SandboxId,
+    SecretName, SessionId, TerminalName, UserId,
 };
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -49,6 +49,7 @@ fn absent(code: ErrorCode) -> ApiFailure {
         ErrorCode::SessionNotFound => "there is no such session; GET /auth/sessions lists yours",
         ErrorCode::AccountNotFound => "there is no such account; GET /admin/users lists all",
         ErrorCode::InvitationNotFound => "there is no such invitation; GET /admin/invitations lists all",
+        ErrorCode::ClassLinkNotFound => "there is no such class link; GET /admin/class-links lists all",
         ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
         _ => "there is no such sandbox; GET /sandboxes lists yours",
@@ -140,6 +141,23 @@ pub(crate) struct InvitationPath {
 
 impl FromPath for InvitationPath {
     const ABSENT: ErrorCode = ErrorCode::InvitationNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        Ok(Self { id: param(params, "id", Self::ABSENT)? })
+    }
+}
+
+/// `/admin/class-links/{id}`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ClassLinkPath {
+    /// Id of the class link.
+    #[param(value_type = String, example = "0k3v9qz8m2xa0k3v")]
+    pub(crate) id: ClassLinkId,
+}
+
+impl FromPath for ClassLinkPath {
+    const ABSENT: ErrorCode = ErrorCode::ClassLinkNotFound;
 
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         Ok(Self { id: param(params, "id", Self::ABSENT)? })

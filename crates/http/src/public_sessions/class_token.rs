@@ -1,8 +1,8 @@
-//! Class links: signed, with an end. Nothing of them is kept.
+//! Class links: signed, with an end. That one was not taken back, its record says.
 
 use std::time::Duration;
 
-use atoll_types::{InvitationId, Label, Timestamp};
+use atoll_types::{ClassLinkId, Label, Timestamp};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ const LEEWAY_SECONDS: u64 = 5;
 struct Claims {
     iss: String,
     /// Id of the class: those who have the same link are counted together.
-    cid: InvitationId,
+    cid: ClassLinkId,
     /// Sessions at once.
     max: u32,
     exp: u64,
@@ -28,7 +28,7 @@ struct Claims {
 /// A class, as its link says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Class {
-    pub(super) id: InvitationId,
+    pub(super) id: ClassLinkId,
     pub(super) sessions_max: u32,
 }
 
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_class_is_known_until_its_link_ends() {
         let (keys, others) = (SessionKeys::new(&[1; 32]).unwrap(), SessionKeys::new(&[2; 32]).unwrap());
-        let class = Class { id: InvitationId::random(), sessions_max: 30 };
+        let class = Class { id: ClassLinkId::random(), sessions_max: 30 };
         let (token, ends) = keys.class_token(&class, now(), Duration::from_secs(60)).unwrap();
         assert_eq!(keys.class(&token).as_ref(), Some(&class));
         assert!(ends.as_unix_ms() > now().as_unix_ms());
@@ -104,7 +104,7 @@ mod tests {
         let (token, _) = tokens.mint(&UserId::random(), &SessionId::random()).unwrap();
         let keys = SessionKeys::new(&[1; 32]).unwrap();
         assert_eq!(keys.class(&token), None);
-        let class = Class { id: InvitationId::random(), sessions_max: 30 };
+        let class = Class { id: ClassLinkId::random(), sessions_max: 30 };
         let (link, _) = keys.class_token(&class, now(), Duration::from_secs(60)).unwrap();
         assert_eq!((tokens.check(&link), tokens.check_refresh(&link)), (None, None));
     }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 
 use super::Sessions;
+use super::guard::no_class;
 use crate::Api;
 use crate::access::Client;
 use crate::answer::{Answer, ApiFailure, Created, WithCookie};
@@ -49,6 +50,11 @@ pub(crate) async fn begin_public_session(
     let sessions = api.enabled_sessions()?;
     sessions.check_origin(&headers, &uri)?;
     let class = sessions.class(query.class.as_deref())?;
+    if let Some(class) = &class
+        && !api.engine().class_link_is_open(&class.id).await?
+    {
+        return Err(no_class());
+    }
     let holder = match &class {
         Some(class) => SessionHolder {
             name: class.name().map_err(ApiFailure::internal)?,

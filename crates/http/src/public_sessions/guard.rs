@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use atoll_engine::{SessionRefusal, count_session_command_refused};
-use atoll_types::{ErrorCode, InvitationId, SandboxId, client_network};
+use atoll_types::{ClassLinkId, ErrorCode, SandboxId, client_network};
 use axum::http::{HeaderMap, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,9 +20,15 @@ pub(crate) struct Sessions {
     pub(super) settings: PublicSessions,
     begun: Option<Limiter<IpAddr>>,
     commands: Option<Limiter<SandboxId>>,
-    classes: Option<Limiter<InvitationId>>,
+    classes: Option<Limiter<ClassLinkId>>,
     requests: Option<Limiter<SandboxId>>,
     streams: Arc<Semaphore>,
+}
+
+/// A link that is good for nothing.
+pub(super) fn no_class() -> ApiFailure {
+    let text = "this class link is not one of this server's, its time is over, or it was taken back: ask for a new one";
+    ApiFailure::new(ErrorCode::InvalidClassLink, text)
 }
 
 impl Sessions {
@@ -47,12 +53,10 @@ impl Sessions {
         Err(ApiFailure::new(ErrorCode::Forbidden, text))
     }
 
-    /// The class of a link that was given.
+    /// The class of a link that was given; it may have been taken back.
     pub(super) fn class(&self, token: Option<&str>) -> Result<Option<Class>, ApiFailure> {
         let Some(token) = token else { return Ok(None) };
-        let text = "this class link is not one of this server's, or its time is over: ask for a new one";
-        let wrong = || ApiFailure::new(ErrorCode::InvalidClassLink, text);
-        self.settings.keys.class(token).map(Some).ok_or_else(wrong)
+        self.settings.keys.class(token).map(Some).ok_or_else(no_class)
     }
 
     /// Counts a session that an address begins.
@@ -79,7 +83,7 @@ impl Sessions {
     }
 
     /// Counts a request with a class link.
-    pub(super) fn class_request(&self, class: &InvitationId) -> Counted {
+    pub(super) fn class_request(&self, class: &ClassLinkId) -> Counted {
         self.classes.as_ref().map(|limiter| limiter.count(class)).transpose()
     }
 

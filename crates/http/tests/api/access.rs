@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use atoll_ports::ClassLinkStore as _;
 use atoll_types::{Scope, Scopes, SessionId, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -97,6 +98,8 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/admin/runtimes", None, Admin),
         route(get.clone(), "/admin/doctor", None, Admin),
         route(post.clone(), "/admin/class-links", Some(json!({})), Admin),
+        route(get.clone(), "/admin/class-links", None, Admin),
+        route(delete.clone(), "/admin/class-links/{id}", None, Admin),
         route(get.clone(), "/admin/sessions", None, Admin),
         route(post.clone(), "/sessions", None, Public),
         route(get.clone(), "/sessions/{id}", None, Public),
@@ -221,6 +224,7 @@ struct Things {
     /// Of the server, where an admin made them.
     account: String,
     invitation: String,
+    class_link: String,
     environment: String,
 }
 
@@ -241,8 +245,8 @@ impl Things {
         let session = owner.get("/auth/sessions").await.data()[0]["id"].as_str().unwrap().to_owned();
         let (_, environment) = owner.environment(json!({"name": "mine"})).await;
         let none = "0000000000000000".to_owned();
-        let (account, invitation) = (none.clone(), none);
-        Self { sandbox, exec, job, key, session, image, account, invitation, environment }
+        let (account, invitation, class_link) = (none.clone(), none.clone(), none);
+        Self { sandbox, exec, job, key, session, image, account, invitation, class_link, environment }
     }
 
     /// With what only an admin makes.
@@ -250,7 +254,12 @@ impl Things {
         let invitation =
             admin.post("/admin/invitations", json!({})).await.data()["id"].as_str().unwrap().to_owned();
         let account = server.user(name).await.get("/auth/me").await.data()["id"].as_str().unwrap().to_owned();
-        Self { account, invitation, ..Self::of(admin).await }
+        // One that was made while there were public sessions.
+        let maker = admin.get("/auth/me").await.data()["id"].as_str().unwrap().parse().unwrap();
+        let link = atoll_testkit::samples::class_link(&maker);
+        server.store.class_link_insert(&link).await.unwrap();
+        let class_link = link.id.to_string();
+        Self { account, invitation, class_link, ..Self::of(admin).await }
     }
 
     fn path(&self, route: &Route) -> String {
@@ -260,6 +269,7 @@ impl Things {
             ("/admin/users", &self.account),
             ("/admin/quotas", &self.account),
             ("/admin/invitations", &self.invitation),
+            ("/admin/class-links", &self.class_link),
             ("/environments", &self.environment),
         ];
         let kind = kinds.into_iter().find(|(kind, _)| route.path.starts_with(kind));
@@ -401,7 +411,7 @@ async fn another_user_finds_nothing() {
 }
 
 /// What tells somebody that he may not, or that there is no such thing for him.
-const KEPT_OUT: [&str; 9] = [
+const KEPT_OUT: [&str; 10] = [
     "unauthorized",
     "forbidden",
     "missing_scope",
@@ -411,6 +421,7 @@ const KEPT_OUT: [&str; 9] = [
     "session_not_found",
     "account_not_found",
     "invitation_not_found",
+    "class_link_not_found",
 ];
 
 /// The code that a caller gets; none with an answer that is a success, or no JSON.

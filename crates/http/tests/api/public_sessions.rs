@@ -81,6 +81,7 @@ async fn a_session_is_begun_used_and_ended_by_whoever_has_its_id() {
         (&json!("none"), &json!("none"), &json!(300)),
         "{shown:?}"
     );
+    assert_eq!((&shown.data()["readOnlyRoot"], &shown.data()["cwd"]), (&json!(true), &json!("/tmp")));
 
     let mut page = look(&server, id).await;
     page.type_in("echo a\r").await;
@@ -235,6 +236,34 @@ async fn a_class_link_lifts_the_limits_of_an_address_and_has_its_own() {
         refused.is(400, "invalid_request");
         assert_eq!(refused.fields(), [field]);
     }
+}
+
+#[tokio::test]
+async fn a_class_link_can_be_taken_back() {
+    let (server, admin) = server().await;
+    let made = admin.post("/admin/class-links", json!({"sessions": 5})).await;
+    let other = admin.post("/admin/class-links", json!({"sessions": 6})).await;
+    let listed = admin.get("/admin/class-links").await;
+    let links = listed.data().as_array().unwrap();
+    let one = |of: &Answer| links.iter().find(|link| link["id"] == of.data()["id"]).unwrap();
+    assert_eq!((links.len(), &one(&other)["sessions"], &one(&made)["sessions"]), (2, &json!(6), &json!(5)));
+    assert_eq!(one(&made).get("class"), None);
+    assert!(!listed.body.to_string().contains(made.data()["class"].as_str().unwrap()), "it is shown once");
+
+    let query = made.data()["path"].as_str().unwrap().strip_prefix("/sessions").unwrap();
+    let session = begin(&server, "192.0.2.1", query).await;
+    let path = format!("/admin/class-links/{}", made.data()["id"].as_str().unwrap());
+    let somebody = server.user("somebody").await;
+    somebody.delete(&path).await.is(403, "forbidden");
+    somebody.get("/admin/class-links").await.is(403, "forbidden");
+    assert_eq!(admin.delete(&path).await.data(), &json!({"id": made.data()["id"], "deleted": true}));
+    begin(&server, "192.0.2.1", query).await.is(403, "invalid_class_link");
+    admin.delete(&path).await.is(404, "class_link_not_found");
+    assert_eq!(admin.get("/admin/class-links").await.data().as_array().unwrap().len(), 1);
+    // What was begun with it goes on, and so does the other.
+    look(&server, session.data()["id"].as_str().unwrap()).await;
+    let query = other.data()["path"].as_str().unwrap().strip_prefix("/sessions").unwrap();
+    assert_eq!(begin(&server, "192.0.2.1", query).await.status, 201);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "sea-orm derives public items")]
 
 pub(crate) mod api_key;
+pub(crate) mod class_link;
 pub(crate) mod exec;
 pub(crate) mod image;
 pub(crate) mod invitation;

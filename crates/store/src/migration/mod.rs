@@ -14,6 +14,7 @@ mod m0012_prepared;
 mod m0013_warm_environments;
 mod m0014_image_config;
 mod m0015_audit_ids;
+mod m0016_class_links;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_warm_environments::WarmEnvironments),
             Box::new(m0014_image_config::ImageConfig),
             Box::new(m0015_audit_ids::AuditIds),
+            Box::new(m0016_class_links::ClassLinks),
         ]
     }
 }

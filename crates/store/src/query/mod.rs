@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod class_links;
 pub(crate) mod environments;
 pub(crate) mod exec_writes;
 pub(crate) mod execs;

@@ -6,8 +6,8 @@ use atoll_types::{EnvironmentId, ExecKind, ExecStatus, NodeId, SandboxId, Timest
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::{
-    api_keys, audit, environments, exec_writes, execs, idempotency, images, invitations, jobs, sandboxes,
-    secrets, sessions, users,
+    api_keys, audit, class_links, environments, exec_writes, execs, idempotency, images, invitations, jobs,
+    sandboxes, secrets, sessions, users,
 };
 use crate::SqliteStore;
 use crate::cursor::Place;
@@ -79,6 +79,7 @@ async fn no_list_scans_or_sorts() {
         statements.push(sessions::list_statement(&UserId::random(), after.clone(), 10));
         statements.push(users::list_statement(after.clone(), 10));
         statements.push(invitations::list_statement(after.clone(), 10));
+        statements.push(class_links::list_statement(after.clone(), 10));
         statements.push(images::list_statement(after.clone(), 10));
         statements.push(environments::list_statement(&UserId::random(), after.clone(), 10));
         statements.push(environments::versions_statement(&EnvironmentId::random(), after.clone(), 10));

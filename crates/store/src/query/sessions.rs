@@ -114,9 +114,13 @@ pub(crate) async fn remove_all(
 }
 
 /// Removes what ended before this: log-ins, then invitations.
-pub(crate) fn sweep_statements(before: Timestamp) -> [Statement; 2] {
-    ["DELETE FROM sessions WHERE expires_at < ?", "DELETE FROM invitations WHERE expires_at < ?"]
-        .map(|sql| statement(sql, [before.as_unix_ms().into()]))
+pub(crate) fn sweep_statements(before: Timestamp) -> [Statement; 3] {
+    [
+        "DELETE FROM sessions WHERE expires_at < ?",
+        "DELETE FROM invitations WHERE expires_at < ?",
+        "DELETE FROM class_links WHERE expires_at < ?",
+    ]
+    .map(|sql| statement(sql, [before.as_unix_ms().into()]))
 }
 
 pub(crate) async fn sweep(db: &impl ConnectionTrait, before: Timestamp) -> Result<u64, StoreError> {

@@ -1,7 +1,8 @@
 //! Rows that no code of ours would write are refused by the tables themselves.
 
 use atoll_ports::{
-    AccountStore as _, Durability, EnvironmentStore as _, SecretStore as _, Store, StoreError,
+    AccountStore as _, ClassLinkStore as _, Durability, EnvironmentStore as _, SecretStore as _, Store,
+    StoreError,
 };
 use atoll_testkit::samples;
 use atoll_types::NodeId;
@@ -36,6 +37,7 @@ async fn impossible_rows_are_refused() {
     store.api_key_insert(&samples::api_key(&user.id)).await.unwrap();
     store.session_insert(&samples::session(&user.id), 10).await.unwrap();
     store.invitation_insert(&samples::invitation(&user.id)).await.unwrap();
+    store.class_link_insert(&samples::class_link(&user.id)).await.unwrap();
 
     let waiting = samples::job(&second.id);
     store.job_insert(&waiting).await.unwrap();
@@ -65,6 +67,8 @@ async fn impossible_rows_are_refused() {
         "UPDATE sessions SET id = '../x'".to_owned(),
         "UPDATE sessions SET agent = hex(zeroblob(101))".to_owned(),
         "UPDATE invitations SET hash = x'00'".to_owned(),
+        "UPDATE class_links SET sessions_max = 0".to_owned(),
+        "UPDATE class_links SET maker_id = 'aaaaaaaaaaaaaaaa'".to_owned(),
         "UPDATE invitations SET role = 'root'".to_owned(),
         "UPDATE invitations SET email = 'nobody'".to_owned(),
         "UPDATE api_keys SET owner_id = 'aaaaaaaaaaaaaaaa'".to_owned(),

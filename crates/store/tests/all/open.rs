@@ -53,6 +53,7 @@ async fn a_database_of_the_first_release_is_brought_up_to_date() {
         "prepared",
         "sessions",
         "invitations",
+        "class_links",
         "idempotency",
         "secrets",
         "environment_versions",

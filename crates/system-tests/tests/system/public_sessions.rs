@@ -84,13 +84,17 @@ impl Page {
 
 #[tokio::test]
 async fn a_stranger_gets_a_narrow_sandbox_and_no_more() {
-    let atoll = Atoll::start_with(&[ON.as_slice(), &["--sessions-commands", "6/1h"]].concat()).await;
+    let atoll = Atoll::start_with(&[ON.as_slice(), &["--sessions-commands", "7/1h"]].concat()).await;
     let id = begin(&atoll, "/sessions");
     let mut page = Page::of(&atoll, &id, PAGE).await.unwrap_or_else(|e| panic!("{e}"));
     page.enter("echo [$(id -un)] [$(ulimit -n)] [$(ls /sys/class/net)] [$(grep -h Cap /proc/self/status | tr -d '\\n\\t')]").await;
     page.until("CapAmb:0000000000000000]").await;
     assert!(page.shown.contains("[agent] [256] [lo]"), "{}", page.shown);
     assert!(page.shown.contains("CapBnd:0000000000000000"), "{}", page.shown);
+    // Its home is in memory, and nothing else can be written.
+    page.enter("cd; echo kept > x; [ -w / -o -w /etc -o -w /usr -o -w /home/agent ] || echo [$PWD] [$(cat x)] closed\"\".").await;
+    page.until("closed.\r\n").await;
+    assert!(page.shown.contains("[/tmp] [kept] closed."), "{}", page.shown);
     page.enter("head -c 200m /dev/zero | tail | wc -c; echo end\"\"ed").await;
     page.until("ended\r\n").await;
     assert!(!page.shown.contains("209715200"), "128 MiB of memory: {}", page.shown);
@@ -115,7 +119,14 @@ async fn a_stranger_gets_a_narrow_sandbox_and_no_more() {
     let shown = String::from_utf8(atoll.cli(&["admin", "sessions"]).stdout).unwrap();
     assert!(shown.matches("class-").count() == 2 && shown.matches("address-").count() == 2, "{shown}");
 
-    // Three lines were entered.
+    // Taken back, it is good for nothing; what was begun with it goes on.
+    let links = String::from_utf8(atoll.cli(&["admin", "class-links"]).stdout).unwrap();
+    let class = links.lines().find_map(|line| line.split_whitespace().find(|word| word.len() == 16)).unwrap();
+    assert!(atoll.cli(&["admin", "class-link-rm", class]).status.success(), "{links}");
+    assert_eq!(code(&ask(&atoll, "POST", &format!("/sessions?class={link}"), &[])), "invalid_class_link");
+    assert_eq!(listed(&atoll).await, 4);
+
+    // Four lines were entered.
     page.enter("echo a").await;
     page.enter("echo b").await;
     page.enter("echo c").await;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod class_links;
 mod environments;
 mod execs;
 mod idempotency;
@@ -18,13 +19,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use atoll_ports::{
-    ApiKeyRecord, AuditRecord, AuditScope, Cas, Durability, ExecFilter, ExecOutcome, ExecRecord,
-    IdempotencyRecord, ImageRecord, InvitationRecord, JobRecord, Page, PreparedRecord, SandboxFilter,
-    SandboxRecord, SecretRecord, SessionRecord, Store, StoreError, UserRecord,
+    ApiKeyRecord, AuditRecord, AuditScope, Cas, ClassLinkRecord, Durability, ExecFilter, ExecOutcome,
+    ExecRecord, IdempotencyRecord, ImageRecord, InvitationRecord, JobRecord, Page, PreparedRecord,
+    SandboxFilter, SandboxRecord, SecretRecord, SessionRecord, Store, StoreError, UserRecord,
 };
 use atoll_types::{
-    ApiKeyId, Email, EnvironmentId, ExecId, IdempotencyKey, ImageDigest, ImageName, InvitationId, JobId,
-    NodeId, QuotaOverride, SandboxId, SecretName, SessionId, Timestamp, UserId,
+    ApiKeyId, ClassLinkId, Email, EnvironmentId, ExecId, IdempotencyKey, ImageDigest, ImageName,
+    InvitationId, JobId, NodeId, QuotaOverride, SandboxId, SecretName, SessionId, Timestamp, UserId,
 };
 use parking_lot::Mutex;
 
@@ -60,6 +61,7 @@ struct Tables {
     audit_last: HashMap<NodeId, u64>,
     sessions: HashMap<SessionId, SessionRecord>,
     invitations: HashMap<InvitationId, InvitationRecord>,
+    class_links: HashMap<ClassLinkId, ClassLinkRecord>,
     environments: HashMap<EnvironmentId, environments::Stored>,
     secrets: BTreeMap<(EnvironmentId, SecretName), SecretRecord>,
     idempotency: HashMap<(UserId, IdempotencyKey), IdempotencyRecord>,

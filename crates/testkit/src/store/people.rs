@@ -32,6 +32,7 @@ impl Tables {
         self.api_keys.retain(|_, key| key.owner != *id);
         self.sessions.retain(|_, session| session.user != *id);
         self.invitations.retain(|_, invitation| invitation.inviter != *id);
+        self.class_links.retain(|_, link| link.maker != *id);
         Ok(self.users.remove(id).is_some())
     }
 
@@ -66,10 +67,12 @@ impl Tables {
     }
 
     fn session_sweep(&mut self, before: Timestamp) -> u64 {
-        let had = self.sessions.len() + self.invitations.len();
+        let count = |t: &Self| t.sessions.len() + t.invitations.len() + t.class_links.len();
+        let had = count(self);
         self.sessions.retain(|_, session| session.expires_at >= before);
         self.invitations.retain(|_, invitation| invitation.expires_at >= before);
-        (had - self.sessions.len() - self.invitations.len()) as u64
+        self.class_links.retain(|_, link| link.expires_at >= before);
+        (had - count(self)) as u64
     }
 
     fn invitation_insert(&mut self, invitation: &InvitationRecord) -> Result<(), StoreError> {

@@ -335,6 +335,10 @@ class InvalidClassLink(ApiError):
     """`invalid_class_link`"""
 
 
+class ClassLinkNotFound(ApiError):
+    """`class_link_not_found`"""
+
+
 class SandboxNotHealthy(ApiError):
     """`sandbox_not_healthy`"""
 
@@ -346,6 +350,7 @@ __all__ = [
     "AgentUnreachable",
     "ApiKeyNotFound",
     "BodyTooLarge",
+    "ClassLinkNotFound",
     "CrossDevice",
     "DirectoryNotEmpty",
     "DiskFull",
@@ -508,5 +513,6 @@ BY_CODE: dict[str, type[ApiError]] = {
     "sessions_unavailable": SessionsUnavailable,
     "too_many_sessions": TooManySessions,
     "invalid_class_link": InvalidClassLink,
+    "class_link_not_found": ClassLinkNotFound,
     "sandbox_not_healthy": SandboxNotHealthy,
 }

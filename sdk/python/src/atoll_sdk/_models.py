@@ -304,7 +304,7 @@ class BulkResult:
 
 @dataclass(frozen=True, slots=True)
 class ClassLink:
-    """Answer to `POST /admin/class-links`. It is kept nowhere."""
+    """Answer to `POST /admin/class-links`: the only time that the link is shown."""
 
     class_: str
     """Value of `class` in the query of `POST /sessions`."""
@@ -325,6 +325,33 @@ class ClassLink:
             expires_at=data["expiresAt"],
             id=data["id"],
             path=data["path"],
+            sessions=data["sessions"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLinkEntry:
+    """A class link, as an admin sees it. The link itself was shown when it was made."""
+
+    created_at: str
+    """RFC 3339."""
+    expires_at: str
+    """RFC 3339."""
+    id: str
+    """Id of the class, as `holder` of its sessions names it."""
+    maker: str
+    """Id of the account that made it."""
+    sessions: int
+    """Sessions at once."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ClassLinkEntry:
+        """From an answer."""
+        return cls(
+            created_at=data["createdAt"],
+            expires_at=data["expiresAt"],
+            id=data["id"],
+            maker=data["maker"],
             sessions=data["sessions"],
         )
 

@@ -18,6 +18,7 @@ from ._models import (
     AuthData,
     BulkResult,
     ClassLink,
+    ClassLinkEntry,
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
@@ -62,6 +63,16 @@ def verify_audit(*, seq: int | None = None, hash: str | None = None) -> Request[
     )
 
 
+def list_class_links(*, cursor: str | None = None, limit: int | None = None) -> Request[Page[ClassLinkEntry]]:
+    """`GET /admin/class-links`"""
+    return Request(
+        "GET",
+        "/admin/class-links",
+        lambda answer: page(answer, ClassLinkEntry.from_json),
+        query={"cursor": cursor, "limit": limit},
+    )
+
+
 def create_class_link(*, expires_in_seconds: int | None = None, sessions: int | None = None) -> Request[ClassLink]:
     """`POST /admin/class-links`"""
     return Request(
@@ -69,6 +80,15 @@ def create_class_link(*, expires_in_seconds: int | None = None, sessions: int | 
         "/admin/class-links",
         lambda answer: enveloped(answer, ClassLink.from_json),
         json=present({"expiresInSeconds": expires_in_seconds, "sessions": sessions}),
+    )
+
+
+def delete_class_link(class_link_id: str) -> Request[Deleted]:
+    """`DELETE /admin/class-links/{class_link_id}`"""
+    return Request(
+        "DELETE",
+        f"/admin/class-links/{place(class_link_id)}",
+        lambda answer: enveloped(answer, Deleted.from_json),
     )
 
 

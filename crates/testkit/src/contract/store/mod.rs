@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod class_links;
 mod environments;
 mod execs;
 mod idempotency;
@@ -28,6 +29,7 @@ pub async fn store(open: impl AsyncFn() -> Arc<dyn Store>) {
     people::removal(&*open().await).await;
     people::sessions(&*open().await).await;
     people::invitations(&*open().await).await;
+    class_links::class_links(&*open().await).await;
     images::images(&*open().await).await;
     sandboxes::insert_and_update(&*open().await).await;
     sandboxes::uid_slots(&*open().await).await;

@@ -19,6 +19,7 @@ from .._models import (
     AuthData,
     BulkResult,
     ClassLink,
+    ClassLinkEntry,
     CreatedApiKey,
     CreatedInvitation,
     Deleted,
@@ -74,12 +75,35 @@ class Operations:
         """
         return self._send(requests.verify_audit(seq=seq, hash=hash))
 
+    def iterate_class_links(self, *, limit: int | None = None) -> Iterator[ClassLinkEntry]:
+        """List the class links that were not taken back, newest first, page by page.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._send(requests.list_class_links(limit=limit, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def list_class_links(self, *, limit: int | None = None) -> list[ClassLinkEntry]:
+        """List the class links that were not taken back, newest first: all pages.
+
+        Args:
+            limit: Items of a page, 1 to 1000.
+        """
+        return [item for item in self.iterate_class_links(limit=limit)]
+
     def create_class_link(self, *, expires_in_seconds: int | None = None, sessions: int | None = None) -> ClassLink:
         """Make a class link: whoever has it begins public sessions without the limits of his address,
         until it ends.
 
-        All who have the same link are counted together. It cannot be taken back, so give it no
-        longer life than the class.
+        All who have the same link are counted together. `DELETE /admin/class-links/{id}` takes it
+        back.
 
         Args:
             expires_in_seconds: How long it is good, in seconds; four hours when absent.
@@ -87,6 +111,16 @@ class Operations:
                 server has.
         """
         return self._send(requests.create_class_link(expires_in_seconds=expires_in_seconds, sessions=sessions))
+
+    def delete_class_link(self, class_link_id: str) -> Deleted:
+        """Take a class link back: nobody begins a session with it any more.
+
+        Sessions that were begun with it go on; `DELETE /sandboxes/{id}` ends one.
+
+        Args:
+            class_link_id: Id of the class link.
+        """
+        return self._send(requests.delete_class_link(class_link_id))
 
     def get_doctor(self) -> DoctorReport:
         """Look for what is wrong: the records, against what the runtimes say is there.
