@@ -15,6 +15,7 @@ use crate::args::Host;
 use crate::container::RUNSC;
 use crate::fail::{asked, of};
 use crate::network::hindrance;
+use crate::podman;
 use crate::storage::limits_disk;
 use crate::subnets::Subnets;
 
@@ -34,11 +35,13 @@ struct Inner {
     subnets: Subnets,
     docker: OnceCell<Docker>,
     info: Mutex<Option<(Instant, EngineInfo)>>,
+    podman: OnceCell<bool>,
 }
 
 impl Daemon {
     pub(crate) fn new(host: Host, installation: InstallationId, subnets: Subnets) -> Self {
-        Self(Arc::new(Inner { host, installation, subnets, docker: OnceCell::new(), info: Mutex::default() }))
+        let (docker, podman) = (OnceCell::new(), OnceCell::new());
+        Self(Arc::new(Inner { host, installation, subnets, docker, info: Mutex::default(), podman }))
     }
 
     /// What networks are cut from; none where Docker is not on this machine.
@@ -54,6 +57,12 @@ impl Daemon {
     /// The client, which has agreed with Docker on a version once.
     pub(crate) async fn docker(&self) -> Result<&Docker, Failure> {
         self.0.docker.get_or_try_init(|| connect(&self.0.host)).await
+    }
+
+    /// Whether it is Podman that answers in Docker's place.
+    pub(crate) async fn is_podman(&self) -> Result<bool, Failure> {
+        let ask = async || asked(self.docker().await?.version()).await.map(|version| podman::is(&version));
+        self.0.podman.get_or_try_init(ask).await.copied()
     }
 
     /// What Docker says of itself.

@@ -44,9 +44,9 @@ impl Broker {
             let options = ImportImageOptionsBuilder::default().quiet(true).build();
             return ended(docker.import_image(options, body, None)).await;
         }
-        let repository = names::repository(installation);
-        let options =
-            CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag(digest.as_str()).build();
+        // The name as a whole: Podman looks at no tag beside it.
+        let name = names::image(installation, digest);
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(&name).build();
         ended(docker.create_image(Some(options), Some(body), None)).await
     }
 

@@ -21,6 +21,7 @@ mod links;
 mod locks;
 mod names;
 mod network;
+mod podman;
 mod programs;
 mod requests;
 mod sandbox;

@@ -11,6 +11,9 @@ pub(crate) const SANDBOX: &str = "atoll.sandbox";
 /// Says which runtime a container is of.
 pub(crate) const RUNTIME: &str = "atoll.runtime";
 
+/// What Podman puts before a name that has no registry.
+const PODMANS: [&str; 2] = ["docker.io/library/", "localhost/"];
+
 /// Name of a sandbox's container.
 pub(crate) fn container(sandbox: &SandboxId) -> String {
     format!("sandbox-{sandbox}")
@@ -33,6 +36,7 @@ pub(crate) fn image(installation: &InstallationId, digest: &ImageDigest) -> Stri
 
 /// The digest in the name of an image.
 pub(crate) fn digest(installation: &InstallationId, name: &str) -> Option<ImageDigest> {
+    let name = PODMANS.iter().find_map(|registry| name.strip_prefix(registry)).unwrap_or(name);
     name.strip_prefix(&repository(installation))?.strip_prefix(':')?.parse().ok()
 }
 
@@ -101,7 +105,10 @@ mod tests {
     fn an_image_is_known_by_its_name() {
         let ours = InstallationId::random();
         let of: ImageDigest = "a".repeat(64).parse().unwrap();
-        assert_eq!(digest(&ours, &image(&ours, &of)), Some(of));
+        for registry in ["", "localhost/", "docker.io/library/"] {
+            assert_eq!(digest(&ours, &format!("{registry}{}", image(&ours, &of))).as_ref(), Some(&of));
+        }
+        assert_eq!(digest(&ours, &format!("evil.example/{}", image(&ours, &of))), None);
         assert_eq!(digest(&ours, "debian:12"), None);
         assert_eq!(digest(&ours, &format!("atoll-{ours}:latest")), None);
     }

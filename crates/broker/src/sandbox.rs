@@ -16,6 +16,7 @@ use crate::daemon::Daemon;
 use crate::fail::{asked, failure, status, unless};
 use crate::names;
 use crate::network::Joined;
+use crate::podman;
 use crate::requests::Broker;
 use crate::storage::BTRFS;
 
@@ -133,7 +134,10 @@ impl Broker {
         let sets_files = self.sets_files(start);
         let disk_bytes = self.disk_bytes(start, &image).await?;
         let given = Given { agent: &agent, joined, sets_files, disk_bytes };
-        let body = container::sandbox(installation, start, given);
+        let mut body = container::sandbox(installation, start, given);
+        if self.daemon.is_podman().await? {
+            body = podman::fit(body, start);
+        }
         let options =
             CreateContainerOptionsBuilder::default().name(&names::container(&start.sandbox)).build();
         asked(self.daemon.docker().await?.create_container(Some(options), body)).await?;

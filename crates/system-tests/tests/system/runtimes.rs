@@ -183,6 +183,20 @@ async fn docker_conforms() {
     finish(atoll, &docker).await;
 }
 
+/// Podman's service speaks Docker's API; what it does not is in docs/runtimes.md.
+#[tokio::test]
+async fn podman_does_in_docker_s_place() {
+    let podman = Dockerd::podman();
+    let atoll = started(&podman).await;
+    let sandbox = atoll.create_with(&new(RuntimeKind::Docker)).await;
+    commands(&sandbox).await;
+    typed(&sandbox).await;
+    files(&sandbox).await;
+    stopped(&sandbox).await;
+    atoll.client.sandbox_delete(&sandbox.id).await.unwrap();
+    finish(atoll, &podman).await;
+}
+
 #[tokio::test]
 async fn gvisor_conforms() {
     assert!(Dockerd::has_gvisor(), "apt-get install runsc");

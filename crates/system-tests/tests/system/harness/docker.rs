@@ -10,15 +10,25 @@ use serde_json::json;
 
 use super::{Disk, Format};
 
+/// A group that nobody has, for Podman's socket.
+const PODMAN_GROUP: u32 = 54_322;
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Size of a disk of its own, which holds no more than an image and some files.
 const DISK_BYTES: u64 = 4 << 30;
 
+/// Which program speaks Docker's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Docker,
+    Podman,
+}
+
 /// A daemon, which ends with this.
 #[derive(Debug)]
 pub(crate) struct Dockerd {
+    engine: Engine,
     daemon: Child,
     /// What its containers are on, where that is not the machine's own disk; unmounted before the folder goes.
     disk: Option<Disk>,
@@ -64,8 +74,21 @@ impl Dockerd {
         let disk = format.map(|format| Disk::new(folder.path(), format, DISK_BYTES));
         let data = data_root(folder.path(), disk.as_ref());
         let daemon = spawn(folder.path(), &data, net);
-        let this = Self { daemon, disk, folder, net };
+        let this = Self { engine: Engine::Docker, daemon, disk, folder, net };
         this.await_answer();
+        this
+    }
+
+    /// Podman's service in its place.
+    pub(crate) fn podman() -> Self {
+        let folder = tempfile::Builder::new().prefix("atoll-podman-").tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let daemon = spawn_podman(folder.path());
+        let this = Self { engine: Engine::Podman, daemon, disk: None, folder, net: Net::Shared };
+        this.await_answer();
+        // Podman gives its socket no group; whoever runs it as a service does.
+        std::os::unix::fs::chown(this.socket(), None, Some(PODMAN_GROUP)).unwrap();
+        std::fs::set_permissions(this.socket(), std::fs::Permissions::from_mode(0o660)).unwrap();
         this
     }
 
@@ -82,6 +105,7 @@ impl Dockerd {
 
     /// It begins again.
     pub(crate) fn start_again(&mut self) {
+        assert_eq!(self.engine, Engine::Docker);
         self.daemon = spawn(self.folder.path(), &self.data_root(), self.net);
         self.await_answer();
     }
@@ -182,6 +206,21 @@ fn spawn(folder: &Path, data: &Path, net: Net) -> Child {
     command.arg("--data-root").arg(data);
     let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
     spawned.expect("unshare is missing")
+}
+
+fn spawn_podman(folder: &Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut command = Command::new("podman");
+    for (flag, name) in [("--root", "data"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+        command.arg(flag).arg(folder.join(name));
+    }
+    // Of its two runtimes this one knows version 1 of control groups.
+    command.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
+    command
+        .args(["system", "service", "--time", "0"])
+        .arg(format!("unix://{}", folder.join("sock").display()));
+    let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+    spawned.expect("apt-get install podman")
 }
 
 /// A root file system with BusyBox and nothing else, as a tar; written to `to`.
