@@ -1,6 +1,7 @@
 //! Looks at the host. Every collector fills its part of the [`World`].
 
 mod cgroups;
+pub(crate) mod docker;
 mod files;
 mod loops;
 mod mounts;
@@ -49,5 +50,6 @@ pub(crate) fn collect(place: &Place) -> io::Result<World> {
     mounts::collect(place, &mounts, &mut world);
     loops::collect(place, &mut world)?;
     rules::collect(place, &mut world)?;
+    docker::collect(place, &mut world)?;
     Ok(world)
 }

@@ -170,6 +170,9 @@ fn notes(world: &World, alive: usize) -> Vec<String> {
     if world.plain_pool {
         notes.push("disk limits do not hold: the storage is plain folders".to_owned());
     }
+    if let Some(why) = world.docker.as_ref().and_then(|docker| docker.away.as_ref()) {
+        notes.push(format!("what Docker holds was not looked at: {why}"));
+    }
     notes.push(match alive {
         1 => "1 sandbox is alive".to_owned(),
         n => format!("{n} sandboxes are alive"),

@@ -1,5 +1,7 @@
 //! The judgement: a pure function of what is there and what is known.
 
+mod docker;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,7 @@ pub fn examine(world: &World, records: &Records) -> Vec<Finding> {
     findings.extend(groups(world));
     findings.extend(networks(world));
     findings.extend(odds(world));
+    findings.extend(docker::docker(world, records));
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     findings
 }

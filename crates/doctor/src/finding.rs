@@ -39,6 +39,14 @@ pub enum Kind {
     FirewallRules,
     /// A master key that is not here, and sealed secrets.
     MasterKey,
+    /// A container of Docker's.
+    Container,
+    /// A network of Docker's.
+    DockerNetwork,
+    /// A volume of Docker's.
+    DockerVolume,
+    /// An image that Docker holds.
+    DockerImage,
 }
 
 /// Whether it is wrong.
@@ -104,4 +112,12 @@ pub enum Target {
     HostRules,
     /// A file or a tree, by its path below the data folder.
     Tree(PathBuf),
+    /// A container of Docker's, by its id.
+    Container(String),
+    /// A network of Docker's, by its id.
+    DockerNetwork(String),
+    /// A volume of Docker's, by its name.
+    DockerVolume(String),
+    /// An image of the installation's repository, by its tag.
+    DockerImage(String),
 }

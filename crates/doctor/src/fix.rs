@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::collect::{self, Place, collect, pidfd};
+use crate::collect::{self, Place, collect, docker, pidfd};
 use crate::finding::Target;
 use crate::remove::remove_tree;
 use crate::world::Process;
@@ -66,6 +66,12 @@ pub(crate) fn fix(place: &Place, target: &Target) -> Result<(), FixError> {
         Target::HostRules => remove_rules(place).map_err(at("the rules".to_owned())),
         Target::LoopDevice(path) => detach(path).map_err(at(path.display().to_string())),
         Target::Tree(path) => remove_below(place, path).map_err(at(path.display().to_string())),
+        Target::Container(id) => docker::remove_container(place, id).map_err(at(format!("container {id}"))),
+        Target::DockerNetwork(id) => docker::remove_network(place, id).map_err(at(format!("network {id}"))),
+        Target::DockerVolume(name) => {
+            docker::remove_volume(place, name).map_err(at(format!("volume {name}")))
+        }
+        Target::DockerImage(tag) => docker::remove_image(place, tag).map_err(at(format!("image {tag}"))),
     }
 }
 

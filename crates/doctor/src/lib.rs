@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! collect: processes, cgroups, mounts,       records: what the store knows,
-//! loop devices, folders, sockets ──► World   given by the caller ──► Records
+//! loop devices, folders, sockets,
+//! Docker's containers ─────────────► World   given by the caller ──► Records
 //!                                      └────────► examine ◄────────────┘     pure
 //!                                                   │
 //!                                                   ▼
@@ -14,6 +15,7 @@
 //! is still there after a second look. A sandbox that runs while serve is down is no leak: its record says that it may.
 
 mod collect;
+mod docker;
 mod doctor;
 mod examine;
 mod finding;
@@ -27,4 +29,6 @@ pub use examine::examine;
 pub use finding::{Finding, Kind, Severity, Target};
 pub use fix::FixError;
 pub use records::{LostSecrets, Recorded, Records};
-pub use world::{Group, GroupOwner, LoopDevice, Part, Process, Program, Root, Traces, World};
+pub use world::{
+    Group, GroupOwner, InDocker, LoopDevice, Part, Process, Program, Root, Thing, Traces, World,
+};

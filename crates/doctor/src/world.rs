@@ -97,6 +97,32 @@ pub struct LoopDevice {
     pub deleted: bool,
 }
 
+/// Something that Docker holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thing {
+    /// By which Docker finds it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Which sandbox it is of, where its label says so.
+    pub sandbox: Option<SandboxId>,
+}
+
+/// What Docker holds of one installation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InDocker {
+    /// Why Docker could not be asked; then nothing is known.
+    pub away: Option<String>,
+    /// Containers with its label.
+    pub containers: Vec<Thing>,
+    /// Networks with its label.
+    pub networks: Vec<Thing>,
+    /// Volumes with its label.
+    pub volumes: Vec<Thing>,
+    /// Tags of its images.
+    pub images: Vec<String>,
+}
+
 /// What the host really holds of one installation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
@@ -136,6 +162,8 @@ pub struct World {
     pub trash: Vec<PathBuf>,
     /// Sockets and the like whose name is none of ours, below the data folder.
     pub unknown: Vec<PathBuf>,
+    /// What Docker holds, where the installation ever had one.
+    pub docker: Option<InDocker>,
 }
 
 impl World {

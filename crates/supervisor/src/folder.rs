@@ -1,10 +1,14 @@
 //! The data folder: who owns what in it. Everything is opened beneath its descriptor, without following links.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat, renameat};
 use rustix::io::Errno;
 
 /// The folders that the parts are given.
@@ -72,6 +76,15 @@ pub(crate) fn lay_out(root: OwnedFd, serve_uid: u32, serve_gid: u32) -> anyhow::
 /// The folder in which the Docker broker listens for serve: its own, and what it makes there is of serve's group.
 pub(crate) fn broker_agents(run: &OwnedFd, broker: u32, serve_gid: u32) -> anyhow::Result<OwnedFd> {
     own(run, "docker", broker, serve_gid, 0o2750)
+}
+
+/// Notes where Docker is, for a doctor that looks into it while nothing of this runs: also when a later start has no Docker.
+pub(crate) fn note_docker(root: &OwnedFd, host: &OsStr) -> std::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(openat(root, "docker-host.new", flags, Mode::from_raw_mode(0o644))?);
+    file.write_all(host.as_bytes())?;
+    renameat(root, "docker-host.new", root, "docker-host")?;
+    Ok(())
 }
 
 fn own(parent: &OwnedFd, name: &'static str, uid: u32, gid: u32, mode: u32) -> anyhow::Result<OwnedFd> {

@@ -101,6 +101,7 @@ fn run() -> anyhow::Result<Ended> {
 
 /// Where serve asks the broker, and the folder in which the broker listens for it.
 fn broker_socket(folders: &Folders, broker: &args::Broker, serve_gid: u32) -> anyhow::Result<BrokerSockets> {
+    folder::note_docker(&folders.root, &broker.host).context("cannot note where Docker is")?;
     let agents = folder::broker_agents(&folders.run, broker.id, serve_gid)?;
     let calls = sockets::listen_for_serve(&folders.run, sockets::BROKER, serve_gid)
         .context("cannot listen on run/broker.sock")?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::world::{Group, LoopDevice, Part};
+use crate::world::{Group, InDocker, LoopDevice, Part, Thing};
 
 fn process(pid: i32) -> Process {
     Process { pid, start_time: 7 }
@@ -201,4 +201,58 @@ fn a_router_is_idle_without_sandboxes_and_its_rules_go_with_it() {
     let leak = |fixable| [(Severity::Leak, Kind::FirewallRules, fixable)];
     assert_eq!(told(&examine(&running(open), &Records::default())), leak(false));
     assert_eq!(told(&examine(&World { router: None, ..world }, &Records::default())), leak(true));
+}
+
+/// A container of a recorded sandbox, and one of each kind that nobody owns.
+fn in_docker(known: &SandboxId) -> InDocker {
+    let thing = |name: &str, sandbox: Option<&SandboxId>| Thing {
+        id: format!("id-{name}"),
+        name: name.to_owned(),
+        sandbox: sandbox.cloned(),
+    };
+    let (lost, net) = (SandboxId::random(), format!("net-{known}"));
+    InDocker {
+        away: None,
+        containers: vec![thing("known", Some(known)), thing("lost", Some(&lost)), thing("odd", None)],
+        networks: vec![thing(&net, None), thing("net-lost", Some(&lost))],
+        volumes: vec![thing("atoll-x-agent-1", None), thing("data", None)],
+        images: vec!["a".repeat(64), "b".repeat(64), "latest".to_owned()],
+    }
+}
+
+#[test]
+fn what_docker_holds_without_a_record_is_a_leak() {
+    let id = SandboxId::random();
+    let world = World { docker: Some(in_docker(&id)), ..up() };
+    let images = ["a".repeat(64).parse().unwrap()].into();
+    let records = Records { images, ..known(&id, 3, false) };
+    let findings = examine(&world, &records);
+    let named: Vec<_> = findings.iter().map(|finding| (finding.kind, &*finding.name)).collect();
+    let b = "b".repeat(64);
+    assert_eq!(
+        named,
+        [
+            (Kind::Container, "lost"),
+            (Kind::Container, "odd"),
+            (Kind::DockerNetwork, "net-lost"),
+            (Kind::DockerVolume, "data"),
+            (Kind::DockerImage, &b),
+            (Kind::DockerImage, "latest"),
+        ]
+    );
+    assert!(findings.iter().all(|finding| finding.is_leak() && finding.fixable));
+}
+
+#[test]
+fn the_agents_volume_is_idle_only_where_nothing_can_use_it() {
+    let volumes = vec![Thing { name: "atoll-x-agent-1".to_owned(), ..Thing::default() }];
+    let alone = InDocker { volumes, ..InDocker::default() };
+    let with = |docker: &InDocker, world: World| World { docker: Some(docker.clone()), ..world };
+    assert_eq!(examine(&with(&alone, up()), &Records::default()), []);
+    let idle = examine(&with(&alone, World::default()), &Records::default());
+    assert_eq!(told(&idle), [(Severity::Idle, Kind::DockerVolume, true)]);
+    let id = SandboxId::random();
+    let containers = vec![Thing { sandbox: Some(id.clone()), ..Thing::default() }];
+    let used = InDocker { containers, ..alone };
+    assert_eq!(examine(&with(&used, World::default()), &known(&id, 3, false)), []);
 }

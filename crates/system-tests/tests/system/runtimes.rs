@@ -418,6 +418,70 @@ async fn what_is_not_ours_is_left_alone() {
     finish(atoll, &docker).await;
 }
 
+/// What a crash of everything has left in Docker, root finds and removes while nothing of Atoll runs; and nothing of anybody else's.
+#[tokio::test]
+async fn doctor_removes_what_no_record_owns_in_docker_and_touches_nobody_else_s() {
+    let docker = Dockerd::start(false);
+    let mut atoll = started(&docker).await;
+    let id = atoll.create_with(&new(RuntimeKind::Docker)).await.id;
+    let image = docker.ok(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).trim().to_owned();
+    let installation = std::fs::read_to_string(atoll.data().join("installation")).unwrap().trim().to_owned();
+    atoll.stop().await;
+    atoll.assert_healthy();
+
+    let lost = format!("atoll-{installation}:{}", "0".repeat(64));
+    let make = |whose: &str, name: &str| {
+        let label = format!("atoll.installation={whose}");
+        let container = ["run", "--detach", "--name", name, "--label", &label];
+        docker
+            .ok(&[&container[..], &["--label", "atoll.sandbox=111111111111", &image, "sleep", "1000"]]
+                .concat());
+        docker.ok(&["network", "create", "--label", &label, name]);
+        docker.ok(&["volume", "create", "--label", &label, name]);
+    };
+    make(&installation, "lost");
+    make("zzzzzzzz", "theirs");
+    docker.ok(&["tag", &image, &lost]);
+    docker.ok(&["tag", &image, "atoll-zzzzzzzz:1"]);
+    let kinds = |report: &serde_json::Value, list: &str| {
+        let all = report[list].as_array().unwrap().iter().filter(|one| one["severity"] == "leak");
+        let mut kinds: Vec<String> = all.map(|one| one["kind"].as_str().unwrap().to_owned()).collect();
+        kinds.sort();
+        kinds
+    };
+    let four = ["container", "docker_image", "docker_network", "docker_volume"];
+    let found = atoll.doctor();
+    assert_eq!(
+        (kinds(&found, "findings"), &found["healthy"]),
+        (four.map(str::to_owned).to_vec(), &false.into())
+    );
+    let data = atoll.data().to_str().unwrap().to_owned();
+    let fixed = atoll.cli(&["doctor", "--fix", "--data-dir", &data, "--output", "json"]);
+    assert!(fixed.status.success(), "{}", String::from_utf8_lossy(&fixed.stderr));
+    let fixed: serde_json::Value = serde_json::from_slice(&fixed.stdout).unwrap();
+    assert_eq!(kinds(&fixed, "fixed"), four);
+
+    let mut left = docker.containers();
+    left.sort();
+    assert_eq!(left, [format!("sandbox-{id}"), "theirs".to_owned()]);
+    for what in ["network", "volume"] {
+        let said = docker.ok(&[what, "ls", "--format", "{{.Name}}"]);
+        assert!(said.lines().any(|name| name == "theirs") && !said.contains("lost"), "{what}: {said}");
+    }
+    let images = docker.ok(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(
+        images.contains(&image) && images.contains("atoll-zzzzzzzz:1") && !images.contains(&lost),
+        "{images}"
+    );
+
+    docker.ok(&["rm", "--force", "theirs"]);
+    docker.ok(&["network", "rm", "theirs"]);
+    docker.ok(&["volume", "rm", "theirs"]);
+    docker.ok(&["rmi", "atoll-zzzzzzzz:1"]);
+    atoll.start_again().await;
+    finish(atoll, &docker).await;
+}
+
 #[tokio::test]
 async fn containers_are_kept_ready_too() {
     let docker = Dockerd::start(false);
