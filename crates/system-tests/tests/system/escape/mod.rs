@@ -7,12 +7,14 @@
 mod counts;
 mod docker;
 mod document;
-mod native;
+mod engines;
 mod program;
+mod tried;
 
 use std::collections::BTreeMap;
 
 use program::{Attempt, Flag, Neighbour, Program, Verdict};
+use tried::{Made, Tried};
 
 use crate::harness::{Atoll, HOST, Internet};
 
@@ -74,10 +76,10 @@ async fn every_attempt_succeeds_where_nothing_confines_it() {
 }
 
 /// Both users in a sandbox of the host's image, beside a neighbour.
-async fn all_is_refused(atoll: &Atoll, network: &str, addresses: &[String]) {
+async fn all_is_refused(atoll: &Atoll, network: &'static str, addresses: &[String]) {
     let program = Program::build();
     let host = Neighbour::on_host(&program);
-    let mut tried = native::Tried::new(atoll, &program, &host, "host", network).await;
+    let mut tried = Tried::new(atoll, &program, &host, Made::natively("host", network)).await;
     tried.addresses.extend_from_slice(addresses);
     let mut wrong = Vec::new();
     for user in ["root", "agent"] {
@@ -110,7 +112,7 @@ async fn atoll_is_weaker_than_docker_in_nothing() {
     let docker = docker::Docker::start(&program);
     let mut theirs = docker.all(&host);
     let atoll = Atoll::start().await;
-    let tried = native::Tried::new(&atoll, &program, &host, "escape", "none").await;
+    let tried = Tried::new(&atoll, &program, &host, Made::natively("escape", "none")).await;
     let mut wrong = Vec::new();
     for user in ["root", "agent"] {
         let ours = tried.all(user, &program).await;

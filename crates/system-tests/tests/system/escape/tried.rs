@@ -1,24 +1,45 @@
-//! The attempts in a sandbox of Atoll's.
+//! The attempts in a sandbox of Atoll's, of any runtime.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use atoll_api_types::{CommandBody, CreateSandbox, ExecBody};
+use atoll_types::RuntimeKind;
 
 use super::Verdicts;
 use super::counts::{self, Holder};
 use super::program::{Neighbour, Program, name, verdicts};
-use crate::harness::{Atoll, Inside, line, stdout};
+use crate::harness::{Atoll, Dockerd, Inside, line, stdout};
 
 /// The user that a sandbox of an image has beside root.
 const USER: &str = "agent";
 /// Where clouds keep the keys of their machines.
 const METADATA: &str = "169.254.169.254:80";
 
+/// What the sandboxes are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made<'a> {
+    /// `host`, or a name for an image with nothing but the program.
+    pub(super) image: &'a str,
+    pub(super) network: &'a str,
+    pub(super) runtime: RuntimeKind,
+    /// Whose containers they are, where they are containers.
+    pub(super) docker: Option<&'a Dockerd>,
+}
+
+impl Made<'static> {
+    /// By the launcher.
+    pub(super) fn natively(image: &'static str, network: &'static str) -> Self {
+        Self { image, network, runtime: RuntimeKind::Native, docker: None }
+    }
+}
+
 /// The sandbox that tries, and a neighbour with what it must not reach.
 #[derive(Debug)]
 pub(super) struct Tried<'a> {
     atoll: &'a Atoll,
+    docker: Option<&'a Dockerd>,
+    runtime: RuntimeKind,
     inside: Inside<'a>,
     next: Inside<'a>,
     /// Where the program is inside.
@@ -34,14 +55,8 @@ fn argv(words: &[&str], user: &str) -> ExecBody {
 }
 
 impl<'a> Tried<'a> {
-    /// In sandboxes of the image `host`, or of one with nothing but the program.
-    pub(super) async fn new(
-        atoll: &'a Atoll,
-        program: &Program,
-        host: &Neighbour,
-        image: &str,
-        network: &str,
-    ) -> Self {
+    pub(super) async fn new(atoll: &'a Atoll, program: &Program, host: &Neighbour, made: Made<'a>) -> Self {
+        let Made { image, network, runtime, docker } = made;
         if image != "host" {
             let archive = program.image();
             let output = atoll.cli(&["image", "import", image, archive.to_str().unwrap()]);
@@ -50,6 +65,7 @@ impl<'a> Tried<'a> {
         let new = CreateSandbox {
             image: Some(image.to_owned()),
             network: Some(network.to_owned()),
+            runtime: Some(runtime.as_str().to_owned()),
             ..CreateSandbox::default()
         };
         let (inside, next) = (atoll.create_with(&new).await, atoll.create_with(&new).await);
@@ -62,11 +78,14 @@ impl<'a> Tried<'a> {
             ("/escape", "/escape")
         };
         let run = atoll.data().join("run");
-        let agents = run.join("agents").join(format!("{}.sock", inside.id));
-        let sockets = [&*run.join("launcher.sock"), &*agents, Path::new("/var/run/docker.sock")];
+        let folder = if docker.is_some() { "docker" } else { "agents" };
+        let agent = run.join(folder).join(format!("{}.sock", inside.id));
+        let engine = docker.map_or_else(|| PathBuf::from("/var/run/docker.sock"), Dockerd::socket);
+        let sockets = [run.join("launcher.sock"), run.join("broker.sock"), agent, engine];
+        let sockets: Vec<&Path> = sockets.iter().map(PathBuf::as_path).collect();
         let facts = host.facts(&name("next"), &[], &sockets, shared);
         let addresses = vec![METADATA.to_owned()];
-        let this = Self { atoll, inside, next, path: path.to_owned(), facts, addresses };
+        let this = Self { atoll, docker, runtime, inside, next, path: path.to_owned(), facts, addresses };
         this.start_neighbour(host).await
     }
 
@@ -103,16 +122,36 @@ impl<'a> Tried<'a> {
     /// What the kernel counts, and what is left for the host to find.
     async fn shared(&self, program: &Program) -> Verdicts {
         let mut found = Verdicts::new();
-        for (kind, _) in counts::KINDS {
+        // Each sandbox of gVisor has a kernel of its own, and whoever takes all of something ends his own sandbox.
+        let kinds = if self.runtime == RuntimeKind::Gvisor { &[][..] } else { &counts::KINDS[..] };
+        for (kind, _) in kinds {
             let holder = self.hold(kind);
             let (name, verdict) = counts::verdict(kind, &self.said(&self.next, &["take", kind], USER).await);
             drop(holder);
             found.insert(name, verdict);
         }
         self.said(&self.inside, &["plant", "/planted"], "root").await;
-        let layer = format!("native/pool/sandboxes/{}/layer/upper/planted", self.inside.id);
-        found.extend([counts::planted(program, &self.atoll.data().join(layer))]);
+        let client = &self.atoll.client;
+        // gVisor holds the file open, and what is open for writing cannot be run.
+        let is_held = self.runtime == RuntimeKind::Gvisor;
+        if is_held {
+            client.sandbox_stop(&self.inside.id).await.unwrap();
+        }
+        found.extend([counts::planted(program, &self.layer().join("planted"))]);
+        if is_held {
+            client.sandbox_start(&self.inside.id).await.unwrap();
+        }
         found
+    }
+
+    /// Where the host has what the sandbox wrote.
+    fn layer(&self) -> PathBuf {
+        let id = &self.inside.id;
+        let Some(docker) = self.docker else {
+            return self.atoll.data().join(format!("native/pool/sandboxes/{id}/layer/upper"));
+        };
+        let container = format!("sandbox-{id}");
+        docker.ok(&["inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", &container]).trim().into()
     }
 
     fn hold(&self, kind: &str) -> Holder {
