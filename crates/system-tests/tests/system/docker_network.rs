@@ -96,6 +96,12 @@ async fn a_container_reaches_the_world_by_name_and_nothing_nearer() {
     let (its, theirs) = (address(&one).await, address(&other).await);
     assert!(its != theirs && its.starts_with("10.21"), "{its} and {theirs}");
 
+    // Who answers for names can tell one from the other, or one could use up the share of all.
+    let router = format!("atoll-{}", installation(&atoll));
+    let flows = Command::new("ip").args(["netns", "exec", &router, "cat", "/proc/net/nf_conntrack"]).output();
+    let flows = String::from_utf8(flows.unwrap().stdout).unwrap();
+    assert!(flows.contains(&format!("src={its} ")), "{flows}");
+
     let mut nearer: Vec<String> = CLOSED.iter().map(|address| (*address).to_owned()).collect();
     let hosts = [
         HOST.to_owned(),
@@ -116,7 +122,7 @@ async fn a_container_reaches_the_world_by_name_and_nothing_nearer() {
             .status()
     };
     assert!(!from_host(&theirs).unwrap().success());
-    internet.open_gates(&format!("atoll-{}", installation(&atoll)));
+    internet.open_gates(&router);
     // Docker keeps its networks apart itself.
     assert!(Command::new("iptables").args(["-I", "DOCKER-USER", "-j", "ACCEPT"]).status().unwrap().success());
     for address in &nearer {
