@@ -93,6 +93,19 @@ pub enum Call {
         /// Which.
         digest: ImageDigest,
     },
+    /// Packs the root of an image into one layer, a tar compressed by gzip, in the one descriptor beside this packet (a
+    /// regular file that may be read and written). Idempotent: what the file holds goes.
+    ExportImage {
+        /// Which.
+        digest: ImageDigest,
+        /// Bytes that the layer may take.
+        max_bytes: u64,
+    },
+    /// How many of these layers are here over each other, from the lowest.
+    KnownLayers {
+        /// SHA-256 of the layers as a registry keeps them, from the lowest.
+        digests: Vec<ImageDigest>,
+    },
     /// Images whose files are here.
     ListImages {
         /// Only digests greater than this one, in order: the page after it.
@@ -213,12 +226,29 @@ pub enum Answer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         config: Option<Box<ImageConfig>>,
     },
+    /// To `ExportImage`.
+    Exported {
+        /// SHA-256 of the layer as it is in the file.
+        digest: ImageDigest,
+        /// SHA-256 of the layer, decompressed.
+        diff_id: ImageDigest,
+        /// Bytes of the layer in the file.
+        bytes: u64,
+    },
     /// To `ListImages`: a page in the order of digests.
     Images {
         /// At most a few hundred.
         digests: Vec<ImageDigest>,
+        /// What they take, in the same order. Launchers before this field kept each image as a whole.
+        #[serde(default)]
+        sizes: Vec<ImageSize>,
         /// Whether there are more after the last.
         more: bool,
+    },
+    /// To `KnownLayers`.
+    KnownLayers {
+        /// As many as are here without a gap.
+        count: u32,
     },
     /// To `Storage`.
     Storage {
@@ -243,6 +273,15 @@ pub enum Answer {
     /// To `Dial`: the socket is beside it, non-blocking. It is still being connected: that it is writable tells the end,
     /// its pending error how.
     Dialing,
+}
+
+/// What the files of an image take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSize {
+    /// Bytes of its layers that other images have too.
+    pub shared_bytes: u64,
+    /// Bytes that go when it is removed.
+    pub unique_bytes: u64,
 }
 
 /// A sandbox as the kernel holds it.

@@ -31,7 +31,7 @@ impl Images for NativeRuntime {
         for _page in 0..PAGES_MAX {
             let call = Call::ListImages { after: all.last().cloned() };
             match self.call(call).await.map_err(convert::import)? {
-                Answer::Images { digests, more } => {
+                Answer::Images { digests, more, .. } => {
                     let ended = !more || digests.is_empty();
                     all.extend(digests);
                     if ended {

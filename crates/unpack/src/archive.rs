@@ -28,8 +28,8 @@ const IDS: u64 = 65_536;
 const NOBODY: u32 = 65_534;
 
 /// Extended attributes of one file, in bytes, and where they stand.
-const EXTENDED_BYTES_MAX: usize = 64 << 10;
-const EXTENDED_PREFIX: &str = "SCHILY.xattr.";
+pub(crate) const EXTENDED_BYTES_MAX: usize = 64 << 10;
+pub(crate) const EXTENDED_PREFIX: &str = "SCHILY.xattr.";
 
 /// What came of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,8 +52,7 @@ pub struct Unpacked {
 /// before that stay.
 pub fn unpack(input: &File, root: &OwnedFd, max_bytes: u64) -> Result<Unpacked, Refused> {
     let whole = Section::whole(input).map_err(Refused::Unreadable)?;
-    let mut filler =
-        Filler { root: Root::new(root.as_fd()), done: Unpacked::default(), counted: 0, max_bytes };
+    let mut filler = Filler::new(root, max_bytes);
     match Packing::of(&whole).map_err(Refused::Unreadable)? {
         Packing::Plain => filler.fill(input)?,
         Packing::Other => return Err(Refused::Compressed),
@@ -94,14 +93,19 @@ fn written_out(
 
 /// Fills a root, and counts.
 #[derive(Debug)]
-struct Filler<'a> {
-    root: Root<'a>,
-    done: Unpacked,
-    counted: u64,
+pub(crate) struct Filler<'a> {
+    pub(crate) root: Root<'a>,
+    pub(crate) done: Unpacked,
+    /// Bytes that count, see [`ENTRY_BYTES`].
+    pub(crate) counted: u64,
     max_bytes: u64,
 }
 
-impl Filler<'_> {
+impl<'a> Filler<'a> {
+    pub(crate) fn new(root: &'a OwnedFd, max_bytes: u64) -> Self {
+        Self { root: Root::new(root.as_fd()), done: Unpacked::default(), counted: 0, max_bytes }
+    }
+
     fn fill(&mut self, file: &File) -> Result<(), Refused> {
         match layout::find(file)? {
             Some(found) => self.image(file, &found),
@@ -126,11 +130,12 @@ impl Filler<'_> {
 
     /// One layer, over those before. What it is not is found out when it is read; then all is thrown away.
     fn layer(&mut self, file: &File, layer: &LayerPlace, diff_id: &str) -> Result<(), Refused> {
-        let section = Section::new(file, layer.place.start, layer.place.length);
+        let place = layer.present()?;
+        let section = Section::new(file, place.start, place.length);
         let packing = Packing::of(&section).map_err(Refused::Unreadable)?;
         let mut packed =
             Measured::new(section, u64::MAX, packing != Packing::Plain && layer.digest.is_some());
-        let unpacked = self.layer_entries(&mut packed, packing);
+        let unpacked = self.layer_entries(&mut packed, packing, true);
         // Where it cannot be read, that it is not what it should be says more.
         let digest = packed.finish().map_err(Refused::Unreadable)?;
         if let (Some(wanted), Some(found)) = (&layer.digest, digest) {
@@ -143,13 +148,18 @@ impl Filler<'_> {
         same("the unpacked layer", found, diff_id)
     }
 
-    /// The digest of the layer, unpacked.
-    fn layer_entries(&mut self, packed: impl Read, packing: Packing) -> Result<String, Refused> {
+    /// The digest of the layer, unpacked, where it is wanted.
+    pub(crate) fn layer_entries(
+        &mut self,
+        packed: impl Read,
+        packing: Packing,
+        hashed: bool,
+    ) -> Result<String, Refused> {
         if packing == Packing::Other {
             return Err(Refused::Compressed);
         }
         let opened = packing.open(packed).map_err(Refused::Malformed)?;
-        let mut plain = Measured::new(opened, archive_bytes(self.max_bytes), true);
+        let mut plain = Measured::new(opened, archive_bytes(self.max_bytes), hashed);
         let done = self.entries(&mut plain, true);
         let exceeded = plain.exceeded;
         let digest = done.and_then(|()| plain.finish().map_err(Refused::Malformed));
@@ -221,7 +231,7 @@ impl Filler<'_> {
     }
 }
 
-fn same(what: &str, found: String, wanted: &str) -> Result<(), Refused> {
+pub(crate) fn same(what: &str, found: String, wanted: &str) -> Result<(), Refused> {
     if found == wanted {
         return Ok(());
     }
@@ -261,12 +271,16 @@ fn extended<R: Read>(entry: &mut Entry<'_, R>) -> std::io::Result<Vec<(String, V
             continue;
         };
         bytes += name.len() + extension.value_bytes().len();
-        let wanted = name == "security.capability" || name.starts_with("user.");
-        if wanted && bytes <= EXTENDED_BYTES_MAX && !name.contains('\0') {
+        if wanted(name) && bytes <= EXTENDED_BYTES_MAX && !name.contains('\0') {
             found.push((name.to_owned(), extension.value_bytes().to_vec()));
         }
     }
     Ok(found)
+}
+
+/// Whether it means something in a sandbox.
+pub(crate) fn wanted(name: &str) -> bool {
+    name == "security.capability" || name.starts_with("user.")
 }
 
 #[cfg(test)]

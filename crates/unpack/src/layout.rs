@@ -31,9 +31,18 @@ pub(crate) struct Place {
 /// A layer, and what it is said to be.
 #[derive(Debug)]
 pub(crate) struct LayerPlace {
-    pub(crate) place: Place,
+    /// None where the archive leaves it out, as one that is there already.
+    pub(crate) place: Option<Place>,
     /// SHA-256 of the packed bytes, where it is named.
     pub(crate) digest: Option<String>,
+}
+
+impl LayerPlace {
+    /// Where it is, where it must be.
+    pub(crate) fn present(&self) -> Result<Place, Refused> {
+        let name = || format!("{BLOBS}{}", self.digest.as_deref().unwrap_or_default());
+        self.place.ok_or_else(|| Refused::Missing(name()))
+    }
 }
 
 /// An image in the archive.
@@ -194,7 +203,7 @@ impl<'a> Parts<'a> {
         }
         let layer = |layer: &Descriptor| {
             let digest = sha256(layer).map_err(document("manifest"))?;
-            let place = self.place(&format!("{BLOBS}{digest}"))?;
+            let place = self.place(&format!("{BLOBS}{digest}")).ok();
             Ok(LayerPlace { place, digest: Some(digest.to_owned()) })
         };
         Ok(Found {
@@ -214,7 +223,7 @@ impl<'a> Parts<'a> {
         if let Some(digest) = digest_in(&saved.config) {
             check("configuration", &config, digest)?;
         }
-        let layer = |path: &String| Ok(LayerPlace { place: self.place(&name(path)?)?, digest: None });
+        let layer = |path: &String| Ok(LayerPlace { place: Some(self.place(&name(path)?)?), digest: None });
         Ok(Found {
             manifest: None,
             config,

@@ -12,7 +12,9 @@ use crate::names::BadName;
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// Not called by the launcher.
-    #[error("usage: atoll-unpack MAX_BYTES, with the archive as standard input")]
+    #[error(
+        "usage: atoll-unpack MAX_BYTES, with the archive as standard input; atoll-unpack pack MAX_BYTES, with a file"
+    )]
     Usage,
     /// The file could not be read, or nothing written.
     #[error("the archive could not be read: {0}")]
@@ -37,6 +39,9 @@ pub enum Refused {
     /// Too large.
     #[error("the archive unpacks to more than the {0} bytes that are allowed")]
     TooLarge(u64),
+    /// A layer that is packed is too large.
+    #[error("the layer takes more than the {0} bytes that are allowed")]
+    LayerTooLarge(u64),
     /// Too many files.
     #[error("the archive holds more than {ENTRIES_MAX} files")]
     TooMany,
@@ -100,7 +105,7 @@ impl Refused {
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         match self {
-            Self::TooLarge(_) => "too_large",
+            Self::TooLarge(_) | Self::LayerTooLarge(_) => "too_large",
             Self::Layer { why, .. } => why.outcome(),
             Self::Unreadable(error) | Self::Malformed(error) | Self::File { error, .. } => match error.kind()
             {

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use tar::{Archive, Header};
 
 use crate::Refused;
-use crate::layout::{self, Found};
+use crate::layout::{self, Found, LayerPlace, Place};
 use crate::source::{Packing, Section};
 
 /// Block of a tar, in bytes.
@@ -59,7 +59,10 @@ impl ForDocker {
             Form::Root => {
                 Packing::of(&whole).and_then(|packing| packing.open(whole)).map_err(Refused::Unreadable)
             }
-            Form::Image(found) => Ok(Box::new(saved(input, found, tag).map_err(Refused::Unreadable)?)),
+            Form::Image(found) => {
+                let places = found.layers.iter().map(LayerPlace::present).collect::<Result<Vec<_>, _>>()?;
+                Ok(Box::new(saved(input, found, &places, tag).map_err(Refused::Unreadable)?))
+            }
         }
     }
 }
@@ -75,7 +78,7 @@ fn is_marked(plain: impl Read) -> bool {
 }
 
 /// What `docker save` writes, of the image that was found.
-fn saved<'a>(input: &'a File, found: &'a Found, tag: &str) -> io::Result<Joined<'a>> {
+fn saved<'a>(input: &'a File, found: &'a Found, places: &[Place], tag: &str) -> io::Result<Joined<'a>> {
     let layer_name = |number: usize| format!("{number}/layer.tar");
     let layers: Vec<String> = (0..found.layers.len()).map(layer_name).collect();
     let config = format!("{}.json", atoll_oci::digest_of(&found.config));
@@ -85,8 +88,8 @@ fn saved<'a>(input: &'a File, found: &'a Found, tag: &str) -> io::Result<Joined<
     let length = list.len() as u64;
     whole.add("manifest.json", length, io::Cursor::new(list))?;
     whole.add(&config, found.config.len() as u64, &found.config[..])?;
-    for (name, layer) in layers.iter().zip(&found.layers) {
-        whole.add(name, layer.place.length, Section::new(input, layer.place.start, layer.place.length))?;
+    for (name, place) in layers.iter().zip(places) {
+        whole.add(name, place.length, Section::new(input, place.start, place.length))?;
     }
     whole.0.push_back(Box::new(io::repeat(0).take(2 * BLOCK)));
     Ok(whole)

@@ -1,5 +1,6 @@
 //! The data folder: layers, images, sockets, logs. Opened beneath its descriptor, without following links.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use atoll_types::SandboxId;
+use atoll_types::{ImageDigest, SandboxId};
 use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -16,6 +17,9 @@ use crate::world::{Process, Root, World};
 
 /// Longest state file of a sandbox, in bytes.
 const STATE_BYTES_MAX: u64 = 4 << 10;
+
+/// Longest list of an image's layers, in bytes.
+const LAYERS_BYTES_MAX: u64 = 64 << 10;
 
 /// `f_type` of btrfs.
 const BTRFS_MAGIC: u64 = 0x9123_683E;
@@ -79,10 +83,35 @@ pub(crate) fn collect(place: &Place, world: &mut World) -> io::Result<()> {
             Err(_) => world.unfinished.push(path),
         }
     }
+    collect_layers(place, world)?;
     world.trash = names(place, "native/pool/trash")?;
     world.plain_pool = is_plain(place)?;
     collect_roots(place, world)?;
     Ok(())
+}
+
+/// Layers that images are made of. One that none is made of belongs to an import under way, or goes with the next start.
+fn collect_layers(place: &Place, world: &mut World) -> io::Result<()> {
+    let mut used: BTreeSet<ImageDigest> = BTreeSet::new();
+    for image in &world.images {
+        let path = format!("native/pool/images/{}", image.as_str());
+        used.extend(open(&place.root, &path)?.and_then(|folder| read_layers(&folder)).unwrap_or_default());
+    }
+    for path in names(place, "native/pool/layers")? {
+        let is_used = file_name(&path).parse().is_ok_and(|key: ImageDigest| used.contains(&key));
+        if !is_used {
+            world.unfinished.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_layers(folder: &OwnedFd) -> Option<Vec<ImageDigest>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(folder, "layers.json", flags, Mode::empty()).ok()?;
+    let mut text = Vec::new();
+    File::from(file).take(LAYERS_BYTES_MAX).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Roots of the host image. Without the link that an older launcher did not make, none is known to be stale.

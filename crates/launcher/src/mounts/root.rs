@@ -237,10 +237,15 @@ pub(crate) fn clone_root(root: &OwnedFd) -> Result<OwnedFd, StepError> {
     clone_mount(root, "").at(Step::GuestFiles)
 }
 
-/// Clones a folder of the pool, writable, through the id mapping.
-pub(crate) fn clone_mapped(folder: &OwnedFd, user_namespace: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+/// Clones a folder of the pool through the id mapping, writable or not.
+pub(crate) fn clone_mapped(
+    folder: &OwnedFd,
+    user_namespace: BorrowedFd<'_>,
+    read_only: bool,
+) -> Result<OwnedFd, StepError> {
     let clone = clone_mount(folder, "").at(Step::CloneLower)?;
-    sys::mount_setattr(&clone, NO_SUID_NO_DEV | libc::MOUNT_ATTR_NOEXEC, Some(user_namespace))
+    let read_only = if read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    sys::mount_setattr(&clone, NO_SUID_NO_DEV | libc::MOUNT_ATTR_NOEXEC | read_only, Some(user_namespace))
         .at(Step::MapLower)?;
     Ok(clone)
 }

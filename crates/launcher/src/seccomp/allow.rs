@@ -75,7 +75,7 @@ const ALLOWED: &[i64] = &[
     453 /* map_shadow_stack */, 454 /* futex_wake */, 455 /* futex_wait */, 456 /* futex_requeue */, libc::SYS_mseal,
 ];
 
-/// Calls of the unpacker: files in its root, its two pipes, memory, the end.
+/// Calls of the unpacker, also where it packs: files in its root, its two pipes, memory, the end.
 #[rustfmt::skip]
 const UNPACK: &[i64] = &[
     libc::SYS_read, libc::SYS_readv, libc::SYS_pread64, libc::SYS_write, libc::SYS_writev, libc::SYS_lseek, libc::SYS_close,
@@ -83,7 +83,7 @@ const UNPACK: &[i64] = &[
     libc::SYS_mkdirat, libc::SYS_symlinkat, libc::SYS_linkat, libc::SYS_unlinkat, libc::SYS_renameat, libc::SYS_renameat2,
     libc::SYS_mknodat, libc::SYS_readlinkat, libc::SYS_getdents64,
     libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_ftruncate,
-    libc::SYS_fsetxattr, libc::SYS_lsetxattr, libc::SYS_setxattr, libc::SYS_fsync, libc::SYS_syncfs, libc::SYS_fallocate,
+    libc::SYS_fsetxattr, libc::SYS_lsetxattr, libc::SYS_setxattr, libc::SYS_fgetxattr, libc::SYS_flistxattr, libc::SYS_fsync, libc::SYS_syncfs, libc::SYS_fallocate,
     libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack, libc::SYS_poll,
     libc::SYS_futex, libc::SYS_getrandom, libc::SYS_prlimit64, libc::SYS_sched_getaffinity, libc::SYS_sched_yield,

@@ -86,14 +86,18 @@ impl Server {
         }
     }
 
-    /// Images that were being unpacked when the launcher died: their helpers died with it.
+    /// Images and layers that were being unpacked when the launcher died: their helpers died with it.
     fn discard_unfinished_imports(&mut self) {
-        let Ok(entries) = rustix::fs::Dir::read_from(&self.tools.storage.images) else { return };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
-        for name in names.filter(|name| name.starts_with(".import-")) {
-            if let Err(error) = self.tools.storage.discard(&self.tools.storage.images, &name) {
-                log(&error.to_string());
+        let storage = &self.tools.storage;
+        for place in [&storage.images, &storage.layers] {
+            let Ok(entries) = rustix::fs::Dir::read_from(place) else { continue };
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
+            for name in names.filter(|name| name.starts_with(storage::UNFINISHED)) {
+                if let Err(error) = storage.discard(place, &name) {
+                    log(&error.to_string());
+                }
             }
         }
+        self.discard_unused_layers();
     }
 }

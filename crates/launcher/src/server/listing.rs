@@ -38,11 +38,18 @@ impl Server {
 
     /// A page of images after one. What is being unpacked has no digest for its name yet.
     pub(super) fn images(&self, after: Option<&ImageDigest>) -> Answer {
-        let mut all: Vec<ImageDigest> = ids(&self.tools.storage.images, "");
+        let mut all = self.image_digests();
         all.sort();
         let mut rest = all.into_iter().filter(|digest| after.is_none_or(|after| digest > after));
         let digests: Vec<ImageDigest> = rest.by_ref().take(PAGE).collect();
-        Answer::Images { digests, more: rest.next().is_some() }
+        let more = rest.next().is_some();
+        let sizes = self.image_sizes(&digests);
+        Answer::Images { digests, sizes, more }
+    }
+
+    /// Images whose files are here, in no order.
+    pub(super) fn image_digests(&self) -> Vec<ImageDigest> {
+        ids(&self.tools.storage.images, "")
     }
 
     /// Whether any sandbox, running or not, is made of an image.

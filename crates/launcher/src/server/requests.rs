@@ -34,6 +34,11 @@ impl Server {
                 self.answer(waiter, Ok(answer));
             }
             Call::ImportImage { max_bytes } => self.import(waiter, max_bytes, descriptors),
+            Call::ExportImage { digest, max_bytes } => self.export(waiter, &digest, max_bytes, descriptors),
+            Call::KnownLayers { digests } => {
+                let count = self.known_layers(&digests);
+                self.answer(waiter, Ok(Answer::KnownLayers { count }));
+            }
             Call::ListImages { after } => {
                 let answer = self.images(after.as_ref());
                 self.answer(waiter, Ok(answer));
@@ -73,8 +78,12 @@ impl Server {
         if self.image_in_use(&wanted) {
             return Err(failure(FailureKind::Conflict, format!("a sandbox still uses the image {digest}")));
         }
+        if self.workers.exports(digest) {
+            return Err(failure(FailureKind::Conflict, format!("the image {digest} is being packed")));
+        }
         if self.tools.storage.discard(&self.tools.storage.images, digest.as_str())? {
             self.workers.collect_wanted = true;
+            self.discard_unused_layers();
         }
         Ok(Answer::Done)
     }

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use atoll_launcher_protocol::Answer;
-use atoll_types::SandboxId;
+use atoll_types::{ImageDigest, SandboxId};
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
 use super::connection::Waiter;
+use super::export::Export;
 use super::import::Import;
 use super::table::{Entry, Phase, Stage};
 use super::{Server, Source};
@@ -50,8 +51,21 @@ pub(super) enum Task {
     Close { sandboxes: Vec<SandboxId>, images: Vec<(Waiter, Answer)> },
     /// Unpacks an archive.
     Import(Import),
+    /// Packs an image.
+    Export(Export),
     /// Makes networks ahead of use.
     Prepare,
+}
+
+impl Task {
+    /// When it is given up, where it may be.
+    fn until(&self) -> Option<Duration> {
+        match self {
+            Self::Import(import) => Some(import.until),
+            Self::Export(export) => Some(export.until),
+            Self::Collect | Self::Close { .. } | Self::Prepare => None,
+        }
+    }
 }
 
 impl Workers {
@@ -59,23 +73,34 @@ impl Workers {
         let syncing = self.running.values().map(|worker| match &worker.task {
             Task::Collect | Task::Prepare => 0,
             Task::Close { images, .. } => images.len(),
-            Task::Import(_) => 1,
+            Task::Import(_) | Task::Export(_) => 1,
         });
         self.to_sync.len() + syncing.sum::<usize>()
     }
 
     /// When a helper must be started or stopped.
     pub(super) fn deadlines(&self) -> impl Iterator<Item = Duration> {
-        let imports = self.imports().map(|import| import.until);
+        let imports = self.running.values().filter_map(|worker| worker.task.until());
         let collect = self.collect_wanted && !self.has(|task| matches!(task, Task::Collect));
         imports.chain(collect.then_some(self.collect_not_before))
     }
 
-    pub(super) fn imports(&self) -> impl Iterator<Item = &Import> {
-        self.running.values().filter_map(|worker| match &worker.task {
-            Task::Import(import) => Some(import),
-            Task::Collect | Task::Close { .. } | Task::Prepare => None,
+    /// Imports and exports under way.
+    pub(super) fn unpackers(&self) -> usize {
+        self.running.values().filter(|worker| worker.task.until().is_some()).count()
+    }
+
+    /// Layers that images which are being made have by now.
+    pub(super) fn imported_layers(&self) -> impl Iterator<Item = &ImageDigest> {
+        self.running.values().flat_map(|worker| match &worker.task {
+            Task::Import(import) => import.layers(),
+            _ => &[],
         })
+    }
+
+    /// Whether an image is being packed.
+    pub(super) fn exports(&self, image: &ImageDigest) -> bool {
+        self.has(|task| matches!(task, Task::Export(export) if export.digest == *image))
     }
 
     /// The helpers at work.
@@ -98,9 +123,7 @@ impl Server {
     pub(super) fn workers_on_time(&mut self) {
         let time = now();
         for worker in self.workers.running.values() {
-            if let Task::Import(import) = &worker.task
-                && import.until <= time
-            {
+            if worker.task.until().is_some_and(|until| until <= time) {
                 let _gone_is_fine = rustix::process::pidfd_send_signal(&worker.pidfd, Signal::KILL);
             }
         }
@@ -202,6 +225,7 @@ impl Server {
                 }
             }
             Task::Import(import) => self.import_ended(import),
+            Task::Export(export) => self.export_ended(&export),
             Task::Prepare => self.networks_prepared(),
         }
     }

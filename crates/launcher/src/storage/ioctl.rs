@@ -44,6 +44,14 @@ pub(super) fn create_subvolume(parent: impl AsFd, name: &str) -> Result<()> {
     unsafe { sys::ioctl(parent, request::<VolumeArguments>(WRITE, 14), &mut arguments) }.map(drop)
 }
 
+/// Makes a subvolume in a folder that begins as another one.
+pub(super) fn snapshot_subvolume(source: impl AsFd, parent: impl AsFd, name: &str) -> Result<()> {
+    let mut arguments = VolumeArguments::new(name)?;
+    arguments.fd = i64::from(source.as_fd().as_raw_fd());
+    // SAFETY: BTRFS_IOC_SNAP_CREATE takes a btrfs_ioctl_vol_args with the descriptor of the source, which outlives the call.
+    unsafe { sys::ioctl(parent, request::<VolumeArguments>(WRITE, 1), &mut arguments) }.map(drop)
+}
+
 /// Removes a subvolume of a folder, with all that is in it; the kernel frees the space in the background.
 pub(super) fn destroy_subvolume(parent: impl AsFd, name: &str) -> Result<()> {
     let mut arguments = VolumeArguments::new(name)?;

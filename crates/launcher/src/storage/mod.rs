@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pool/images/<digest>/            an unpacked image: its root is `rootfs`
+//! pool/layers/<key>/               a layer over those below it, which images share
 //! pool/host                        a link to the root of the host image that new sandboxes get
 //! pool/host-<key>/                 the root of the host image, without /usr
 //! pool/sandboxes/<id>/state.json   what it was last started with
@@ -15,6 +16,7 @@
 mod collect;
 mod ioctl;
 mod layer;
+mod layers;
 mod pool;
 mod room;
 
@@ -25,6 +27,7 @@ use crate::house::{House, make_dir};
 use crate::report::StepError;
 
 pub(crate) use layer::{clear_dirty, close_layer, is_dirty};
+pub(crate) use layers::{LayerMeta, UNFINISHED, chain};
 
 /// What the pool is made of.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Storage {
     pub(crate) sandboxes: OwnedFd,
     /// Images' folders.
     pub(crate) images: OwnedFd,
+    /// Layers' folders.
+    pub(crate) layers: OwnedFd,
     /// Removed folders.
     trash: OwnedFd,
 }
@@ -63,6 +68,7 @@ impl Storage {
             })?,
             sandboxes: make_dir(&pool, "sandboxes", 0o700)?,
             images: make_dir(&pool, "images", 0o700)?,
+            layers: make_dir(&pool, "layers", 0o700)?,
             trash: make_dir(&pool, "trash", 0o700)?,
             pool,
         })

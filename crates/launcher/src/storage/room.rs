@@ -42,6 +42,11 @@ pub(super) fn host_free_bytes(host: &OwnedFd) -> Result<u64, StepError> {
 }
 
 impl Storage {
+    /// What may still be written beside the storage, on the host's own file system, in bytes.
+    pub(crate) fn host_room(&self) -> Result<u64, StepError> {
+        Ok(host_free_bytes(&self.host)?.saturating_sub(HOST_FULL_BYTES))
+    }
+
     /// Looks at the room.
     pub(crate) fn room(&self) -> Result<Room, StepError> {
         let stat = fstatvfs(&self.pool).at(Step::OpenLayer)?;
