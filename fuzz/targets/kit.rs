@@ -1,12 +1,13 @@
 //! The whole API on the real engine, with the kit's ports in memory. Its one account is the caller of every request.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_engine::{Caller, Engine, Ports, Runtimes, Settings};
 use atoll_http::{Access, Api, ApiSettings, Observability};
-use atoll_ports::{Images, ImagesError, Imported, Store as _};
+use atoll_ports::{Exported, ImageSize, Images, ImagesError, Imported, RuntimeError, Store as _};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
     FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRegistry, FakeRuntime, FakeStore, ManualClock,
@@ -23,6 +24,18 @@ struct NoImages;
 impl Images for NoImages {
     async fn import(&self, _: File, _: u64) -> Result<Imported, ImagesError> {
         Err(ImagesError::BadArchive("none".to_owned()))
+    }
+
+    async fn known_layers(&self, _: &[ImageDigest]) -> Result<usize, ImagesError> {
+        Ok(0)
+    }
+
+    async fn sizes(&self) -> Result<HashMap<ImageDigest, ImageSize>, ImagesError> {
+        Ok(HashMap::new())
+    }
+
+    async fn export(&self, _: &ImageDigest, _: File, _: u64) -> Result<Exported, ImagesError> {
+        Err(ImagesError::Runtime(RuntimeError::ImageMissing))
     }
 
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {

@@ -13,10 +13,17 @@ use crate::{CommandBody, FailureBody};
 pub struct Image {
     /// Name, unique.
     pub name: String,
-    /// SHA-256 of the archive that it was unpacked from; null for `host`.
+    /// What names its files: the SHA-256 of the archive that it was unpacked from or, where that has layers, made of theirs; null for
+    /// `host`.
     pub digest: Option<String>,
     /// Bytes of its files; null for `host`.
     pub size_bytes: Option<u64>,
+    /// Bytes of its layers that other images have too: they are kept once. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_bytes: Option<u64>,
+    /// Bytes of its files that no other image has: they go with it. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_bytes: Option<u64>,
     /// RFC 3339; null for `host`.
     pub created_at: Option<String>,
     /// What gets the command as its arguments.
@@ -63,15 +70,60 @@ pub struct PullImage {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullProgress {
-    /// `fetching`, `unpacking`, `done` or `failed`.
+    /// `fetching`, `exists` where all layers are here already, `unpacking`, `done` or `failed`.
     pub status: String,
     /// Bytes of the layers that are here.
     pub bytes: u64,
-    /// Bytes of all layers, as they are stored in the registry; 0 until it is known.
+    /// Bytes of all layers that are fetched, as they are stored in the registry; 0 until it is known.
     pub total_bytes: u64,
+    /// Bytes of the layers that are here already and are not fetched, as they are stored in the registry.
+    #[serde(default)]
+    pub existing_bytes: u64,
     /// The image, at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// What went wrong, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureBody>,
+}
+
+/// Body of `POST /images/:name/push`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PushImage {
+    /// `REGISTRY/REPOSITORY`, with `:TAG` or `latest`; the name of the image when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "registry.example.com/team/app:1.2")]
+    pub reference: Option<String>,
+}
+
+/// An image that was pushed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushedImage {
+    /// Where it is now.
+    #[schema(example = "registry.example.com/team/app:1.2")]
+    pub reference: String,
+    /// SHA-256 of its manifest: by this it can be pulled whatever its tag becomes.
+    #[schema(example = "sha256:9b2c…")]
+    pub manifest_digest: String,
+    /// Bytes of its layer, compressed.
+    pub size_bytes: u64,
+}
+
+/// One line of the progress of a push. The last has `pushed` or `error`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushProgress {
+    /// `packing`, `pushing`, `exists` where the registry has the layer already, `done` or `failed`.
+    pub status: String,
+    /// Bytes of the layer that were sent.
+    pub bytes: u64,
+    /// Bytes of the layer, compressed; 0 until it is packed.
+    pub total_bytes: u64,
+    /// What was pushed, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<PushedImage>,
     /// What went wrong, at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FailureBody>,

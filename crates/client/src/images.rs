@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use atoll_api_types::Success;
-use atoll_api_types::{Deleted, Image, PullImage, PullProgress};
+use atoll_api_types::{
+    Deleted, Image, PullImage, PullProgress, PushImage, PushProgress, PushedImage, Success,
+};
 use atoll_types::ImageName;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Body, Method, Response};
+use reqwest::{Body, Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
@@ -111,7 +113,7 @@ impl Client {
     }
 
     /// `POST /images`: has the server fetch an image from its registry; `progress` is called whenever the server says how far it
-    /// is. Dropped before the end, it is given up.
+    /// is, at the end too. Dropped before the end, it is given up.
     ///
     /// # Errors
     /// When the registry or the server refuses, or the connection is lost.
@@ -120,23 +122,55 @@ impl Client {
         pull: &PullImage,
         mut progress: impl FnMut(&PullProgress),
     ) -> Result<Image, ClientError> {
-        let request =
-            self.request(Method::POST, self.url(&["images"])).header(ACCEPT, "application/x-ndjson");
-        let response = request.json(pull).send().await.map_err(|error| self.lost(error))?;
+        let request = self.request(Method::POST, self.url(&["images"])).json(pull);
+        let mut lines = self.lines(request).await?;
+        loop {
+            let mut line: PullProgress = lines.next().await?;
+            let (image, error) = (line.image.take(), line.error.take());
+            progress(&line);
+            if let Some(image) = image {
+                return Ok(image);
+            }
+            if let Some(error) = error {
+                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
+            }
+        }
+    }
+
+    /// `POST /images/:name/push`: has the server push an image to a registry; `progress` is called whenever the server says how
+    /// far it is, at the end too. Dropped before the end, it is given up.
+    ///
+    /// # Errors
+    /// When the registry or the server refuses, or the connection is lost.
+    pub async fn image_push(
+        &self,
+        name: &ImageName,
+        push: &PushImage,
+        mut progress: impl FnMut(&PushProgress),
+    ) -> Result<PushedImage, ClientError> {
+        let request = self.request(Method::POST, self.url(&["images", name.as_str(), "push"])).json(push);
+        let mut lines = self.lines(request).await?;
+        loop {
+            let mut line: PushProgress = lines.next().await?;
+            let (pushed, error) = (line.pushed.take(), line.error.take());
+            progress(&line);
+            if let Some(pushed) = pushed {
+                return Ok(pushed);
+            }
+            if let Some(error) = error {
+                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
+            }
+        }
+    }
+
+    /// The lines of an answer that is told line by line.
+    async fn lines(&self, request: RequestBuilder) -> Result<Lines<'_>, ClientError> {
+        let request = request.header(ACCEPT, "application/x-ndjson");
+        let response = request.send().await.map_err(|error| self.lost(error))?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        let mut lines = Lines { client: self, response, unread: Vec::new() };
-        loop {
-            let line = lines.next().await?;
-            match (line.image, line.error) {
-                (Some(image), _) => return Ok(image),
-                (None, Some(error)) => {
-                    return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
-                }
-                (None, None) => progress(&PullProgress { image: None, error: None, ..line }),
-            }
-        }
+        Ok(Lines { client: self, response, unread: Vec::new() })
     }
 
     /// `DELETE /images/:name`.
@@ -148,7 +182,7 @@ impl Client {
     }
 }
 
-/// Lines of a pull.
+/// Lines of a pull or a push.
 struct Lines<'a> {
     client: &'a Client,
     response: Response,
@@ -156,7 +190,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    async fn next(&mut self) -> Result<PullProgress, ClientError> {
+    async fn next<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
         let wrong = |detail: &str| ClientError::Protocol {
             url: self.client.base_url().to_owned(),
             detail: detail.to_owned(),
@@ -172,7 +206,7 @@ impl Lines<'_> {
             }
             match tokio::time::timeout(SILENCE_MAX, self.response.chunk()).await {
                 Ok(Ok(Some(chunk))) => self.unread.extend_from_slice(&chunk),
-                Ok(Ok(None)) => return Err(wrong("its progress ended before the image was there")),
+                Ok(Ok(None)) => return Err(wrong("its progress ended before it was done")),
                 Ok(Err(error)) => return Err(self.client.lost(error)),
                 Err(_) => return Err(wrong("its progress fell silent")),
             }

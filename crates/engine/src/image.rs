@@ -1,8 +1,9 @@
 //! Images.
 
+use std::collections::HashMap;
 use std::fs::File;
 
-use atoll_ports::{AuditScope, ImageRecord, ImagesError, Page, Role, RuntimeError};
+use atoll_ports::{AuditScope, ImageRecord, ImageSize, ImagesError, Page, Role, RuntimeError};
 use atoll_types::{ErrorCode, ImageConfig, ImageDigest, ImageName, ImageSource, SandboxTemplate};
 
 use crate::{Caller, Engine, EngineError};
@@ -98,6 +99,11 @@ impl Engine {
         Ok(self.inner.ports.store.image_list(cursor, limit).await?)
     }
 
+    /// What the images on the node take, alone and together; nothing of those of which it is not known.
+    pub async fn image_sizes(&self) -> HashMap<ImageDigest, ImageSize> {
+        self.inner.ports.images.sizes().await.unwrap_or_default()
+    }
+
     /// Removes a name, and the content once nothing uses it.
     ///
     /// # Errors
@@ -179,7 +185,7 @@ impl Engine {
     }
 }
 
-fn image_error(error: ImagesError) -> EngineError {
+pub(crate) fn image_error(error: ImagesError) -> EngineError {
     match error {
         ImagesError::BadArchive(why) => EngineError::new(ErrorCode::InvalidImage, why),
         ImagesError::InUse => EngineError::new(ErrorCode::ImageInUse, "a sandbox still uses this image"),

@@ -25,15 +25,24 @@ impl Engine {
         AuditScope::about(name.as_str());
         self.may_name(caller, &name).await?;
         let bytes_max = self.inner.settings.image_bytes_max;
-        let fetched = self.inner.ports.registry.fetch(reference, bytes_max, progress).await;
-        let fetched = fetched.map_err(registry_error)?;
-        tracing::info!("fetched the image {reference}: its manifest is sha256:{}", fetched.manifest);
-        progress(PullProgress::Unpacking);
-        self.image_import(caller, name, template, fetched.archive).await
+        let ports = &self.inner.ports;
+        let mut known = Some(&*ports.images);
+        loop {
+            let fetched = ports.registry.fetch(reference, bytes_max, known, progress).await;
+            let fetched = fetched.map_err(registry_error)?;
+            tracing::info!("fetched the image {reference}: its manifest is sha256:{}", fetched.manifest);
+            progress(PullProgress::Unpacking);
+            let (name, template) = (name.clone(), template.clone());
+            match self.image_import(caller, name, template, fetched.archive).await {
+                // A layer that was here went meanwhile with the last image that had it.
+                Err(error) if error.code == ErrorCode::InvalidImage && fetched.left_out > 0 => known = None,
+                done => return done,
+            }
+        }
     }
 }
 
-fn registry_error(error: RegistryError) -> EngineError {
+pub(crate) fn registry_error(error: RegistryError) -> EngineError {
     let code = match &error {
         RegistryError::NoRegistry(_) => return EngineError::field("reference", error.to_string()),
         RegistryError::NotFound(_) => ErrorCode::ImageNotFound,

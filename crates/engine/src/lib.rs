@@ -22,6 +22,7 @@ mod history;
 mod idempotency;
 mod image;
 mod image_pull;
+mod image_push;
 mod job;
 mod log;
 mod metrics;

@@ -1,12 +1,14 @@
 //! The OpenAPI document, made from the code.
 
+use std::collections::BTreeMap;
+
 use atoll_api_types::{
     Accepted, AdminRuntime, AdminSession, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult,
     ClassLink, ClassLinkEntry, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport,
     Environment, EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File,
     FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
-    PublicSession, PullProgress, RotatedMasterKey, Sandbox, Secret, Session, Terminal, TerminalCommand,
-    TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    PublicSession, PullProgress, PushProgress, PushedImage, RotatedMasterKey, Sandbox, Secret, Session,
+    Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -15,7 +17,7 @@ use utoipa::openapi::security::{
     ApiKey as KeyPlace, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
 };
 use utoipa::openapi::{
-    Components, ObjectBuilder, PathItem, Ref, RefOr, Required, Schema, SecurityRequirement, Type,
+    Components, HttpMethod, ObjectBuilder, PathItem, Ref, RefOr, Required, Schema, SecurityRequirement, Type,
 };
 use utoipa::{OpenApi, ToSchema};
 
@@ -102,6 +104,8 @@ fn register_responses(components: &mut Components) {
         File,
         FileEvent,
         PullProgress,
+        PushProgress,
+        PushedImage,
         FileMatches,
         Health,
         Image,
@@ -184,7 +188,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// The document in its final form: a wildcard of a route is a plain parameter there.
 pub(crate) fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
-    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    let mut paths: BTreeMap<String, PathItem> =
+        paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    // The router knows no wildcard with something behind it, so the handler looks for that.
+    if let Some(post) = paths.get_mut("/images/{name}").and_then(|item| item.post.take()) {
+        paths.insert("/images/{name}/push".to_owned(), PathItem::new(HttpMethod::Post, post));
+    }
+    document.paths.paths = paths;
     document
 }
 

@@ -3,7 +3,7 @@
 use atoll_oci::{
     DOCUMENT_BYTES_MAX, INDEXES_MAX, LAYERS_MAX, NotChosen, choose, digest_of, is_index, runs_here, sha256,
 };
-use atoll_ports::{Fetched, PullProgress, RegistryError};
+use atoll_ports::{Fetched, Images, PullProgress, RegistryError};
 use atoll_types::ImageDigest;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
@@ -37,16 +37,24 @@ pub(crate) async fn fetch(
     session: &mut Session<'_>,
     file: std::fs::File,
     bytes_max: u64,
+    known: Option<&dyn Images>,
     progress: &(dyn Fn(PullProgress) + Send + Sync),
 ) -> Result<Fetched, RegistryError> {
     let manifest = manifest(session).await?;
     let layers = layers(&manifest.parsed)?;
-    let total_bytes = layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.bytes));
-    if total_bytes > bytes_max {
-        return Err(RegistryError::TooLarge { bytes: total_bytes, max: bytes_max });
+    let sum = |layers: &[Layer<'_>]| layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.bytes));
+    let all_bytes = sum(&layers);
+    if all_bytes > bytes_max {
+        return Err(RegistryError::TooLarge { bytes: all_bytes, max: bytes_max });
     }
     let config = config(session, manifest.parsed.config()).await?;
-    progress(PullProgress::Found { layers: u32::try_from(layers.len()).unwrap_or(u32::MAX), total_bytes });
+    let left_out = known_layers(known, &layers).await;
+    let total_bytes = sum(&layers[left_out..]);
+    progress(PullProgress::Found {
+        layers: u32::try_from(layers.len()).unwrap_or(u32::MAX),
+        total_bytes,
+        existing_bytes: all_bytes.saturating_sub(total_bytes),
+    });
 
     let mut layout = Layout::new(file);
     layout.add("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#).await?;
@@ -55,7 +63,7 @@ pub(crate) async fn fetch(
     layout.add(&blob(&digest_of(&config)), &config).await?;
     let mut bytes = 0;
     let mut seen = std::collections::HashSet::new();
-    for layer in layers {
+    for layer in layers.into_iter().skip(left_out) {
         // The same layer may be in an image twice.
         if !seen.insert(layer.digest) {
             continue;
@@ -69,7 +77,15 @@ pub(crate) async fn fetch(
         layout.end(layer.bytes).await?;
     }
     let manifest: ImageDigest = manifest.digest.parse().map_err(|_| invalid("its digest is none"))?;
-    Ok(Fetched { archive: layout.finish().await?, manifest })
+    Ok(Fetched { archive: layout.finish().await?, left_out, manifest })
+}
+
+/// How many of the layers need not be fetched. Where nobody can say, none.
+async fn known_layers(known: Option<&dyn Images>, layers: &[Layer<'_>]) -> usize {
+    let Some(images) = known else { return 0 };
+    let digests: Result<Vec<ImageDigest>, _> = layers.iter().map(|layer| layer.digest.parse()).collect();
+    let Ok(digests) = digests else { return 0 };
+    images.known_layers(&digests).await.unwrap_or(0).min(layers.len())
 }
 
 fn blob(digest: &str) -> String {

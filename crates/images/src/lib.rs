@@ -1,4 +1,4 @@
-//! Fetches images from registries, into an archive of an OCI image layout that the unpacker reads.
+//! Fetches images from registries, into an archive of an OCI image layout that the unpacker reads, and pushes layers there.
 //!
 //! A registry is a stranger: each document and each layer is bounded before it is read, checked against the digest that names
 //! it, and never looked into further than the manifest and the platform need. What was begun and fails is tried again within
@@ -7,12 +7,14 @@
 mod address;
 mod challenge;
 mod credentials;
+mod described;
 mod fetch;
 mod helper;
 mod layer;
 mod layout;
 mod outside;
 mod patience;
+mod push;
 mod registries;
 mod session;
 

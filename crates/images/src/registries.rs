@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atoll_ports::{Fetched, PullProgress, Registry, RegistryError};
+use atoll_ports::{Fetched, Images, Outgoing, PullProgress, PushProgress, Pushed, Registry, RegistryError};
 use atoll_types::ImageReference;
 use reqwest::Client;
 use reqwest::redirect::{Attempt, Policy};
@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::address::{Address, DefaultRegistry, Host};
 use crate::outside::{Allowed, Outside};
-use crate::{Patience, credentials, fetch, layout, outside};
+use crate::session::{PUSH, Session};
+use crate::{Patience, credentials, fetch, layout, outside, push};
 
 /// Fetches at once: as many as are unpacked at once.
 const FETCHES_MAX: usize = 2;
@@ -88,6 +89,32 @@ impl Registries {
         }
     }
 
+    fn address(&self, reference: &ImageReference) -> Result<Address, RegistryError> {
+        Address::of(reference, self.options.default.as_ref(), &self.options.insecure)
+    }
+
+    async fn credentials(
+        &self,
+        address: &Address,
+    ) -> Result<Option<credentials::Credentials>, RegistryError> {
+        match &self.options.auth_file {
+            Some(file) => credentials::of(file, &address.host, self.options.patience.silence).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What is done within the time that a whole image may take.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let whole = self.options.patience.whole;
+        match tokio::time::timeout(whole, work).await {
+            Ok(done) => done,
+            Err(_) => Err(RegistryError::Unavailable(format!("it took more than {} s", whole.as_secs()))),
+        }
+    }
+
     async fn spooled(&self) -> Result<std::fs::File, RegistryError> {
         let spool = format!("/proc/self/fd/{}", self.options.spool.as_raw_fd());
         let made = tokio::task::spawn_blocking(move || tempfile::tempfile_in(spool)).await;
@@ -117,27 +144,57 @@ impl Registry for Registries {
         &self,
         reference: &ImageReference,
         bytes_max: u64,
+        known: Option<&dyn Images>,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<Fetched, RegistryError> {
         let options = &self.options;
-        let address = Address::of(reference, options.default.as_ref(), &options.insecure)?;
+        let address = self.address(reference)?;
         let trusted = self.trusts(&address).await?;
         let _permit = self.permits.acquire().await;
-        let credentials = match &options.auth_file {
-            Some(file) => credentials::of(file, &address.host, options.patience.silence).await?,
-            None => None,
-        };
+        let credentials = self.credentials(&address).await?;
         let (file, http) = (self.spooled().await?, self.client(trusted).await?);
-        let mut session =
-            crate::session::Session::new(&http, address, trusted, reference, credentials, options.patience);
-        let fetched = fetch::fetch(&mut session, file, bytes_max, progress);
+        let mut session = Session::new(&http, address, trusted, reference, credentials, options.patience);
         // What it has written so far has no name, and goes with it.
-        match tokio::time::timeout(options.patience.whole, fetched).await {
-            Ok(fetched) => fetched,
-            Err(_) => Err(RegistryError::Unavailable(format!(
-                "it took more than {} s",
-                options.patience.whole.as_secs()
-            ))),
+        self.in_time(fetch::fetch(&mut session, file, bytes_max, known, progress)).await
+    }
+
+    async fn scratch(&self) -> Result<std::fs::File, RegistryError> {
+        self.spooled().await
+    }
+
+    async fn may_push(&self, reference: &ImageReference) -> Result<(), RegistryError> {
+        if reference.digest().is_some() {
+            return Err(RegistryError::Invalid(
+                "an image is pushed under a tag: leave the digest out of the reference".to_owned(),
+            ));
         }
+        self.trusts(&self.address(reference)?).await.map(drop)
+    }
+
+    async fn push(
+        &self,
+        reference: &ImageReference,
+        image: Outgoing,
+        progress: &(dyn Fn(PushProgress) + Send + Sync),
+    ) -> Result<Pushed, RegistryError> {
+        let address = self.address(reference)?;
+        let trusted = self.trusts(&address).await?;
+        let _permit = self.permits.acquire().await;
+        let credentials = if image.with_credentials { self.credentials(&address).await? } else { None };
+        let http = self.client(trusted).await?;
+        let mut session =
+            Session::new(&http, address, trusted, reference, credentials, self.options.patience);
+        session.actions = PUSH;
+        let pushed = self.in_time(push::push(&mut session, &image, progress)).await;
+        pushed.map_err(|error| match error {
+            RegistryError::Denied(reference, _) if !image.with_credentials => RegistryError::Denied(
+                reference,
+                "only an administrator pushes with the credentials of registryAuthFile".to_owned(),
+            ),
+            RegistryError::NotFound(reference) => {
+                RegistryError::Denied(reference, "it knows no such repository".to_owned())
+            }
+            other => other,
+        })
     }
 }

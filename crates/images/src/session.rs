@@ -31,6 +31,8 @@ pub(crate) struct Session<'a> {
     pub(crate) reference: &'a ImageReference,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) patience: Patience,
+    /// What a token is to allow.
+    pub(crate) actions: &'static str,
     authorization: Option<HeaderValue>,
 }
 
@@ -40,8 +42,15 @@ struct Token {
     access_token: Option<String>,
 }
 
+/// What a token is to allow where an image is fetched, and where it is pushed.
+pub(crate) const PULL: &str = "pull";
+pub(crate) const PUSH: &str = "pull,push";
+
+/// Answers that are good where something is fetched.
+const FETCHED: [StatusCode; 2] = [StatusCode::OK, StatusCode::PARTIAL_CONTENT];
+
 /// An answer that says to try again.
-enum Again {
+pub(crate) enum Again {
     Busy(Option<Duration>),
     Failed(String),
     /// There is no connection: a name that is none, or nobody who listens.
@@ -57,7 +66,7 @@ impl<'a> Session<'a> {
         credentials: Option<Credentials>,
         patience: Patience,
     ) -> Self {
-        Self { http, address, trusted, reference, credentials, patience, authorization: None }
+        Self { http, address, trusted, reference, credentials, patience, actions: PULL, authorization: None }
     }
 
     /// Asks for something of the repository, from a position on; again where that may help.
@@ -68,23 +77,33 @@ impl<'a> Session<'a> {
         from: u64,
     ) -> Result<Response, RegistryError> {
         let url = self.address.url(rest)?;
+        let accept = accept.to_owned();
+        self.ask(&url.clone(), &FETCHED, move |http| {
+            let request = http.get(url.clone()).header(ACCEPT, accept.clone());
+            if from > 0 { request.header(RANGE, format!("bytes={from}-")) } else { request }
+        })
+        .await
+    }
+
+    /// Asks for something, again where that may help, until an answer is one of those that are `good`. At the registry's own place
+    /// it says who asks.
+    pub(crate) async fn ask(
+        &mut self,
+        url: &Url,
+        good: &[StatusCode],
+        make: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, RegistryError> {
         let mut introduced = false;
         let mut tries = 0;
         loop {
-            let mut request = self.http.get(url.clone()).header(ACCEPT, accept);
-            if from > 0 {
-                request = request.header(RANGE, format!("bytes={from}-"));
-            }
-            if let Some(authorization) = &self.authorization {
-                request = request.header(AUTHORIZATION, authorization.clone());
-            }
+            let request = self.signed(url, make(self.http))?;
             let again = match self.send(request).await {
                 Ok(response) if response.status() == StatusCode::UNAUTHORIZED && !introduced => {
                     introduced = true;
                     self.introduce(&response).await?;
                     continue;
                 }
-                Ok(response) => match self.judge(response)? {
+                Ok(response) => match self.judge(response, good)? {
                     Ok(response) => return Ok(response),
                     Err(again) => again,
                 },
@@ -93,6 +112,23 @@ impl<'a> Session<'a> {
             tries += 1;
             self.rest(tries, again).await?;
         }
+    }
+
+    /// Says who asks, at the registry and nowhere else.
+    pub(crate) fn signed(&self, url: &Url, request: RequestBuilder) -> Result<RequestBuilder, RegistryError> {
+        let own = self.address.url("")?;
+        let here = (url.scheme(), url.host(), url.port_or_known_default())
+            == (own.scheme(), own.host(), own.port_or_known_default());
+        Ok(match &self.authorization {
+            Some(authorization) if here => request.header(AUTHORIZATION, authorization.clone()),
+            Some(_) | None => request,
+        })
+    }
+
+    /// Whether a place that the registry names may be asked: with TLS where the registry has it, and not inside.
+    pub(crate) fn may_follow(&self, url: &Url) -> bool {
+        let secure = url.scheme() == "https" || (self.address.insecure && url.scheme() == "http");
+        secure && (self.trusted || may_be_asked(url))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Again> {
@@ -106,10 +142,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn judge(&self, response: Response) -> Result<Result<Response, Again>, RegistryError> {
+    pub(crate) fn judge(
+        &self,
+        response: Response,
+        good: &[StatusCode],
+    ) -> Result<Result<Response, Again>, RegistryError> {
         let status = response.status();
         match status {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(Ok(response)),
+            status if good.contains(&status) => Ok(Ok(response)),
             StatusCode::NOT_FOUND => Err(RegistryError::NotFound(self.reference.clone())),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.denied(status)),
             StatusCode::TOO_MANY_REQUESTS => Ok(Err(Again::Busy(retry_after(&response)))),
@@ -121,7 +161,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn denied(&self, status: StatusCode) -> RegistryError {
+    pub(crate) fn denied(&self, status: StatusCode) -> RegistryError {
         let who = match &self.credentials {
             Some(_) => "with the credentials of registryAuthFile",
             None => "without credentials; registryAuthFile has none for it",
@@ -134,7 +174,7 @@ impl<'a> Session<'a> {
         self.rest(tries, Again::Failed(why)).await
     }
 
-    async fn rest(&self, tries: u32, again: Again) -> Result<(), RegistryError> {
+    pub(crate) async fn rest(&self, tries: u32, again: Again) -> Result<(), RegistryError> {
         let own = self.patience.wait(tries);
         let unreachable = matches!(again, Again::Unreachable(_));
         let tries_max =
@@ -151,7 +191,7 @@ impl<'a> Session<'a> {
     }
 
     /// Says who asks, in the way that the registry wants.
-    async fn introduce(&mut self, response: &Response) -> Result<(), RegistryError> {
+    pub(crate) async fn introduce(&mut self, response: &Response) -> Result<(), RegistryError> {
         let denied = self.denied(response.status());
         let header = match Challenge::of(response.headers()) {
             Some(Challenge::Basic) => {
@@ -174,16 +214,14 @@ impl<'a> Session<'a> {
         let invalid = || RegistryError::Invalid("the registry names no place to get a token".to_owned());
         let mut url = Url::parse(realm).map_err(|_| invalid())?;
         // A password goes nowhere without TLS, but to a registry that is used without.
-        if url.scheme() != "https" && !(self.address.insecure && url.scheme() == "http") {
-            return Err(invalid());
-        }
-        if !self.trusted && !may_be_asked(&url) {
+        if !self.may_follow(&url) {
             return Err(invalid());
         }
         if let Some(service) = service {
             url.query_pairs_mut().append_pair("service", service);
         }
-        url.query_pairs_mut().append_pair("scope", &format!("repository:{}:pull", self.address.repository));
+        url.query_pairs_mut()
+            .append_pair("scope", &format!("repository:{}:{}", self.address.repository, self.actions));
         let mut tries = 0;
         loop {
             let mut request = self.http.get(url.clone());
@@ -191,7 +229,7 @@ impl<'a> Session<'a> {
                 request = request.basic_auth(&credentials.user, Some(&credentials.password));
             }
             let again = match self.send(request).await {
-                Ok(response) => match self.judge(response)? {
+                Ok(response) => match self.judge(response, &FETCHED)? {
                     Ok(response) => return self.read_token(response).await,
                     Err(again) => again,
                 },
@@ -250,7 +288,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 /// What went wrong, without the address: that may have a signature in it.
-fn told(error: &reqwest::Error) -> String {
+pub(crate) fn told(error: &reqwest::Error) -> String {
     let mut text =
         if error.is_connect() { "no connection".to_owned() } else { "the answer was cut off".to_owned() };
     let mut source = std::error::Error::source(error);

@@ -36,7 +36,7 @@ pub use files::{
     FileMatches, FilePage, FilePart, FileProblem, FileRead, FileSearch, Files, FilesError, Unpacked,
 };
 pub use idempotency::{IdempotencyRecord, IdempotencyStore, IdempotentAnswer};
-pub use images::{Images, ImagesError, Imported};
+pub use images::{Exported, ImageSize, Images, ImagesError, Imported};
 pub use network::{
     AgentPorts, BridgeGuard, ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts,
 };
@@ -46,7 +46,7 @@ pub use records::{
     ApiKeyRecord, ExecOutcome, ExecRecord, ImageRecord, JobRecord, Lifetime, OperationRecord, Role,
     SandboxRecord, UserRecord,
 };
-pub use registry::{Fetched, PullProgress, Registry, RegistryError};
+pub use registry::{Fetched, Outgoing, PullProgress, PushProgress, Pushed, Registry, RegistryError};
 pub use runtime::{
     Abilities, FoundSandbox, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, StartRequest, Started,
     StorageInfo, Usage,

@@ -1,11 +1,12 @@
 //! The port of image content, where Docker is there too.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use atoll_broker_protocol::{Answer, Call};
-use atoll_ports::{Images, ImagesError, Imported};
+use atoll_ports::{Exported, ImageSize, Images, ImagesError, Imported};
 use atoll_types::ImageDigest;
 
 use crate::convert::{self, CallError};
@@ -62,6 +63,24 @@ impl Images for DockerImages {
             tracing::warn!("the image {} is not in Docker: {error}", imported.digest);
         }
         Ok(imported)
+    }
+
+    /// Docker takes whole images alone.
+    async fn known_layers(&self, _: &[ImageDigest]) -> Result<usize, ImagesError> {
+        Ok(0)
+    }
+
+    async fn sizes(&self) -> Result<HashMap<ImageDigest, ImageSize>, ImagesError> {
+        self.first.sizes().await
+    }
+
+    async fn export(
+        &self,
+        digest: &ImageDigest,
+        into: File,
+        max_bytes: u64,
+    ) -> Result<Exported, ImagesError> {
+        self.first.export(digest, into, max_bytes).await
     }
 
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {

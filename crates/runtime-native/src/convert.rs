@@ -1,7 +1,8 @@
 //! The launcher's failures in the words of the ports.
 
+use atoll_launcher_protocol as launcher;
 use atoll_launcher_protocol::{Answer, Failure, FailureKind};
-use atoll_ports::{ImagesError, RuntimeError};
+use atoll_ports::{ImageSize, ImagesError, RuntimeError};
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,6 +36,11 @@ pub(crate) fn runtime(error: CallError) -> RuntimeError {
             FailureKind::BadArchive | FailureKind::System => RuntimeError::Failed(message),
         },
     }
+}
+
+/// What an image takes in the words of the ports.
+pub(crate) const fn image_size(size: launcher::ImageSize) -> ImageSize {
+    ImageSize { shared_bytes: size.shared_bytes, unique_bytes: size.unique_bytes }
 }
 
 /// For imports.

@@ -55,8 +55,8 @@ codes! {
     ImageInUse = "image_in_use", 409;
     /// The archive is no root file system, or is malformed.
     InvalidImage = "invalid_image", 422;
-    /// The registry does not let the image be pulled (the credentials are wrong, or there are none), or the operator does not let
-    /// the registry be used.
+    /// The registry does not let the image be pulled or pushed (the credentials are wrong, or there are none), or the operator does
+    /// not let the registry be used.
     RegistryDenied = "registry_denied", 403;
     /// The registry cannot be reached, or fails, also after several tries.
     RegistryUnavailable = "registry_unavailable", 424;

@@ -522,6 +522,14 @@ export class SandboxClient {
     return enveloped(await (await this.#transport.raw("POST", "/images", {}, content, type)).json());
   }
 
+  /** Has the server push an image to a registry, as one layer; the reference is its name unless one is given. */
+  async pushImage(name: string, reference?: string): Promise<Schemas["PushedImage"]> {
+    const type = { "content-type": "application/json" };
+    const content = new TextEncoder().encode(JSON.stringify({ reference }));
+    const path = `/images/${encodeURIComponent(checked(name))}/push`;
+    return enveloped(await (await this.#transport.raw("POST", path, {}, content, type)).json());
+  }
+
   async deleteImage(name: string): Promise<Schemas["Deleted"]> {
     return take(await this.#api.DELETE("/images/{name}", { params: { path: { name: checked(name) } } }));
   }

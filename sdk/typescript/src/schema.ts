@@ -706,6 +706,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/images/{name}/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push an image to a registry, as one layer.
+         * @description The server packs the image and sends it to the registry that the reference names; with `Accept: application/x-ndjson` its
+         *     progress is told. Only for an admin are the operator's credentials used.
+         */
+        post: operations["push_image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -2485,7 +2506,10 @@ export interface components {
             createdAt?: string | null;
             /** @description Where their processes begin. */
             cwd?: string | null;
-            /** @description SHA-256 of the archive that it was unpacked from; null for `host`. */
+            /**
+             * @description What names its files: the SHA-256 of the archive that it was unpacked from or, where that has layers, made of theirs; null for
+             *     `host`.
+             */
             digest?: string | null;
             /** @description What gets the command as its arguments. */
             entrypoint?: string[] | null;
@@ -2510,9 +2534,19 @@ export interface components {
             name: string;
             /**
              * Format: int64
+             * @description Bytes of its layers that other images have too: they are kept once. Absent where it is not known.
+             */
+            sharedBytes?: number | null;
+            /**
+             * Format: int64
              * @description Bytes of its files; null for `host`.
              */
             sizeBytes?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of its files that no other image has: they go with it. Absent where it is not known.
+             */
+            uniqueBytes?: number | null;
             /** @description User of their processes. */
             user?: string | null;
         };
@@ -2933,12 +2967,60 @@ export interface components {
              */
             bytes: number;
             error?: components["schemas"]["FailureBody"] | null;
+            /**
+             * Format: int64
+             * @description Bytes of the layers that are here already and are not fetched, as they are stored in the registry.
+             */
+            existingBytes?: number;
             image?: components["schemas"]["Image"] | null;
-            /** @description `fetching`, `unpacking`, `done` or `failed`. */
+            /** @description `fetching`, `exists` where all layers are here already, `unpacking`, `done` or `failed`. */
             status: string;
             /**
              * Format: int64
-             * @description Bytes of all layers, as they are stored in the registry; 0 until it is known.
+             * @description Bytes of all layers that are fetched, as they are stored in the registry; 0 until it is known.
+             */
+            totalBytes: number;
+        };
+        /** @description An image that was pushed. */
+        PushedImage: {
+            /**
+             * @description SHA-256 of its manifest: by this it can be pulled whatever its tag becomes.
+             * @example sha256:9b2c…
+             */
+            manifestDigest: string;
+            /**
+             * @description Where it is now.
+             * @example registry.example.com/team/app:1.2
+             */
+            reference: string;
+            /**
+             * Format: int64
+             * @description Bytes of its layer, compressed.
+             */
+            sizeBytes: number;
+        };
+        /** @description Body of `POST /images/:name/push`. */
+        PushImage: {
+            /**
+             * @description `REGISTRY/REPOSITORY`, with `:TAG` or `latest`; the name of the image when absent.
+             * @example registry.example.com/team/app:1.2
+             */
+            reference?: string | null;
+        };
+        /** @description One line of the progress of a push. The last has `pushed` or `error`. */
+        PushProgress: {
+            /**
+             * Format: int64
+             * @description Bytes of the layer that were sent.
+             */
+            bytes: number;
+            error?: components["schemas"]["FailureBody"] | null;
+            pushed?: components["schemas"]["PushedImage"] | null;
+            /** @description `packing`, `pushing`, `exists` where the registry has the layer already, `done` or `failed`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description Bytes of the layer, compressed; 0 until it is packed.
              */
             totalBytes: number;
         };
@@ -6341,6 +6423,70 @@ export interface operations {
                         /** @description Always true. */
                         success: boolean;
                     };
+                };
+            };
+        };
+    };
+    push_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
+                 * @example debian:12
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushImage"];
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Done. With `Accept: application/x-ndjson`: lines, each one `PushProgress`; the last has `pushed` or `error`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["PushedImage"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
+                    "application/x-ndjson": components["schemas"]["PushProgress"];
                 };
             };
         };

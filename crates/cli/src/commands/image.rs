@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use atoll_api_types::{Image, PullImage, PullProgress};
+use atoll_api_types::{Image, PullImage, PullProgress, PushImage, PushProgress};
 use atoll_client::{Archive, ImageDefaults, Progress};
 use atoll_types::{ImageName, ImageReference};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -48,6 +48,13 @@ enum Action {
         /// Name by which sandboxes ask for it [default: the reference].
         #[arg(long, short)]
         name: Option<ImageName>,
+    },
+    /// Push an image to a registry, as one layer.
+    Push {
+        /// Name of the image here.
+        name: ImageName,
+        /// REGISTRY/REPOSITORY, with :TAG, or `latest` when that is not said [default: the name].
+        reference: Option<ImageReference>,
     },
     /// List images.
     #[command(visible_alias = "list")]
@@ -98,6 +105,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Import { name, file, defaults } => import(&name, &file, &defaults.into(), call).await?,
         Action::Pull { reference, name } => pull(&reference, name.as_ref(), call).await?,
+        Action::Push { name, reference } => push(&name, reference.as_ref(), call).await?,
         Action::Ls => list(call).await?,
         Action::Rm { names } => {
             let mut deleted = Vec::new();
@@ -128,6 +136,7 @@ async fn pull(reference: &ImageReference, name: Option<&ImageName>, call: &Call)
     let printer = call.printer;
     let show = |progress: &PullProgress| match (progress.status.as_str(), progress.total_bytes) {
         ("unpacking", _) => printer.progress("fetched; the server unpacks it"),
+        ("exists", _) => printer.progress("all of its layers are here"),
         (_, 0) => printer.progress("asking the registry"),
         (_, total) => {
             printer.progress(&format!("fetched {} of {}", units::bytes(progress.bytes), units::bytes(total)));
@@ -137,6 +146,24 @@ async fn pull(reference: &ImageReference, name: Option<&ImageName>, call: &Call)
     printer.progress("");
     let image = image?;
     printer.data(&image, || image.name.clone())?;
+    Ok(())
+}
+
+async fn push(name: &ImageName, reference: Option<&ImageReference>, call: &Call) -> anyhow::Result<()> {
+    let asked = PushImage { reference: reference.map(ToString::to_string) };
+    let printer = call.printer;
+    let show = |progress: &PushProgress| match progress.status.as_str() {
+        "packing" => printer.progress("the server packs it"),
+        "exists" => printer.progress("the registry has the layer already"),
+        _ => {
+            let (bytes, total) = (units::bytes(progress.bytes), units::bytes(progress.total_bytes));
+            printer.progress(&format!("pushed {bytes} of {total}"));
+        }
+    };
+    let pushed = call.client.image_push(name, &asked, show).await;
+    printer.progress("");
+    let pushed = pushed?;
+    printer.data(&pushed, || format!("{}@{}", pushed.reference, pushed.manifest_digest))?;
     Ok(())
 }
 
@@ -196,8 +223,9 @@ async fn list(call: &Call) -> anyhow::Result<()> {
         let digest =
             image.digest.as_deref().map(|digest| digest.chars().take(12).collect()).unwrap_or_default();
         let created = image.created_at.as_deref().map(|time| ls::age(time, now)).unwrap_or_default();
-        vec![image.name.clone(), digest, image.size_bytes.map(units::bytes).unwrap_or_default(), created]
+        let bytes = |bytes: Option<u64>| bytes.map(units::bytes).unwrap_or_default();
+        vec![image.name.clone(), digest, bytes(image.size_bytes), bytes(image.shared_bytes), created]
     };
     let page = async |cursor: Option<&str>| call.client.image_list(cursor).await;
-    listing::show_all(call, &["NAME", "DIGEST", "SIZE", "IMPORTED"], page, row).await
+    listing::show_all(call, &["NAME", "DIGEST", "SIZE", "SHARED", "IMPORTED"], page, row).await
 }

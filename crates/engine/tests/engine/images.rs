@@ -9,7 +9,7 @@ use atoll_testkit::{Fault, Gate, StoreFault, samples};
 use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
 use parking_lot::Mutex;
 
-use crate::world::{World, sandbox};
+use crate::world::{LAYERLESS, World, sandbox};
 
 /// An archive of this size; the fake takes its length for its digest.
 fn archive(bytes: usize) -> std::fs::File {
@@ -175,4 +175,66 @@ fn an_image_of_a_registry_is_pulled_by_who_may_give_its_name() {
     assert_eq!(code(&world.caller, "app", "a.example/app:2"), ErrorCode::ImageNotFound);
     assert_eq!(code(&world.caller, "app", "app:1"), ErrorCode::InvalidRequest);
     assert_eq!(world.images.kept.lock().len(), 1);
+}
+
+#[test]
+fn an_image_is_pushed_by_who_may_and_with_the_operators_credentials_only_by_an_admin() {
+    let world = World::new();
+    let serve = world.serve();
+    let (other, admin) = (world.user(Role::User), world.user(Role::Admin));
+    let name: ImageName = samples::parse("debian");
+    serve
+        .run(serve.engine.image_import(&world.caller, name.clone(), SandboxTemplate::default(), archive(7)))
+        .unwrap();
+    let push = |caller: &Caller, name: &str, reference: &str| {
+        let (name, reference) = (samples::parse(name), samples::parse(reference));
+        serve.run(serve.engine.image_push(caller, &name, &reference, &|_| {}))
+    };
+    let reference = "a.example/team/app:1";
+    push(&world.caller, "debian", reference).unwrap();
+    push(&admin, "debian", reference).unwrap();
+    let pushed = world.registry.pushed();
+    let with_credentials: Vec<bool> = pushed.iter().map(|(_, image)| image.with_credentials).collect();
+    assert_eq!(with_credentials, [false, true]);
+    assert_eq!(
+        (pushed[0].0.as_str(), pushed[0].1.exported.digest.as_str()),
+        (reference, &*format!("{:064}", 7))
+    );
+
+    assert_eq!(push(&other, "debian", reference).unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(push(&admin, "host", reference).unwrap_err().code, ErrorCode::Forbidden);
+    assert_eq!(push(&admin, "none", reference).unwrap_err().code, ErrorCode::ImageNotFound);
+    for bad in ["team/app:1".to_owned(), format!("a.example/app@sha256:{}", "a".repeat(64))] {
+        assert_eq!(push(&admin, "debian", &bad).unwrap_err().code, ErrorCode::InvalidRequest, "{bad}");
+    }
+    world.images.kept.lock().clear();
+    assert_eq!(push(&admin, "debian", reference).unwrap_err().code, ErrorCode::ImageNotFound);
+    assert_eq!(world.registry.pushed().len(), 0, "what is refused is not sent");
+}
+
+#[test]
+fn a_layer_that_goes_while_the_rest_is_fetched_is_fetched_after_all() {
+    let world = World::new();
+    let serve = world.serve();
+    world.registry.put("a.example/app:1", &[0; 8]);
+    world.registry.put_without_layer("a.example/app:1", &[0; 4]);
+    let pull = || {
+        let reference = samples::parse("a.example/app:1");
+        let template = SandboxTemplate::default();
+        serve.run(serve.engine.image_pull(
+            &world.caller,
+            samples::parse("app"),
+            &reference,
+            template,
+            &|_| {},
+        ))
+    };
+    assert_eq!(pull().unwrap().size_bytes, 8);
+    world.images.layers.lock().push(samples::digest('a'));
+    assert_eq!(pull().unwrap().size_bytes, 4, "what is here is left out");
+    // The archive without it is refused, as the layer is gone: then all of it is fetched.
+    world.registry.put_without_layer("a.example/app:1", &[0; LAYERLESS]);
+    assert_eq!(pull().unwrap().size_bytes, 8);
+    world.registry.put("a.example/app:1", &[0; LAYERLESS]);
+    assert_eq!(pull().unwrap_err().code, ErrorCode::InvalidImage);
 }

@@ -3,7 +3,7 @@
 //! A serve has a tokio runtime of its own with one thread: it moves only inside [`Serve::run`], and dropping it drops
 //! every task where it stands, as `kill -9` does. tokio's time is virtual; the engine's clock moves along with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use atoll_engine::{
     Caller, Engine, EngineError, ExecView, NewExec, NewSandbox, Ports, Runtimes, SandboxView, Settings,
 };
 use atoll_ports::{
-    AgentLink, ExecLogs, Images, ImagesError, Imported, PreparedStore as _, Role, Runtime as _,
-    SandboxRecord, Store,
+    AgentLink, ExecLogs, Exported, ImageSize, Images, ImagesError, Imported, PreparedStore as _, Role,
+    Runtime as _, SandboxRecord, Store,
 };
 use atoll_seal::Keyring;
 use atoll_tasks::Tasks;
@@ -35,19 +35,42 @@ const TICK: Duration = Duration::from_millis(10);
 /// Virtual time after which a request counts as hung: longer than every grace of the engine.
 const HUNG: Duration = Duration::from_secs(30);
 
+/// Length of an archive that leaves a layer out which is not here.
+pub(crate) const LAYERLESS: usize = 999;
+
 /// Images in memory: the digest of an archive is its length.
 #[derive(Debug, Default)]
 pub(crate) struct FakeImages {
     pub(crate) kept: Mutex<BTreeSet<ImageDigest>>,
+    /// Layers that it says it has.
+    pub(crate) layers: Mutex<Vec<ImageDigest>>,
 }
 
 #[async_trait]
 impl Images for FakeImages {
     async fn import(&self, archive: File, _max_bytes: u64) -> Result<Imported, ImagesError> {
         let size_bytes = archive.metadata().map(|m| m.len()).unwrap_or(0);
+        if size_bytes == LAYERLESS as u64 {
+            return Err(ImagesError::BadArchive("a layer is missing".to_owned()));
+        }
         let digest: ImageDigest = format!("{size_bytes:064}").parse().unwrap();
         self.kept.lock().insert(digest.clone());
         Ok(Imported { digest, size_bytes, config: None })
+    }
+
+    async fn known_layers(&self, digests: &[ImageDigest]) -> Result<usize, ImagesError> {
+        Ok(digests.iter().take_while(|digest| self.layers.lock().contains(digest)).count())
+    }
+
+    async fn sizes(&self) -> Result<HashMap<ImageDigest, ImageSize>, ImagesError> {
+        Ok(HashMap::new())
+    }
+
+    async fn export(&self, digest: &ImageDigest, _: File, _: u64) -> Result<Exported, ImagesError> {
+        if !self.kept.lock().contains(digest) {
+            return Err(ImagesError::Runtime(atoll_ports::RuntimeError::ImageMissing));
+        }
+        Ok(Exported { digest: digest.clone(), diff_id: digest.clone(), bytes: 1 })
     }
 
     async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {

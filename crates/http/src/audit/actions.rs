@@ -35,6 +35,7 @@ const ACTIONS: &[(&str, &str, Option<&str>)] = &[
     ("POST", "/sandboxes/{id}/background", Some("job.create")),
     ("DELETE", "/sandboxes/{id}/background/{job_id}", Some("job.delete")),
     ("POST", "/images", Some("image.import")),
+    ("POST", "/images/{*name}", Some("image.push")),
     ("DELETE", "/images/{*name}", Some("image.delete")),
     ("POST", "/environments", Some("environment.create")),
     ("PUT", "/environments/{id}", Some("environment.update")),

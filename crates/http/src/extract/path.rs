@@ -52,6 +52,7 @@ fn absent(code: ErrorCode) -> ApiFailure {
         ErrorCode::ClassLinkNotFound => "there is no such class link; GET /admin/class-links lists all",
         ErrorCode::TerminalNotFound => "there is no such terminal; GET /sandboxes/{id}/terminals lists them",
         ErrorCode::ImageNotFound => "there is no such image; GET /images lists all",
+        ErrorCode::RouteNotFound => "there is no such route; POST /images/NAME/push pushes an image",
         _ => "there is no such sandbox; GET /sandboxes lists yours",
     };
     ApiFailure::new(code, message)
@@ -316,5 +317,26 @@ impl FromPath for ImagePath {
 
     fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
         Ok(Self { name: param(params, "name", Self::ABSENT)? })
+    }
+}
+
+/// `/images/{name}/push`. A name may hold `/`, so the route has all of it, and what it ends with is told here.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ImagePushPath {
+    /// Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
+    #[param(value_type = String, example = "debian:12")]
+    pub(crate) name: ImageName,
+}
+
+impl FromPath for ImagePushPath {
+    const ABSENT: ErrorCode = ErrorCode::ImageNotFound;
+
+    fn from_path(params: &RawPathParams) -> Result<Self, ApiFailure> {
+        let path = params.iter().find(|(key, _)| *key == "name").map(|(_, value)| value);
+        let Some(name) = path.and_then(|path| path.strip_suffix("/push")) else {
+            return Err(absent(ErrorCode::RouteNotFound));
+        };
+        Ok(Self { name: name.parse().map_err(|_| absent(Self::ABSENT))? })
     }
 }

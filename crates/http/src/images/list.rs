@@ -19,7 +19,16 @@ pub(crate) async fn list_images(
 ) -> Result<Page<Image>, ApiFailure> {
     let (cursor, limit) = query.bounds()?;
     let is_first = cursor.is_none();
-    let mut page = Page::of(api.engine().image_list(cursor.as_deref(), limit).await?, image_view);
+    let images = api.engine().image_list(cursor.as_deref(), limit).await?;
+    let sizes = api.engine().image_sizes().await;
+    let mut page = Page::of(images, |image| {
+        let size = sizes.get(&image.digest);
+        Image {
+            shared_bytes: size.map(|size| size.shared_bytes),
+            unique_bytes: size.map(|size| size.unique_bytes),
+            ..image_view(image)
+        }
+    });
     if is_first {
         let host = Image { name: ImageName::HOST.to_owned(), ..Image::default() };
         page.items.insert(0, host);

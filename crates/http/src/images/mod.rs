@@ -2,8 +2,10 @@
 
 pub(crate) mod delete;
 pub(crate) mod import;
+mod lines;
 pub(crate) mod list;
 mod pull;
+pub(crate) mod push;
 mod upload;
 
 use atoll_api_types::{Image, ImageHealthCheck};
@@ -18,6 +20,8 @@ fn image_view(image: ImageRecord) -> Image {
         name: image.name.into(),
         digest: Some(image.digest.into()),
         size_bytes: Some(image.size_bytes),
+        shared_bytes: None,
+        unique_bytes: None,
         created_at: Some(image.created_at.to_rfc3339()),
         entrypoint: image.template.entrypoint,
         command: image.template.command.as_ref().map(command_view),

@@ -2,33 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 use atoll_api_types::{Image, PullImage, PullProgress};
 use atoll_engine::{Caller, EngineError};
 use atoll_ports::{ImageRecord, PullProgress as Progress};
-use atoll_types::{ErrorCode, ImageName, ImageReference, SandboxTemplate};
+use atoll_types::{ImageName, ImageReference, SandboxTemplate};
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::sync::watch;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::image_view;
+use super::lines::LINES;
+use super::{image_view, lines};
 use crate::Api;
 use crate::answer::{Answer, ApiFailure, Created, TraceId};
 use crate::extract::Problems;
-
-/// What says that the progress is wanted.
-const LINES: &str = "application/x-ndjson";
-/// Time between two lines at least.
-const LINE_INTERVAL: Duration = Duration::from_millis(200);
-/// Time between two lines at most: a sign of life.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 type Work = Pin<Box<dyn Future<Output = Result<ImageRecord, EngineError>> + Send>>;
 
@@ -88,27 +78,27 @@ impl Asked {
     ) -> Result<Made, ApiFailure> {
         let first = PullProgress { status: "fetching".to_owned(), ..PullProgress::default() };
         let (tell, seen) = watch::channel(first);
-        let wants_lines = headers
-            .get_all(header::ACCEPT)
-            .into_iter()
-            .any(|value| value.to_str().is_ok_and(|text| text.contains(LINES)));
-        if !wants_lines {
+        if !lines::wanted(headers) {
             return Ok(Made::Done(Box::new(Answer(image_view(self.work(api, caller, tell).await?)))));
         }
-        let permit = Arc::clone(api.streams()).try_acquire_owned();
-        let permit = permit
-            .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
-        let mut ticks = interval(LINE_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let work = Some(self.work(api, caller, tell));
-        let told = Told { work, seen, ticks, spoke: Instant::now(), trace, _permit: permit };
-        Ok(Made::Told(told.into_body()))
+        let (work, shown) = (self.work(api, caller, tell), seen.clone());
+        let work = Box::pin(async move {
+            let done = work.await;
+            let shown = shown.borrow().clone();
+            last(done, shown, &trace)
+        });
+        Ok(Made::Told(lines::told(api, work, seen)?))
     }
 }
 
 fn show(shown: &mut PullProgress, step: Progress) {
     match step {
-        Progress::Found { total_bytes, .. } => shown.total_bytes = total_bytes,
+        Progress::Found { total_bytes, existing_bytes, .. } => {
+            (shown.total_bytes, shown.existing_bytes) = (total_bytes, existing_bytes);
+            if total_bytes == 0 && existing_bytes > 0 {
+                "exists".clone_into(&mut shown.status);
+            }
+        }
         Progress::Fetched { bytes, total_bytes } => {
             (shown.bytes, shown.total_bytes) = (bytes, total_bytes);
         }
@@ -116,70 +106,22 @@ fn show(shown: &mut PullProgress, step: Progress) {
     }
 }
 
-/// A pull under way whose progress is told. When nobody listens any more, it ends with this.
-struct Told {
-    work: Option<Work>,
-    seen: watch::Receiver<PullProgress>,
-    ticks: Interval,
-    spoke: Instant,
-    trace: TraceId,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Told {
-    fn into_body(self) -> Body {
-        Body::from_stream(futures_util::stream::unfold(self, |mut this| async move {
-            let line = this.next().await?;
-            let mut text = serde_json::to_vec(&line).unwrap_or_default();
-            text.push(b'\n');
-            Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), this))
-        }))
-    }
-
-    /// The next line; none after the last.
-    async fn next(&mut self) -> Option<PullProgress> {
-        let work = self.work.as_mut()?;
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut *work => {
-                    self.work = None;
-                    return Some(self.last(done));
-                }
-                _ = self.ticks.tick() => {}
-            }
-            if self.seen.has_changed().unwrap_or(false) || self.spoke.elapsed() >= SIGN_OF_LIFE {
-                self.spoke = Instant::now();
-                return Some(self.seen.borrow_and_update().clone());
-            }
-        }
-    }
-
-    fn last(&self, done: Result<ImageRecord, EngineError>) -> PullProgress {
-        let shown = self.seen.borrow().clone();
-        match done {
-            Ok(image) => PullProgress { status: "done".to_owned(), image: Some(image_view(image)), ..shown },
-            Err(error) => {
-                let error = ApiFailure::from(error).body(&self.trace).error;
-                PullProgress { status: "failed".to_owned(), error: Some(error), ..shown }
-            }
+fn last(done: Result<ImageRecord, EngineError>, shown: PullProgress, trace: &TraceId) -> PullProgress {
+    match done {
+        Ok(image) => PullProgress { status: "done".to_owned(), image: Some(image_view(image)), ..shown },
+        Err(error) => {
+            let error = ApiFailure::from(error).body(trace).error;
+            PullProgress { status: "failed".to_owned(), error: Some(error), ..shown }
         }
     }
 }
 
 impl IntoResponse for Made {
     fn into_response(self) -> Response {
-        let body = match self {
-            Self::Done(done) => return (*done).into_response(),
-            Self::Told(body) => body,
-        };
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Proxies that gather answers would hold lines back.
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        response
+        match self {
+            Self::Done(done) => (*done).into_response(),
+            Self::Told(lines) => lines::response(lines),
+        }
     }
 }
 

@@ -184,7 +184,8 @@ fn table() -> Vec<Route> {
         route(get.clone(), "/sandboxes/{id}/watch", None, Absent),
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
-        route(post, "/images", None, Own),
+        route(post.clone(), "/images", None, Own),
+        route(post, "/images/{name}/push", Some(json!({"reference": "a.example/mine:1"})), Forbidden),
         route(delete, "/images/{name}", None, Forbidden),
     ]
 }

@@ -123,3 +123,53 @@ async fn a_wrong_pull_is_refused() {
     assert_eq!(fields(json!({"reference": long})).await, ["name"]);
     user.post("/images", json!({"reference": "a.example/b"})).await.is(404, "image_not_found");
 }
+
+#[tokio::test]
+async fn an_image_is_pushed_with_one_answer_or_line_by_line() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let import = user
+        .request(Method::POST, "/images?name=a.example/team/app:1&command=/bin/a")
+        .header("content-type", "application/x-tar");
+    user.send(import.body("tar of a system")).await.data();
+    let path = "/images/a.example%2Fteam%2Fapp%3A1/push";
+    let listed = user.get("/images").await.data()[1].clone();
+    assert_eq!((&listed["sharedBytes"], &listed["uniqueBytes"]), (&json!(3), &json!(12)));
+    let pushed = user.post(path, json!({})).await;
+    assert_eq!((pushed.status, &pushed.data()["reference"]), (200, &json!("a.example/team/app:1")));
+    assert_eq!(pushed.data()["manifestDigest"], format!("sha256:{}", "f".repeat(64)));
+    let lines = async |path: &str, body: serde_json::Value| {
+        let request = user.request(Method::POST, path).header("accept", "application/x-ndjson");
+        let text = request.json(&body).send().await.unwrap().text().await.unwrap();
+        let last = text.lines().last().unwrap();
+        serde_json::from_str::<serde_json::Value>(last).unwrap()
+    };
+    let last = lines("/images/a.example/team/app:1/push", json!({"reference": "b.example/x"})).await;
+    assert_eq!((&last["status"], &last["pushed"]["reference"]), (&json!("done"), &json!("b.example/x")));
+    assert_eq!((&last["bytes"], &last["totalBytes"]), (&json!(5), &json!(5)));
+    let last = lines("/images/none/push", json!({"reference": "b.example/x"})).await;
+    assert_eq!((&last["status"], &last["error"]["code"]), (&json!("failed"), &json!("image_not_found")));
+    let sent: Vec<String> = server.registry.pushed().into_iter().map(|(reference, _)| reference).collect();
+    assert_eq!(sent, ["a.example/team/app:1", "b.example/x"]);
+}
+
+#[tokio::test]
+async fn a_wrong_push_is_refused() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    let import = user.request(Method::POST, "/images?name=app").header("content-type", "application/x-tar");
+    user.send(import.body("tar of a system")).await.data();
+    let fields = async |body| {
+        user.post("/images/app/push", body).await.fields().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // Its name has no registry.
+    assert_eq!(fields(json!({})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": "http://a.example/b"})).await, ["reference"]);
+    assert_eq!(fields(json!({"reference": "a.example/b", "more": 1})).await, ["more"]);
+    let digest = format!("a.example/b@sha256:{}", "c".repeat(64));
+    assert_eq!(fields(json!({"reference": digest})).await, ["reference"]);
+    user.post("/images/host/push", json!({"reference": "a.example/b"})).await.is(403, "forbidden");
+    user.post("/images/app", json!({})).await.is(404, "route_not_found");
+    user.post("/images/push", json!({})).await.is(404, "route_not_found");
+    assert_eq!(server.registry.pushed().len(), 0);
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
+mod pushes;
 mod registry;
 
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ async fn an_image_becomes_a_layout_and_the_same_image_the_same_layout() {
         assert!(held[&format!("blobs/sha256/{}", digest_of(layer))] == *layer);
     }
     let told = told.into_inner();
-    assert_eq!(told[0], PullProgress::Found { layers: 3, total_bytes: 900_000 });
+    assert_eq!(told[0], PullProgress::Found { layers: 3, total_bytes: 900_000, existing_bytes: 0 });
     assert_eq!(told.last(), Some(&PullProgress::Fetched { bytes: 600_000, total_bytes: 900_000 }));
 }
 
@@ -267,4 +268,23 @@ async fn a_registry_inside_is_asked_only_where_the_operator_has_named_it() {
     // Then it is, and speaks no TLS.
     let error = registry.fetch_with("1", allowed(&registry.address), &|_| {}).await.unwrap_err();
     assert!(matches!(error, RegistryError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn layers_that_are_here_are_not_fetched() {
+    let mut registry = Registry::start().await;
+    let layers = [layer(1), layer(2), layer(3)];
+    registry.put("1", &architecture(), &layers);
+    // The third is here over other layers than this image has below it.
+    registry.known =
+        Some(std::sync::Arc::new(registry::Known(vec![digest_of(&layers[0]), digest_of(&layers[2])])));
+    let told = Mutex::new(Vec::new());
+    let fetched = registry.fetch_with("1", |_| {}, &|step| told.lock().push(step)).await.unwrap();
+    assert_eq!(fetched.left_out, 1);
+    let held = held(fetched);
+    assert!(!held.contains_key(&blob(&layers[0]).replace(':', "/")), "{:?}", held.keys());
+    assert!(held[&blob(&layers[2]).replace(':', "/")] == layers[2]);
+    let first = PullProgress::Found { layers: 3, total_bytes: 600_000, existing_bytes: 300_000 };
+    assert_eq!(told.into_inner()[0], first);
+    assert!(!registry.asked().iter().any(|line| line.contains(&digest_of(&layers[0]))));
 }

@@ -1,15 +1,20 @@
 //! A registry on loopback that does what a test says, also what none should.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use atoll_images::{Allowed, Options, Patience, Registries};
 use atoll_oci::digest_of;
-use atoll_ports::{Fetched, PullProgress, Registry as _, RegistryError};
+use atoll_ports::{
+    Exported, Fetched, ImageSize, Images, ImagesError, Imported, Outgoing, PullProgress, PushProgress,
+    Pushed, Registry as _, RegistryError,
+};
+use atoll_types::{ImageDigest, SandboxTemplate};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -51,6 +56,39 @@ struct Content {
 pub(crate) struct Registry {
     content: Arc<Mutex<Content>>,
     pub(crate) address: String,
+    /// Where fetches are made, there are these layers.
+    pub(crate) known: Option<Arc<dyn Images>>,
+}
+
+/// A node that has these layers, of images that are of no interest here.
+#[derive(Debug)]
+pub(crate) struct Known(pub(crate) Vec<String>);
+
+#[async_trait::async_trait]
+impl Images for Known {
+    async fn known_layers(&self, digests: &[ImageDigest]) -> Result<usize, ImagesError> {
+        Ok(digests.iter().take_while(|digest| self.0.iter().any(|one| one == digest.as_str())).count())
+    }
+
+    async fn import(&self, _: std::fs::File, _: u64) -> Result<Imported, ImagesError> {
+        Err(ImagesError::InUse)
+    }
+
+    async fn sizes(&self) -> Result<HashMap<ImageDigest, ImageSize>, ImagesError> {
+        Err(ImagesError::InUse)
+    }
+
+    async fn export(&self, _: &ImageDigest, _: std::fs::File, _: u64) -> Result<Exported, ImagesError> {
+        Err(ImagesError::InUse)
+    }
+
+    async fn list(&self) -> Result<Vec<ImageDigest>, ImagesError> {
+        Err(ImagesError::InUse)
+    }
+
+    async fn remove(&self, _: &ImageDigest) -> Result<(), ImagesError> {
+        Err(ImagesError::InUse)
+    }
 }
 
 /// A layer of a size that comes in several pieces.
@@ -87,7 +125,7 @@ impl Registry {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let content = Content { address: address.clone(), ..Content::default() };
-        let this = Self { content: Arc::new(Mutex::new(content)), address };
+        let this = Self { content: Arc::new(Mutex::new(content)), address, known: None };
         let app = Router::new().fallback(answer).with_state(this.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         this
@@ -129,6 +167,53 @@ impl Registry {
             .extend(faults.iter().cloned());
     }
 
+    fn options(&self, spool: &tempfile::TempDir) -> Options {
+        Options {
+            spool: std::fs::File::open(spool.path()).unwrap().into(),
+            default: None,
+            insecure: vec![self.address.parse().unwrap()],
+            allowed: Allowed { public: true, named: Vec::new() },
+            auth_file: None,
+            patience: Patience {
+                silence: std::time::Duration::from_secs(20),
+                first_wait: std::time::Duration::from_millis(1),
+                tries: 3,
+                ..Patience::default()
+            },
+        }
+    }
+
+    /// Pushes a layer to `app:1`.
+    pub(crate) async fn push_with(
+        &self,
+        layer: &[u8],
+        with_credentials: bool,
+        change: impl FnOnce(&mut Options),
+        progress: &(dyn Fn(PushProgress) + Send + Sync),
+    ) -> Result<Pushed, RegistryError> {
+        let spool = tempfile::tempdir().unwrap();
+        let mut options = self.options(&spool);
+        change(&mut options);
+        let registries = Registries::new(options);
+        let reference = format!("{}/app:1", self.address).parse().unwrap();
+        registries.may_push(&reference).await?;
+        let mut file = registries.scratch().await.unwrap();
+        file.write_all(layer).unwrap();
+        let exported = Exported {
+            digest: digest_of(layer).parse().unwrap(),
+            diff_id: "a".repeat(64).parse().unwrap(),
+            bytes: layer.len() as u64,
+        };
+        let template = SandboxTemplate::default();
+        let image = Outgoing { layer: file, exported, template, config: None, with_credentials };
+        registries.push(&reference, image, progress).await
+    }
+
+    /// What it has at this path.
+    pub(crate) fn thing(&self, path: &str) -> Option<Vec<u8>> {
+        self.content.lock().things.get(&format!("/v2/app/{path}")).cloned()
+    }
+
     pub(crate) fn asked(&self) -> Vec<String> {
         self.content.lock().asked.clone()
     }
@@ -145,24 +230,12 @@ impl Registry {
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<Fetched, RegistryError> {
         let spool = tempfile::tempdir().unwrap();
-        let mut options = Options {
-            spool: std::fs::File::open(spool.path()).unwrap().into(),
-            default: None,
-            insecure: vec![self.address.parse().unwrap()],
-            allowed: Allowed { public: true, named: Vec::new() },
-            auth_file: None,
-            patience: Patience {
-                silence: std::time::Duration::from_secs(20),
-                first_wait: std::time::Duration::from_millis(1),
-                tries: 3,
-                ..Patience::default()
-            },
-        };
+        let mut options = self.options(&spool);
         change(&mut options);
         let registries = Registries::new(options);
         let separator = if which.starts_with('@') { "" } else { ":" };
         let reference = format!("{}/app{separator}{which}", self.address).parse().unwrap();
-        let fetched = registries.fetch(&reference, 1 << 20, progress).await;
+        let fetched = registries.fetch(&reference, 1 << 20, self.known.as_deref(), progress).await;
         // However it ends, nothing has a name.
         assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
         fetched
@@ -176,11 +249,16 @@ async fn answer(State(registry): State<Registry>, request: Request) -> Response 
         let shown = request.uri().path_and_query().unwrap().to_string();
         let word =
             |name| request.headers().get(name).map_or("-", |value: &HeaderValue| value.to_str().unwrap());
-        let line = format!("{shown} {} {}", word(header::RANGE), word(header::AUTHORIZATION));
+        let method =
+            if request.method() == Method::GET { String::new() } else { format!("{} ", request.method()) };
+        let line = format!("{method}{shown} {} {}", word(header::RANGE), word(header::AUTHORIZATION));
         content.asked.push(line);
         let fault = content.faults.get_mut(&path).and_then(VecDeque::pop_front);
         (content.things.get(&path).cloned(), fault, content.address.clone())
     };
+    if request.method() != Method::GET && path != "/token" {
+        return written(registry, request, &path, thing.is_some(), fault, &address).await;
+    }
     if path == "/token" {
         return plain(StatusCode::OK, br#"{"token": "good"}"#.to_vec());
     }
@@ -200,6 +278,51 @@ async fn answer(State(registry): State<Registry>, request: Request) -> Response 
         Fault::Other(other) => plain(StatusCode::OK, other),
         Fault::WantsToken => challenge(&format!("Bearer realm=\"http://{address}/token\",service=\"here\"")),
         Fault::WantsPassword => challenge("Basic realm=\"here\""),
+    }
+}
+
+/// A request of who pushes. What is put at the place of an upload becomes the blob of the digest that is named with it.
+async fn written(
+    registry: Registry,
+    request: Request,
+    path: &str,
+    is_there: bool,
+    fault: Option<Fault>,
+    address: &str,
+) -> Response {
+    match fault {
+        None => {}
+        Some(Fault::Mute) => std::future::pending().await,
+        Some(Fault::Status(status, name, value)) => {
+            let mut response = plain(StatusCode::from_u16(status).unwrap(), b"said why".to_vec());
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            return response;
+        }
+        Some(Fault::WantsToken) => {
+            return challenge(&format!("Bearer realm=\"http://{address}/token\",service=\"here\""));
+        }
+        Some(Fault::WantsPassword) => return challenge("Basic realm=\"here\""),
+        Some(other) => panic!("{other:?}"),
+    }
+    let (method, query) = (request.method().clone(), request.uri().query().unwrap_or_default().to_owned());
+    let body = axum::body::to_bytes(request.into_body(), 64 << 20).await.unwrap().to_vec();
+    match method {
+        Method::HEAD => plain(if is_there { StatusCode::OK } else { StatusCode::NOT_FOUND }, Vec::new()),
+        Method::POST => {
+            let mut response = plain(StatusCode::ACCEPTED, Vec::new());
+            response
+                .headers_mut()
+                .insert(header::LOCATION, HeaderValue::from_static("/v2/app/upload?state=x"));
+            response
+        }
+        _ => {
+            let place = match query.split("digest=sha256%3A").nth(1) {
+                Some(digest) => format!("/v2/app/blobs/sha256:{digest}"),
+                None => path.to_owned(),
+            };
+            registry.content.lock().things.insert(place, body);
+            plain(StatusCode::CREATED, Vec::new())
+        }
     }
 }
 

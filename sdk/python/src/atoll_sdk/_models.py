@@ -1213,7 +1213,8 @@ class Image:
     cwd: str | None = None
     """Where their processes begin."""
     digest: str | None = None
-    """SHA-256 of the archive that it was unpacked from; null for `host`."""
+    """What names its files: the SHA-256 of the archive that it was unpacked from or, where that has
+    layers, made of theirs; null for `host`."""
     entrypoint: list[str] | None = None
     """What gets the command as its arguments."""
     env: dict[str, str] | None = None
@@ -1225,8 +1226,13 @@ class Image:
     """How the image wants to be asked whether it is well."""
     manifest_digest: str | None = None
     """SHA-256 of the image's manifest, as registries name it; absent where the archive had none."""
+    shared_bytes: int | None = None
+    """Bytes of its layers that other images have too: they are kept once. Absent where it is not
+    known."""
     size_bytes: int | None = None
     """Bytes of its files; null for `host`."""
+    unique_bytes: int | None = None
+    """Bytes of its files that no other image has: they go with it. Absent where it is not known."""
     user: str | None = None
     """User of their processes."""
 
@@ -1244,7 +1250,9 @@ class Image:
             exposed_ports=None if (value := data.get("exposedPorts")) is None else list(value),
             health_check=None if (value := data.get("healthCheck")) is None else ImageHealthCheck.from_json(value),
             manifest_digest=data.get("manifestDigest"),
+            shared_bytes=data.get("sharedBytes"),
             size_bytes=data.get("sizeBytes"),
+            unique_bytes=data.get("uniqueBytes"),
             user=data.get("user"),
         )
 
@@ -1740,11 +1748,14 @@ class PullProgress:
     bytes: int
     """Bytes of the layers that are here."""
     status: str
-    """`fetching`, `unpacking`, `done` or `failed`."""
+    """`fetching`, `exists` where all layers are here already, `unpacking`, `done` or `failed`."""
     total_bytes: int
-    """Bytes of all layers, as they are stored in the registry; 0 until it is known."""
+    """Bytes of all layers that are fetched, as they are stored in the registry; 0 until it is known."""
     error: FailureBody | None = None
     """What went wrong, at the end."""
+    existing_bytes: int | None = None
+    """Bytes of the layers that are here already and are not fetched, as they are stored in the
+    registry."""
     image: Image | None = None
     """The image, at the end."""
 
@@ -1756,7 +1767,56 @@ class PullProgress:
             status=data["status"],
             total_bytes=data["totalBytes"],
             error=None if (value := data.get("error")) is None else FailureBody.from_json(value),
+            existing_bytes=data.get("existingBytes"),
             image=None if (value := data.get("image")) is None else Image.from_json(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PushProgress:
+    """One line of the progress of a push. The last has `pushed` or `error`."""
+
+    bytes: int
+    """Bytes of the layer that were sent."""
+    status: str
+    """`packing`, `pushing`, `exists` where the registry has the layer already, `done` or `failed`."""
+    total_bytes: int
+    """Bytes of the layer, compressed; 0 until it is packed."""
+    error: FailureBody | None = None
+    """What went wrong, at the end."""
+    pushed: PushedImage | None = None
+    """What was pushed, at the end."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PushProgress:
+        """From an answer."""
+        return cls(
+            bytes=data["bytes"],
+            status=data["status"],
+            total_bytes=data["totalBytes"],
+            error=None if (value := data.get("error")) is None else FailureBody.from_json(value),
+            pushed=None if (value := data.get("pushed")) is None else PushedImage.from_json(value),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PushedImage:
+    """An image that was pushed."""
+
+    manifest_digest: str
+    """SHA-256 of its manifest: by this it can be pulled whatever its tag becomes."""
+    reference: str
+    """Where it is now."""
+    size_bytes: int
+    """Bytes of its layer, compressed."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PushedImage:
+        """From an answer."""
+        return cls(
+            manifest_digest=data["manifestDigest"],
+            reference=data["reference"],
+            size_bytes=data["sizeBytes"],
         )
 
 

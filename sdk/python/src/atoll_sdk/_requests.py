@@ -41,6 +41,7 @@ from ._models import (
     Probe,
     PublicSession,
     PublishPort,
+    PushedImage,
     RotatedMasterKey,
     Sandbox,
     Secret,
@@ -643,6 +644,16 @@ def delete_image(name: str) -> Request[Deleted]:
         "DELETE",
         f"/images/{place(name)}",
         lambda answer: enveloped(answer, Deleted.from_json),
+    )
+
+
+def push_image(name: str, *, reference: str | None = None) -> Request[PushedImage]:
+    """`POST /images/{name}/push`"""
+    return Request(
+        "POST",
+        f"/images/{place(name)}/push",
+        lambda answer: enveloped(answer, PushedImage.from_json),
+        json=present({"reference": reference}),
     )
 
 

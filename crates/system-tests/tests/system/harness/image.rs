@@ -68,6 +68,22 @@ impl Image {
         )
     }
 
+    /// The same with one more layer, of a file with this content.
+    pub(crate) fn with(&self, name: &str, content: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        std::fs::create_dir_all(at.join("more/srv")).unwrap();
+        std::fs::write(at.join("more/srv").join(name), content).unwrap();
+        let same = ["--owner=0", "--group=0", "--mtime=@1", "--sort=name"];
+        let plain = run(at, "tar", &[&["-C", "more"][..], &same, &["-cf", "-", "."]].concat());
+        std::fs::write(at.join("layer"), &plain).unwrap();
+        let packed = run(at, "gzip", &["-nc", "layer"]);
+        let mut config: Value = serde_json::from_slice(&self.config).unwrap();
+        let ids = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
+        ids.push(json!(format!("sha256:{}", sha256(&plain))));
+        Self::of(self.layers.iter().cloned().chain([packed]).collect(), config)
+    }
+
     pub(crate) fn of(layers: Vec<Vec<u8>>, config: Value) -> Self {
         let config = config.to_string().into_bytes();
         let one = |kind: &str, bytes: &[u8]| {

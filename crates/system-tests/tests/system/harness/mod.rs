@@ -29,7 +29,7 @@ pub(crate) use image::{Image, architecture};
 pub(crate) use inside::Inside;
 pub(crate) use internet::{HOST, Internet, WEB};
 use place::Place;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{ME, Registry};
 
 /// A first start makes the storage and looks through the host.
 const START_PATIENCE: Duration = Duration::from_secs(60);

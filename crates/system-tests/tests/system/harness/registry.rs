@@ -18,8 +18,22 @@ pub(crate) struct Registry {
     pub(crate) address: String,
 }
 
+/// The password `U*U` of `me`, as registries keep it, and both as who asks says them.
+const HTPASSWD: &str = "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n";
+pub(crate) const ME: &str = "bWU6VSpV";
+
 impl Registry {
     pub(crate) async fn start() -> Self {
+        Self::start_with("", "/v2/").await
+    }
+
+    /// One that lets only `me` in.
+    pub(crate) async fn start_closed() -> Self {
+        Self::start_with("auth: {htpasswd: {realm: here, path: PASSWORDS}}\n", "/").await
+    }
+
+    /// With more configuration, and what it answers without a password.
+    async fn start_with(more: &str, open: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
@@ -27,8 +41,11 @@ impl Registry {
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{address}'}}\n",
             folder.path().join("store").display(),
         );
+        let passwords = folder.path().join("passwords");
+        std::fs::write(&passwords, HTPASSWD).unwrap();
+        let more = more.replace("PASSWORDS", passwords.to_str().unwrap());
         let file = folder.path().join("config.yml");
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(&file, config + &more).unwrap();
         let child = Command::new("docker-registry")
             .arg("serve")
             .arg(&file)
@@ -37,7 +54,7 @@ impl Registry {
             .spawn()
             .expect("docker-registry is missing: scripts/nextest.sh installs it");
         let this = Self { child, folder, address };
-        let asked = async || this.curl(&["/v2/"]).status.success().then_some(());
+        let asked = async || this.curl(&[open]).status.success().then_some(());
         until("the registry", PATIENCE, asked).await;
         this
     }

@@ -42,6 +42,7 @@ from .._models import (
     Probe,
     PublicSession,
     PublishPort,
+    PushedImage,
     RotatedMasterKey,
     Sandbox,
     Secret,
@@ -892,6 +893,19 @@ class AsyncOperations:
             name: Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
         """
         return await self._send(requests.delete_image(name))
+
+    async def push_image(self, name: str, *, reference: str | None = None) -> PushedImage:
+        """Push an image to a registry, as one layer.
+
+        The server packs the image and sends it to the registry that the reference names; with
+        `Accept: application/x-ndjson` its progress is told. Only for an admin are the operator's
+        credentials used.
+
+        Args:
+            name: Name of the image, as it is or percent-encoded: it may hold `/` and `:`.
+            reference: `REGISTRY/REPOSITORY`, with `:TAG` or `latest`; the name of the image when absent.
+        """
+        return await self._send(requests.push_image(name, reference=reference))
 
     async def iterate_sandboxes(
         self,
