@@ -163,6 +163,10 @@ impl Broker {
     pub(crate) async fn stop(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let _turn = self.locks.hold(sandbox).await;
         if let Some(State::RUNNING | State::PAUSED | State::RESTARTING) = self.look(sandbox).await? {
+            if self.daemon.is_podman().await? {
+                // Podman makes a container that has ended ready again for whoever attaches to it: by then nobody may.
+                self.links.forget(sandbox);
+            }
             self.kill(sandbox).await?;
         }
         self.links.forget(sandbox);

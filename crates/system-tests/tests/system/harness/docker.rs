@@ -184,8 +184,10 @@ impl Drop for Dockerd {
             drop(self.docker(&["rm", "--force", id]));
         }
         self.end(Signal::TERM);
-        // One that lets containers live leaves its folder mounted on itself, and then it could not be removed.
-        drop(Command::new("umount").arg(self.data_root()).output());
+        // One that lets containers live leaves its folder mounted on itself, and Podman a part of it: then they could not be removed.
+        for mounted in [self.data_root().join("overlay"), self.data_root()] {
+            drop(Command::new("umount").arg(mounted).output());
+        }
     }
 }
 
