@@ -97,7 +97,8 @@ fn run() -> io::Result<()> {
     };
     let children = Arc::new(Children::default());
     // Before all else: it enters its cgroup while the rest starts up.
-    let spares = Spares::new(Arc::clone(&children), cgroups, rules);
+    let breeds = matches!(options, Options::Sandbox { .. });
+    let spares = Spares::new(Arc::clone(&children), cgroups, rules, breeds);
     let agent = Arc::new(Agent::new(children, spares, matches!(way, Way::Socket(_))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(agent, way))

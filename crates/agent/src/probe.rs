@@ -23,6 +23,7 @@ pub(crate) async fn run(agent: &Arc<Agent>, request: ProbeRequest) -> Result<Pro
     if agent.find(&command.exec_id).is_ok() {
         return Err(Status::invalid_argument("exec_id is taken"));
     }
+    agent.spares.settle().await;
     let kind = ExecKind::Probe.into();
     let exec = start::start(agent, ExecRequest { kind, stdin_open: false, tty: None, ..command })?;
     let events = Events::after(Arc::clone(&exec), 0).map_err(status::gone)?;

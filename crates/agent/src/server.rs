@@ -64,6 +64,7 @@ impl Calls for Server {
     }
 
     async fn exec(&self, request: Request<ExecRequest>) -> Answer<Events> {
+        self.0.spares.settle().await;
         let exec = start::start(&self.0, request.into_inner())?;
         Events::after(exec, 0).map(Response::new).map_err(status::gone)
     }
@@ -147,6 +148,7 @@ impl Calls for Server {
     }
 
     async fn terminal_open(&self, request: Request<TerminalOpenRequest>) -> Answer<TerminalOpenReply> {
+        self.0.spares.settle().await;
         terminal::open(&self.0, request.into_inner()).map(Response::new)
     }
 

@@ -1,11 +1,12 @@
 //! Children ahead: inside the workload's cgroup, waiting for what to run. Why: see `sys::child`.
 //!
-//! One is kept ready. When it is used, the next one comes from the **breeder**, a child that waits in the cgroup too and runs
-//! nothing: a fork of the agent would be as quick, but enters the cgroup only then, which after a pause takes 8 ms, and a
-//! second command may come at once. Where there is no breeder yet, or none any more, or no group to enter, the agent forks.
+//! One is kept ready. They come from the **breeder**, a child that waits in the cgroup too and runs nothing: it is made with the
+//! agent, and what it makes shares its memory and is where it belongs from the first moment. In a container of another engine there is
+//! none: there is no group to enter, and in gVisor of 2022 the second of two commands that came at once never began. There, and where
+//! there is none any more, the agent forks, which takes longer: by a copy of its memory, and 8 ms for the way into the cgroup after a pause.
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,
-//! each is 0.2 ms that somebody waits (measured: everything of an exec ran on one of two), and so one command of
+//! each is a tenth of a millisecond that somebody waits (measured: everything of an exec ran on one of two), and so one command of
 //! [`IN_A_ROW`] bears it and the others start at once. When the row has ended, one stays.
 //!
 //! The workload sees all of them as processes named `atoll-spare` and can kill or stop them; then the next exec makes its own.
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 use crate::launch;
 use crate::lock::lock;
 use crate::reaper::Children;
-use crate::sys::{self, RawSpare, Rules};
+use crate::sys::{self, RawSpare, Rules, UnbornSpare};
 
 /// Children kept ready while commands come in a row.
 const IN_A_ROW: usize = 4;
@@ -40,8 +41,8 @@ const QUIET: Duration = Duration::from_millis(5);
 /// Time without a command after which a row has ended.
 const ROW_END: Duration = Duration::from_secs(1);
 
-/// Time from the agent's start to its breeder: the first command of a sandbox goes before.
-const BREEDER_DELAY: Duration = Duration::from_millis(20);
+/// Time from the first spare to the next: the first command of a sandbox goes before.
+const FIRST_DELAY: Duration = Duration::from_millis(20);
 /// Longest time that the breeder may take: it is in the workload's cgroup, which may have no processor left for a while.
 const BIRTH_LIMIT: Duration = Duration::from_secs(1);
 
@@ -56,6 +57,8 @@ pub(crate) struct Spare {
 #[derive(Debug, Default)]
 struct Stock {
     ready: VecDeque<Spare>,
+    /// There is a breeder: if none is ready, one will be in a moment.
+    breeds: bool,
     used_at: Option<Instant>,
     in_a_row: bool,
 }
@@ -76,6 +79,11 @@ impl Stock {
     /// Whether there should be more.
     fn is_short(&self) -> bool {
         self.ready.len() < if self.in_a_row { IN_A_ROW } else { 1 }
+    }
+
+    /// Whether none is ready, but will be in a moment.
+    fn is_worth_waiting(&self) -> bool {
+        self.breeds && self.ready.is_empty()
     }
 
     /// How long to wait before more are made.
@@ -100,8 +108,8 @@ impl Breeder {
         }
     }
 
-    async fn bear(&mut self) -> io::Result<RawSpare> {
-        let unborn = sys::ask_for_spare(&self.channel)?;
+    /// Waits for the child that it was asked for.
+    async fn deliver(&mut self, unborn: UnbornSpare) -> io::Result<RawSpare> {
         // Somebody inside may have stopped it.
         self.signal(Signal::CONT);
         let mut pid = [0; size_of::<i32>()];
@@ -111,22 +119,86 @@ impl Breeder {
     }
 }
 
+/// One that was asked for a child as soon as it was made: it prepares both while the agent starts.
+#[derive(Debug)]
+struct First {
+    breeder: Spare,
+    channel: OwnedFd,
+    unborn: UnbornSpare,
+}
+
 /// Makes children.
 #[derive(Debug)]
 pub(crate) struct Spares {
     children: Arc<Children>,
     cgroups: Vec<OwnedFd>,
     rules: Rules,
+    /// Whether there is to be a breeder.
+    breeds: bool,
     stock: Mutex<Stock>,
+    first: Mutex<Option<First>>,
     used: Notify,
+    /// Somebody waits for one.
+    urgent: Notify,
+    /// One was born, or will not be.
+    born: Notify,
 }
 
 impl Spares {
-    /// With one ready already, if it could be made.
-    pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>, rules: Rules) -> Self {
-        let spares = Self { children, cgroups, rules, stock: Mutex::default(), used: Notify::new() };
-        spares.add();
+    /// With one on its way already, if it could be made: by a breeder, or by forks of the agent.
+    pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>, rules: Rules, breeds: bool) -> Self {
+        let spares = Self {
+            children,
+            cgroups,
+            rules,
+            breeds,
+            stock: Mutex::default(),
+            first: Mutex::default(),
+            used: Notify::new(),
+            urgent: Notify::new(),
+            born: Notify::new(),
+        };
+        if breeds {
+            spares.start_breeder();
+        } else {
+            spares.add();
+        }
         spares
+    }
+
+    fn start_breeder(&self) {
+        let first = self.begin().ok();
+        if first.is_none() {
+            // Nothing comes of it.
+            self.children.born(None);
+        }
+        lock(&self.stock).breeds = first.is_some();
+        *lock(&self.first) = first;
+    }
+
+    fn begin(&self) -> io::Result<First> {
+        self.children.expect_birth();
+        let (breeder, channel) = self.fork_breeder()?;
+        let unborn = sys::ask_for_spare(&channel)?;
+        Ok(First { breeder, channel, unborn })
+    }
+
+    /// Waits until one is ready, where there is a breeder: that is sooner than a fork.
+    pub(crate) async fn settle(&self) {
+        let settled = async {
+            loop {
+                let born = self.born.notified();
+                if !lock(&self.stock).is_worth_waiting() {
+                    return;
+                }
+                self.urgent.notify_one();
+                born.await;
+            }
+        };
+        if lock(&self.stock).is_worth_waiting() {
+            // One that takes so long is not waited for: a fork may be no sooner, but it tells why.
+            drop(tokio::time::timeout(BIRTH_LIMIT, settled).await);
+        }
     }
 
     /// A live spare, or a new one.
@@ -140,8 +212,13 @@ impl Spares {
 
     /// Keeps them ready, for ever.
     pub(crate) async fn refill(&self) {
-        tokio::time::sleep(BREEDER_DELAY).await;
-        let mut breeder = None;
+        let first = lock(&self.first).take();
+        let mut breeder = match first {
+            Some(first) => self.first_birth(first).await,
+            None => None,
+        };
+        // Nothing is lost if one comes later than somebody hoped.
+        drop(tokio::time::timeout(FIRST_DELAY, self.urgent.notified()).await);
         loop {
             // What the start made ready to be sent goes out first.
             tokio::task::yield_now().await;
@@ -150,16 +227,8 @@ impl Spares {
             if !delay.is_zero() && self.used_within(delay).await {
                 continue;
             }
-            while self.is_short() {
-                breeder = self.breed(breeder).await;
-                if breeder.is_none() && !self.add() {
-                    break;
-                }
-            }
-            // Behind the spare, which may be wanted at once. Without groups to enter a fork of the agent is as good.
-            if breeder.is_none() && !self.cgroups.is_empty() {
-                breeder = self.breeder().ok();
-            }
+            breeder = self.fill(breeder).await;
+            self.note_breeder(breeder.is_some());
             if !self.used_within(ROW_END).await {
                 self.end_row();
                 self.used.notified().await;
@@ -167,49 +236,79 @@ impl Spares {
         }
     }
 
-    fn is_short(&self) -> bool {
-        lock(&self.stock).is_short()
+    async fn first_birth(&self, first: First) -> Option<Breeder> {
+        let First { breeder: Spare { raw, ended }, channel, unborn } = first;
+        let channel = UnixStream::from_std(channel.into()).ok()?;
+        let breeder = Breeder { pid: raw.pid, channel, ended };
+        self.deliver(breeder, Ok(unborn)).await
     }
 
-    /// Makes one more by the breeder. None when it is of no use any more.
-    async fn breed(&self, breeder: Option<Breeder>) -> Option<Breeder> {
-        let mut breeder = breeder?;
+    /// Makes as many as there should be; one new breeder at most, so that a workload that kills each does not keep this going.
+    async fn fill(&self, mut breeder: Option<Breeder>) -> Option<Breeder> {
+        let mut may_renew = true;
+        while lock(&self.stock).is_short() {
+            if !self.breeds {
+                self.add().then_some(())?;
+                continue;
+            }
+            if breeder.is_none() && std::mem::take(&mut may_renew) {
+                breeder = self.breeder().ok();
+            }
+            breeder = self.breed(breeder?).await;
+        }
+        breeder
+    }
+
+    /// Makes one more. None when the breeder is of no use any more.
+    async fn breed(&self, breeder: Breeder) -> Option<Breeder> {
         self.children.expect_birth();
-        let born = tokio::time::timeout(BIRTH_LIMIT, breeder.bear()).await;
-        let born = born.ok().and_then(Result::ok);
-        let Some(ended) = self.children.born(born.as_ref().map(|raw| raw.pid)) else {
+        let unborn = sys::ask_for_spare(&breeder.channel);
+        self.deliver(breeder, unborn).await
+    }
+
+    async fn deliver(&self, mut breeder: Breeder, unborn: io::Result<UnbornSpare>) -> Option<Breeder> {
+        let born = async { breeder.deliver(unborn?).await };
+        let born = tokio::time::timeout(BIRTH_LIMIT, born).await.ok().and_then(Result::ok);
+        let ended = self.children.born(born.as_ref().map(|raw| raw.pid));
+        let well = ended.is_some();
+        lock(&self.stock).ready.extend(born.zip(ended).map(|(raw, ended)| Spare { raw, ended }));
+        self.note_breeder(well);
+        if !well {
             // Somebody inside has killed or stopped it, or it may make no more processes.
             breeder.signal(Signal::KILL);
-            return None;
-        };
-        if let Some(raw) = born {
-            lock(&self.stock).ready.push_back(Spare { raw, ended });
         }
-        Some(breeder)
+        well.then_some(breeder)
+    }
+
+    /// Forks one more. Without it, the next exec tries itself and can say why it fails.
+    fn add(&self) -> bool {
+        let forked = self.fork().ok();
+        let well = forked.is_some();
+        lock(&self.stock).ready.extend(forked);
+        well
+    }
+
+    fn note_breeder(&self, lives: bool) {
+        lock(&self.stock).breeds = lives;
+        self.born.notify_waiters();
     }
 
     fn breeder(&self) -> io::Result<Breeder> {
-        let Spare { raw: RawSpare { pid, request, .. }, ended } = self.fork()?;
-        let channel = request.ok_or(io::ErrorKind::NotConnected)?;
+        let (Spare { raw, ended }, channel) = self.fork_breeder()?;
+        Ok(Breeder { pid: raw.pid, channel: UnixStream::from_std(channel.into())?, ended })
+    }
+
+    /// A child that makes siblings, and its channel.
+    fn fork_breeder(&self) -> io::Result<(Spare, OwnedFd)> {
+        let mut breeder = self.fork()?;
+        let channel = breeder.raw.request.take().ok_or(io::ErrorKind::NotConnected)?;
         rustix::io::write(&channel, &launch::breed())?;
-        let channel = UnixStream::from_std(channel.into())?;
-        Ok(Breeder { pid, channel, ended })
+        Ok((breeder, channel))
     }
 
     /// Waits for the next command, so long at most.
     async fn used_within(&self, time: Duration) -> bool {
         tokio::time::timeout(time, self.used.notified()).await.is_ok()
-    }
-
-    /// Makes one more, if there should be more.
-    fn add(&self) -> bool {
-        if !self.is_short() {
-            return false;
-        }
-        // Without one, the next exec tries itself and can say why it fails.
-        let Ok(spare) = self.fork() else { return false };
-        lock(&self.stock).ready.push_back(spare);
-        true
     }
 
     /// Lets those go that are too many: without the agent's end of its channel, a spare ends.

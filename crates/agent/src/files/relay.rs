@@ -110,6 +110,7 @@ pub(crate) async fn open(agent: &Arc<Agent>, mut pieces: Streaming<FilesPiece>) 
     let first =
         pieces.message().await?.ok_or_else(|| Status::invalid_argument("a first message is missing"))?;
     check(&first.data)?;
+    agent.spares.settle().await;
     let helper = start(agent, &first.user).map_err(Status::failed_precondition)?;
     let failed = |error: io::Error| Status::internal(error.to_string());
     let pipe = Receiver::from_owned_fd_unchecked(helper.stdout).map_err(failed)?;

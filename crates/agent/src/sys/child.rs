@@ -1,7 +1,7 @@
 //! What a child does between fork and exec.
 //!
-//! It is a copy of the agent that may use nothing of the agent's: only system calls, the stack, and one mapping of its
-//! own. It first makes itself a plain process of the workload (own session, default signals, nothing open but its
+//! It is a copy of the agent, or lives in the memory of one (see [`super::nursery`]), and may use nothing of the agent's: only
+//! system calls, its stack, and room of its own for what it is told ([`super::request`]). It first makes itself a plain process of the workload (own session, default signals, nothing open but its
 //! pipes, the workload's cgroup), then waits for its request, becomes the user, and executes the program. What goes
 //! wrong after that is said on its standard error, with 127 where the program is missing and 126 for all else, as a
 //! shell does it.
@@ -17,10 +17,9 @@
 //! | vfork, 4 × `cgroup.procs`, exec | 0.47 ms | **7.9 ms** |
 //!
 //! The first move of a process between cgroups after a pause waits for a grace period of the kernel. So it is not
-//! done while somebody waits: one child is made ahead, enters the cgroup in its own time, and the next exec needs no
-//! fork at all. It makes no successor of that way either, since a second command may come at once: one more child, which has
-//! entered the cgroup long before, breeds: it forks siblings, which are the agent's children, where they belong from the first
-//! moment. Two other ways were left out. A child that shares the agent's memory (vfork) could be throttled,
+//! done while somebody waits: one child is made with the agent, enters the cgroup in its own time, and breeds: it makes siblings,
+//! which are the agent's children, where they belong from the first moment, and in its own memory. One of them is always there, so
+//! that an exec needs no fork at all. Two other ways were left out. A child that shares the agent's memory (vfork) could be throttled,
 //! frozen or stopped by what the workload does, and the agent with it; and the kernel, out of memory in the
 //! workload's cgroup, kills every process that shares the victim's memory. A resident spawner inside the workload's
 //! cgroup could be stopped by the workload's root, with a request half done; a spare is one exec, nothing more, and the one
@@ -29,21 +28,18 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 
-use crate::launch::{
-    BODY_BYTES_MAX, FLAG_BREED, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMINAL, GROUPS_MAX,
-    HEADER_BYTES, HEADER_WORDS, Header,
-};
+use rustix::io::Errno;
+
+use super::nursery::breed;
+use super::request::{Request, Room, read_request};
+use crate::launch::{FLAG_BREED, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMINAL, GROUPS_MAX, Header};
 
 /// Where the child keeps its end of the request channel.
 pub(super) const REQUEST_FD: RawFd = 3;
-/// Descriptors that make a sibling: its end of the request channel, and its three streams.
-pub(super) const SENT_FDS: usize = 4;
-/// Room for the header and the descriptors of such a message, in words of 8 bytes.
-const CONTROL_WORDS: usize = 8;
 /// The program could not be found.
 const CODE_NOT_FOUND: c_int = 127;
 /// The program could not be run.
-const CODE_CANNOT_RUN: c_int = 126;
+pub(super) const CODE_CANNOT_RUN: c_int = 126;
 /// Highest descriptor that is closed one by one, where the kernel or a filter has no `close_range`.
 const CLOSE_LOOP_MAX: RawFd = 4_096;
 /// Longest path that the search tries, with its NUL: the kernel's own bound.
@@ -78,78 +74,19 @@ pub(super) unsafe fn child_main(fds: ChildFds) -> ! {
     // SAFETY: in the child, where no other thread exists; plain system calls on its own descriptors.
     unsafe {
         prepare(&fds);
-        wait_for_request(fds.rules)
+        wait_for_request(fds.rules, Room::default())
     }
 }
 
 /// Waits for what is to be done, and does it.
-unsafe fn wait_for_request(rules: Rules) -> ! {
+///
+/// # Safety
+/// In a child that has one thread and no use for anything of its parent's; the room is its own.
+pub(super) unsafe fn wait_for_request(rules: Rules, room: Room) -> ! {
     // SAFETY: as the caller's.
     unsafe {
-        let request = read_request();
+        let request = read_request(room);
         if request.header.flags & FLAG_BREED != 0 { breed(rules) } else { run(request, rules) }
-    }
-}
-
-/// Makes a sibling for each message, until the agent is gone. The agent hears its pid, or -1.
-unsafe fn breed(rules: Rules) -> ! {
-    loop {
-        // SAFETY: in a child of one thread, which uses neither locks nor heap.
-        unsafe {
-            let Some(fds) = receive_fds() else { libc::_exit(0) };
-            // As in `spare::fork`; CLONE_PARENT makes it the agent's child, with the signal that this one has: SIGCHLD.
-            let pid = libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0);
-            if pid == 0 {
-                be_sibling(fds, rules);
-            }
-            for fd in fds {
-                libc::close(fd);
-            }
-            let answer = i32::try_from(pid).unwrap_or(-1).to_ne_bytes();
-            libc::send(REQUEST_FD, answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL);
-        }
-    }
-}
-
-/// The life of a sibling: it has the parent's cgroup, signals and name, and channels of its own.
-unsafe fn be_sibling([request, stdio @ ..]: [RawFd; SENT_FDS], rules: Rules) -> ! {
-    // SAFETY: right after fork, as in `child_main`. What was sent has numbers beyond those that it becomes.
-    unsafe {
-        libc::setsid();
-        for (target, fd) in (0..).zip(stdio) {
-            check(libc::dup2(fd, target));
-        }
-        check(libc::dup3(request, REQUEST_FD, libc::O_CLOEXEC));
-        close_from(REQUEST_FD + 1);
-        wait_for_request(rules)
-    }
-}
-
-/// The descriptors of the next message: of the request channel, and the three streams. None when there is no agent any more.
-unsafe fn receive_fds() -> Option<[RawFd; SENT_FDS]> {
-    // SAFETY: all zeroes is a valid value of both; the pointers live through the call, and the kernel says how much it wrote.
-    unsafe {
-        let (mut byte, mut space) = ([0_u8; 1], [0_u64; CONTROL_WORDS]);
-        let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = space.as_mut_ptr().cast();
-        message.msg_controllen = size_of_val(&space);
-        loop {
-            match libc::recvmsg(REQUEST_FD, &raw mut message, libc::MSG_CMSG_CLOEXEC) {
-                1 => break,
-                -1 if errno() == libc::EINTR => {}
-                _ => return None,
-            }
-        }
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
-            return None;
-        }
-        let fds = libc::CMSG_DATA(header).cast::<[RawFd; SENT_FDS]>();
-        let whole = size_of::<libc::cmsghdr>() + size_of::<[RawFd; SENT_FDS]>();
-        ((*header).cmsg_len == whole).then(|| fds.read_unaligned())
     }
 }
 
@@ -166,11 +103,7 @@ unsafe fn prepare(fds: &ChildFds) {
             let (default, none) = ([0_u64; 4], std::ptr::null::<u64>());
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size_of::<u64>());
         }
-        libc::setsid();
-        for (target, fd) in (0..).zip(fds.stdio) {
-            check(libc::dup2(fd, target));
-        }
-        check(libc::dup3(fds.request, REQUEST_FD, libc::O_CLOEXEC));
+        become_plain(fds.request, fds.stdio);
         let (cgroup_first, cgroups) = fds.cgroups;
         let cgroup_end = cgroup_first + c_int::try_from(cgroups).unwrap_or(0);
         // Before anything that waits: an open copy of another exec's pipe would keep its end of file from coming.
@@ -193,6 +126,21 @@ unsafe fn prepare(fds: &ChildFds) {
     }
 }
 
+/// Leads a session of its own, with these as its channels.
+///
+/// # Safety
+/// In a child, of whose numbers 0 to 3 none is used, or given here.
+pub(super) unsafe fn become_plain(request: RawFd, stdio: [RawFd; 3]) {
+    // SAFETY: plain system calls on this process's own descriptors.
+    unsafe {
+        libc::setsid();
+        for (target, fd) in (0..).zip(stdio) {
+            check(libc::dup2(fd, target));
+        }
+        check(libc::dup3(request, REQUEST_FD, libc::O_CLOEXEC));
+    }
+}
+
 /// Is as likely to be killed as any process when memory is short. Where that cannot be said, nothing else is lost.
 unsafe fn be_killed_first() {
     // SAFETY: strings that end with NUL, and a descriptor of this process.
@@ -205,7 +153,11 @@ unsafe fn be_killed_first() {
     }
 }
 
-unsafe fn close_from(first: RawFd) {
+/// Closes all from this number on.
+///
+/// # Safety
+/// In a child, to which none of them means anything.
+pub(super) unsafe fn close_from(first: RawFd) {
     // The highest that there can be. More than that is none to gVisor, where closing one by one takes 80 ms.
     let (from, to) = (first.unsigned_abs(), RawFd::MAX.unsigned_abs());
     // SAFETY: closes what is this child's copy only.
@@ -216,63 +168,6 @@ unsafe fn close_from(first: RawFd) {
             }
         }
     }
-}
-
-/// A request in memory: its body, and room for two tables of pointers behind it.
-struct Request {
-    header: Header,
-    body: &'static [u8],
-    table: &'static mut [*const c_char],
-}
-
-/// Waits for the request. Ends the process when the agent is gone or does not mean it any more.
-unsafe fn read_request() -> Request {
-    let mut head = [0_u8; HEADER_BYTES];
-    // SAFETY: see each.
-    unsafe {
-        if !read_full(&mut head) {
-            libc::_exit(0);
-        }
-        let mut words = [0_u32; HEADER_WORDS];
-        for (word, bytes) in words.iter_mut().zip(head.as_chunks::<4>().0) {
-            *word = u32::from_ne_bytes(*bytes);
-        }
-        let header = Header::from_words(words);
-        let size = |n: u32| usize::try_from(n.min(BODY_BYTES_MAX)).unwrap_or(0);
-        let body_bytes = size(header.body_bytes);
-        let table_len = size(header.args) + size(header.envs) + 2;
-        let table_at = body_bytes.next_multiple_of(align_of::<*const c_char>());
-        let bytes = table_at + table_len * size_of::<*const c_char>();
-        // A fresh private mapping, zeroed, never unmapped: it lives until exec, so both slices may be `'static`.
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let at =
-            libc::mmap(std::ptr::null_mut(), bytes, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
-        if at == libc::MAP_FAILED {
-            fail(c"out of memory", CODE_CANNOT_RUN);
-        }
-        let body = std::slice::from_raw_parts_mut(at.cast::<u8>(), body_bytes);
-        if !read_full(body) {
-            libc::_exit(0);
-        }
-        let table = std::slice::from_raw_parts_mut(at.byte_add(table_at).cast(), table_len);
-        Request { header, body, table }
-    }
-}
-
-unsafe fn read_full(mut buffer: &mut [u8]) -> bool {
-    while !buffer.is_empty() {
-        // SAFETY: writes into the slice, at most its length.
-        let n = unsafe { libc::read(REQUEST_FD, buffer.as_mut_ptr().cast(), buffer.len()) };
-        match usize::try_from(n) {
-            Ok(n @ 1..) => match std::mem::take(&mut buffer).get_mut(n..) {
-                Some(rest) => buffer = rest,
-                None => return false,
-            },
-            Err(_) if errno() == libc::EINTR => {}
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// Becomes the user and executes the program.
@@ -348,7 +243,8 @@ fn become_user(header: &Header, groups: &[u8]) {
         if !ok {
             fail(c"cannot become that user: its ids do not exist in this sandbox", CODE_CANNOT_RUN);
         }
-        // A host may be set to make processes that change their ids dumpable; this one still has the agent's pages.
+        // A host may be set to make processes that change their ids dumpable; this one still has the agent's pages, or those of
+        // the one that breeds.
         libc::prctl(libc::PR_SET_DUMPABLE, 0);
     }
 }
@@ -370,24 +266,20 @@ fn drop_capabilities() {
 }
 
 fn enter(cwd: &CStr, optional: bool) {
-    // SAFETY: strings that end with NUL.
-    let entered = unsafe { libc::chdir(cwd.as_ptr()) == 0 || (optional && libc::chdir(c"/".as_ptr()) == 0) };
-    if !entered {
-        let (reason, _) = explain(errno());
+    let Err(error) = rustix::process::chdir(cwd) else { return };
+    if !(optional && rustix::process::chdir(c"/").is_ok()) {
+        let (reason, _) = explain(error);
         complain(&[c"cannot enter", cwd, reason]);
         exit(CODE_CANNOT_RUN);
     }
 }
 
 /// Executes the program; what comes back is the error. A name without a slash is searched for as execvp(3) does.
-fn exec(program: &CStr, path: &CStr, argv: &[*const c_char], envp: &[*const c_char]) -> c_int {
-    let execve = |file: *const c_char| {
-        // SAFETY: both tables end with a null pointer (see `run`) and point at strings that end with NUL.
-        unsafe { libc::execve(file, argv.as_ptr(), envp.as_ptr()) };
-        errno()
-    };
+fn exec(program: &CStr, path: &CStr, argv: &[*const c_char], envp: &[*const c_char]) -> Errno {
+    // SAFETY: both tables end with a null pointer (see `run`) and point at strings that end with NUL.
+    let execve = |file: &CStr| unsafe { execve(file, argv.as_ptr(), envp.as_ptr()) };
     if program.to_bytes().contains(&b'/') {
-        return execve(program.as_ptr());
+        return execve(program);
     }
     let mut denied = false;
     let mut buffer = [0_u8; PATH_BYTES];
@@ -396,44 +288,73 @@ fn exec(program: &CStr, path: &CStr, argv: &[*const c_char], envp: &[*const c_ch
             [] => [b"./", b"", program.to_bytes_with_nul()],
             _ => [directory, b"/", program.to_bytes_with_nul()],
         };
-        if !join(&mut buffer, parts) {
-            continue;
-        }
-        match execve(buffer.as_ptr().cast()) {
-            libc::EACCES => denied = true,
-            libc::ENOENT
-            | libc::ENOTDIR
-            | libc::ESTALE
-            | libc::ENODEV
-            | libc::ETIMEDOUT
-            | libc::ENAMETOOLONG => {}
+        let Some(file) = join(&mut buffer, parts) else { continue };
+        match execve(file) {
+            Errno::ACCESS => denied = true,
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::STALE
+            | Errno::NODEV
+            | Errno::TIMEDOUT
+            | Errno::NAMETOOLONG => {}
             error => return error,
         }
     }
-    if denied { libc::EACCES } else { libc::ENOENT }
+    if denied { Errno::ACCESS } else { Errno::NOENT }
 }
 
-fn join(buffer: &mut [u8], parts: [&[u8]; 3]) -> bool {
+/// The bare system call, which comes back with an error or not at all. The C library's function would tell the error in a place that
+/// belongs to all children in this memory.
+///
+/// # Safety
+/// As of execve(2).
+unsafe fn execve(file: &CStr, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
+    let result: i64;
+    // SAFETY: the registers are those of the call, and nothing else is changed.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_execve => result,
+            in("rdi") file.as_ptr(), in("rsi") argv, in("rdx") envp,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            inlateout("x0") file.as_ptr().addr() => result,
+            in("x8") libc::SYS_execve, in("x1") argv, in("x2") envp,
+            options(nostack),
+        );
+    }
+    Errno::from_raw_os_error(i32::try_from(-result).unwrap_or(0))
+}
+
+/// The parts, of which the last ends with NUL, in a row; none where they are too long.
+fn join<'a>(buffer: &'a mut [u8], parts: [&[u8]; 3]) -> Option<&'a CStr> {
     let mut at = 0;
-    parts.into_iter().all(|part| {
-        let Some(room) = buffer.get_mut(at..at + part.len()) else { return false };
-        room.copy_from_slice(part);
+    for part in parts {
+        buffer.get_mut(at..at + part.len())?.copy_from_slice(part);
         at += part.len();
-        true
-    })
+    }
+    CStr::from_bytes_until_nul(buffer).ok()
 }
 
-const fn explain(error: c_int) -> (&'static CStr, c_int) {
+const fn explain(error: Errno) -> (&'static CStr, c_int) {
     match error {
-        libc::ENOENT | libc::ENOTDIR => (c"not found", CODE_NOT_FOUND),
-        libc::EACCES | libc::EPERM => (c"permission denied", CODE_CANNOT_RUN),
-        libc::ENOEXEC => (c"exec format error", CODE_CANNOT_RUN),
-        libc::E2BIG => (c"arguments and environment are too long", CODE_CANNOT_RUN),
-        libc::ENOMEM => (c"out of memory", CODE_CANNOT_RUN),
-        libc::ELOOP => (c"too many symbolic links", CODE_CANNOT_RUN),
-        libc::ENAMETOOLONG => (c"name too long", CODE_CANNOT_RUN),
-        libc::ETXTBSY => (c"file is being written to", CODE_CANNOT_RUN),
-        libc::EAGAIN => (c"too many processes of that user", CODE_CANNOT_RUN),
+        Errno::NOENT | Errno::NOTDIR => (c"not found", CODE_NOT_FOUND),
+        Errno::ACCESS | Errno::PERM => (c"permission denied", CODE_CANNOT_RUN),
+        Errno::NOEXEC => (c"exec format error", CODE_CANNOT_RUN),
+        Errno::TOOBIG => (c"arguments and environment are too long", CODE_CANNOT_RUN),
+        Errno::NOMEM => (c"out of memory", CODE_CANNOT_RUN),
+        Errno::LOOP => (c"too many symbolic links", CODE_CANNOT_RUN),
+        Errno::NAMETOOLONG => (c"name too long", CODE_CANNOT_RUN),
+        Errno::TXTBSY => (c"file is being written to", CODE_CANNOT_RUN),
+        Errno::AGAIN => (c"too many processes of that user", CODE_CANNOT_RUN),
         _ => (c"cannot be run", CODE_CANNOT_RUN),
     }
 }
@@ -452,12 +373,12 @@ fn complain(parts: &[&CStr]) {
     put(b"\n");
 }
 
-fn fail(reason: &CStr, code: c_int) -> ! {
+pub(super) fn fail(reason: &CStr, code: c_int) -> ! {
     complain(&[reason]);
     exit(code)
 }
 
-fn exit(code: c_int) -> ! {
+pub(super) fn exit(code: c_int) -> ! {
     // SAFETY: no preconditions; runs no handlers of the agent's.
     unsafe { libc::_exit(code) }
 }
@@ -466,9 +387,4 @@ fn check(result: c_int) {
     if result < 0 {
         fail(c"cannot set up standard streams", CODE_CANNOT_RUN);
     }
-}
-
-fn errno() -> c_int {
-    // SAFETY: the address of this thread's own number.
-    unsafe { *libc::__errno_location() }
 }

@@ -7,6 +7,8 @@
 )]
 
 mod child;
+mod nursery;
+mod request;
 mod spare;
 
 use std::io;
@@ -16,7 +18,7 @@ use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use child::Rules;
-pub(crate) use spare::{OutputPipe, RawSpare, ask_for_spare, fork_spare, note_heap_floor};
+pub(crate) use spare::{OutputPipe, RawSpare, UnbornSpare, ask_for_spare, fork_spare, note_heap_floor};
 
 /// The listening socket, as the launcher leaves it.
 const LISTENER_FD: RawFd = 3;

@@ -10,7 +10,8 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::child::{ChildFds, Rules, SENT_FDS, child_main};
+use super::child::{ChildFds, Rules, child_main};
+use super::nursery::SENT_FDS;
 use super::{CGROUP_FD_FIRST, CGROUP_FDS_MAX};
 
 /// Where the part of the heap begins that a spare does not need; 0: not known.

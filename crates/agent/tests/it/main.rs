@@ -10,6 +10,7 @@ mod hostile;
 mod large_files;
 mod ports;
 mod run;
+mod spares;
 mod standard;
 mod streams;
 mod terminal;
