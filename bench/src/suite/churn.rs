@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::atoll::Server;
 use crate::memory;
@@ -12,6 +12,8 @@ use crate::report::Report;
 /// The first ones fill caches, all of which have bounds (the last events, records of what is gone, the log of ends): the memory of
 /// serve was the same after 3,000, 4,000, 5,000 and 6,000.
 const WARM_UP: usize = 3_000;
+/// Clients that make them.
+const CLIENTS: usize = 8;
 /// Long enough for what is removed outside of answers: namespaces, subvolumes, connections that nobody uses.
 const REST: Duration = Duration::from_secs(60);
 /// More memory than this in the end is a leak, in MiB: 50,000 sandboxes that leave 100 bytes each have left 5.
@@ -40,7 +42,12 @@ impl Held {
 
 /// Makes and deletes so many sandboxes, a command in each.
 pub(super) fn measure(server: &Server, count: usize, report: &mut Report) -> anyhow::Result<()> {
-    turn_over(server, WARM_UP)?;
+    // By several at once, so that there are as many connections to the store as there ever will be.
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let turns: Vec<_> =
+            (0..CLIENTS).map(|_| scope.spawn(|| turn_over(server, WARM_UP / CLIENTS))).collect();
+        turns.into_iter().try_for_each(|turn| turn.join().map_err(|_| anyhow!("a client panicked"))?)
+    })?;
     let before = Held::now(server)?;
     turn_over(server, count)?;
     let after = Held::now(server)?;
