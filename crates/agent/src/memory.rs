@@ -6,8 +6,11 @@ use tokio::sync::Notify;
 
 use crate::sys;
 
-/// How long the agent waits for more to be freed, so that it trims once after a burst and never in one.
+/// Time without anything freed after which the agent trims: once after a burst and not in one, since a trim takes the processor for a
+/// millisecond or more, from whoever waits for a command in another sandbox, and the pages come back one by one.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// Longest time that a burst without an end keeps what it has freed.
+const BURST_MAX: Duration = Duration::from_secs(30);
 
 /// Told when memory was freed.
 #[derive(Debug, Default)]
@@ -23,8 +26,33 @@ impl Trimmer {
     pub(crate) async fn run(&self) {
         loop {
             self.0.notified().await;
-            tokio::time::sleep(TRIM_AFTER).await;
+            drop(tokio::time::timeout(BURST_MAX, self.quiet()).await);
             sys::trim_heap();
         }
+    }
+
+    /// Waits until nothing has been freed for a while.
+    async fn quiet(&self) {
+        while tokio::time::timeout(TRIM_AFTER, self.0.notified()).await.is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_over_a_second_after_its_last() {
+        let trimmer = Trimmer::default();
+        let began = Instant::now();
+        let burst = async {
+            for _ in 0..10 {
+                tokio::time::sleep(TRIM_AFTER / 2).await;
+                trimmer.freed();
+            }
+        };
+        let ((), ()) = tokio::join!(burst, trimmer.quiet());
+        assert_eq!(began.elapsed().as_secs(), 6);
     }
 }
