@@ -24,6 +24,7 @@ pub(crate) const FLOORS: &[(&str, Floor)] = &[
     ("atoll-lifecycle", Layer(2)),
     ("atoll-policy", Layer(2)),
     ("atoll-oci", Layer(2)),
+    ("atoll-build-context", Layer(2)),
     ("atoll-ports", Layer(3)),
     ("atoll-tasks", Layer(3)),
     ("atoll-packets", Layer(3)),
