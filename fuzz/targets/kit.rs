@@ -57,6 +57,7 @@ pub(crate) async fn api(tasks: &Tasks, ready: watch::Receiver<bool>) -> Router {
         runtimes: Runtimes::new([Arc::new(FakeRuntime::new(agents.clone())) as Arc<_>]),
         images: Arc::new(NoImages),
         registry: Arc::new(FakeRegistry::default()),
+        builder: None,
         terminals: Arc::new(agents.clone()),
         agents: Arc::new(agents),
         files: Arc::new(FakeFiles::default()),

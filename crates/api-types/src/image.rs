@@ -111,6 +111,23 @@ pub struct PushedImage {
     pub size_bytes: u64,
 }
 
+/// One line of the progress of a build. The last has `image` or `error`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildProgress {
+    /// `building`, `pulling` an image that it needs, `unpacking`, `done` or `failed`.
+    pub status: String,
+    /// What its steps have written since the last line, as far as it is text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// The image, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// What went wrong, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureBody>,
+}
+
 /// One line of the progress of a push. The last has `pushed` or `error`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

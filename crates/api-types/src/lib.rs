@@ -42,7 +42,9 @@ pub use exec::{
 pub use file::{ChangeFile, File, FileEvent, FileMatch, FileMatches, UnpackedArchive, WriteFile};
 pub use health::{Health, Probe, RuntimeHealth};
 pub use health_check::{HealthCheck, HealthResult};
-pub use image::{Image, ImageHealthCheck, PullImage, PullProgress, PushImage, PushProgress, PushedImage};
+pub use image::{
+    BuildProgress, Image, ImageHealthCheck, PullImage, PullProgress, PushImage, PushProgress, PushedImage,
+};
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};

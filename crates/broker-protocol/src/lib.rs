@@ -5,6 +5,8 @@
 //! a field for a privilege, a namespace of the host, a device, a mount, a command, or a name that serve could choose: the broker makes a
 //! container's configuration itself, out of what is here. Messages and fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use atoll_types::{Capabilities, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +69,33 @@ pub enum Call {
         /// Which.
         digest: ImageDigest,
     },
+    /// Builds an image. Two descriptors of regular files are beside this packet: the context, a tar that may be compressed by gzip, and the
+    /// file that gets the image as `docker save` writes it. What the steps write comes as answers of their own. Closing the connection gives
+    /// the build up.
+    BuildImage(Box<BuildImage>),
 }
+
+/// An image to build. The broker reads the context and the Dockerfile itself, and decides what Docker gets of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildImage {
+    /// Path of the Dockerfile in the context.
+    pub dockerfile: String,
+    /// Values of its `ARG`s.
+    pub args: BTreeMap<String, String>,
+    /// The stage that is wanted; the last one where nothing is said.
+    pub target: Option<String>,
+    /// Which image that was imported has each of the names that the Dockerfile has for images.
+    pub images: BTreeMap<String, ImageDigest>,
+    /// What its commands may reach.
+    pub network: Network,
+    /// How long it may take, in seconds; the broker has a bound of its own.
+    pub seconds: u32,
+    /// Bytes that the image may have.
+    pub bytes_max: u64,
+}
+
+/// Bytes of the text of one `Output`: as many fit a packet whatever they are.
+pub const OUTPUT_BYTES_MAX: usize = 8 << 10;
 
 /// A sandbox to start. What is not here, the broker decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +142,11 @@ pub enum Answer {
         digests: Vec<ImageDigest>,
         /// Whether another answer follows.
         more: bool,
+    },
+    /// To `BuildImage`, before the last answer: what its steps write.
+    Output {
+        /// At most [`OUTPUT_BYTES_MAX`] bytes.
+        text: String,
     },
     /// To `Usage`.
     Usage(Usage),
@@ -208,4 +241,16 @@ pub enum FailureKind {
     Unavailable,
     /// The engine failed.
     System,
+    /// The context of a build is none.
+    BadContext,
+    /// The context of a build is too large.
+    ContextTooLarge,
+    /// The Dockerfile is wrong, or asks for what no build has.
+    BadDockerfile,
+    /// A step of a build failed, or it took too long.
+    BuildFailed,
+    /// As many images are built as may be.
+    TooManyBuilds,
+    /// This engine does not do that.
+    Unsupported,
 }

@@ -106,7 +106,7 @@ pub(crate) fn filler(installation: &InstallationId, image: String, volume: &str)
     ContainerCreateBody {
         image: Some(image),
         entrypoint: Some(vec![format!("{AGENT_FOLDER}/{AGENT_FILE}")]),
-        labels: Some(names::labels(installation)),
+        labels: Some(names::filler_labels(installation)),
         network_disabled: Some(true),
         host_config: Some(HostConfig {
             mounts: Some(vec![agent_mount(volume, false)]),

@@ -13,6 +13,8 @@
 //! It keeps nothing: what there is, Docker says. When it dies, containers go on, and the next one attaches to them again.
 
 mod args;
+mod build;
+mod built;
 mod container;
 mod daemon;
 mod fail;
@@ -21,6 +23,7 @@ mod links;
 mod locks;
 mod names;
 mod network;
+mod output;
 mod podman;
 mod programs;
 mod requests;

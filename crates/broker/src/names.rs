@@ -11,6 +11,9 @@ pub(crate) const SANDBOX: &str = "atoll.sandbox";
 /// Says which runtime a container is of.
 pub(crate) const RUNTIME: &str = "atoll.runtime";
 
+/// Says which build has made a container or an image, on its way to another image.
+pub(crate) const BUILD: &str = "atoll.build";
+
 /// What Podman puts before a name that has no registry.
 const PODMANS: [&str; 2] = ["docker.io/library/", "localhost/"];
 
@@ -34,6 +37,16 @@ pub(crate) fn image(installation: &InstallationId, digest: &ImageDigest) -> Stri
     format!("{}:{digest}", repository(installation))
 }
 
+/// Name of the image that a build makes, until it is saved.
+pub(crate) fn built(installation: &InstallationId, build: &str) -> String {
+    format!("{}-build:{build}", repository(installation))
+}
+
+/// The build in such a name.
+pub(crate) fn build_of_tag<'a>(installation: &InstallationId, tag: &'a str) -> Option<&'a str> {
+    tag.strip_prefix(&repository(installation))?.strip_prefix("-build:")
+}
+
 /// The digest in the name of an image.
 pub(crate) fn digest(installation: &InstallationId, name: &str) -> Option<ImageDigest> {
     let name = PODMANS.iter().find_map(|registry| name.strip_prefix(registry)).unwrap_or(name);
@@ -48,6 +61,13 @@ pub(crate) fn filter(installation: &InstallationId) -> HashMap<String, Vec<Strin
 /// Labels of a volume.
 pub(crate) fn labels(installation: &InstallationId) -> HashMap<String, String> {
     HashMap::from([(INSTALLATION.to_owned(), installation.to_string())])
+}
+
+/// Labels of a container of nobody's: also what its image says is not a build's.
+pub(crate) fn filler_labels(installation: &InstallationId) -> HashMap<String, String> {
+    let mut labels = labels(installation);
+    labels.insert(BUILD.to_owned(), String::new());
+    labels
 }
 
 /// Labels of a sandbox's container.
@@ -99,6 +119,15 @@ mod tests {
         assert_eq!(owner(&ours, &labels), Some((sandbox, RuntimeKind::Gvisor)));
         assert_eq!(owner(&theirs, &labels), None);
         assert_eq!(owner(&ours, &super::labels(&ours)), None);
+    }
+
+    #[test]
+    fn what_is_built_has_a_name_of_its_own() {
+        let ours = InstallationId::random();
+        let name = built(&ours, "0123");
+        assert_eq!(build_of_tag(&ours, &name), Some("0123"));
+        assert_eq!(digest(&ours, &name), None);
+        assert_eq!(build_of_tag(&ours, &format!("atoll-{ours}:0123")), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
+use crate::built::Builds;
 use crate::daemon::Daemon;
 use crate::fail::failure;
 use crate::links::Links;
@@ -31,6 +32,7 @@ pub(crate) struct Broker {
     pub(crate) links: Arc<Links>,
     pub(crate) programs: Programs,
     pub(crate) locks: Locks,
+    pub(crate) builds: Builds,
     /// As many open files Docker may not set, nor more.
     pub(crate) files_refused: AtomicU64,
     events: broadcast::Sender<Event>,
@@ -44,6 +46,7 @@ impl Broker {
             links,
             programs,
             locks: Locks::default(),
+            builds: Builds::default(),
             files_refused: AtomicU64::new(u64::MAX),
             events,
         }
@@ -70,7 +73,7 @@ impl Broker {
             },
             Call::RemoveImage { digest } => self.remove_image(&digest).await.map(done),
             // Those that have more than one answer are not for here.
-            Call::List | Call::ListImages | Call::Events => Ok(Answer::Done),
+            Call::List | Call::ListImages | Call::Events | Call::BuildImage(_) => Ok(Answer::Done),
         }
     }
 
@@ -152,8 +155,12 @@ async fn talk(broker: &Broker, mut client: Connection) -> Result<(), PacketError
                 if let Err(failed) = broker.sweep_networks().await {
                     crate::log(&format!("cannot look for networks that are left over: {}", failed.message));
                 }
+                if let Err(failed) = broker.sweep_builds().await {
+                    crate::log(&format!("cannot look for what builds have left: {}", failed.message));
+                }
             }
             Call::ListImages => broker.images(&client).await?,
+            Call::BuildImage(order) => broker.build(&mut client, &order, packet.descriptors).await?,
             Call::Events => return broker.events(&mut client).await,
             call => {
                 let answer = broker.answer(call, packet.descriptors).await;

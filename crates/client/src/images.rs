@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use atoll_api_types::{
-    Deleted, Image, PullImage, PullProgress, PushImage, PushProgress, PushedImage, Success,
+    BuildProgress, Deleted, Image, PullImage, PullProgress, PushImage, PushProgress, PushedImage, Success,
 };
 use atoll_types::ImageName;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use crate::{ApiError, Client, ClientError, Page};
+use crate::{ApiError, Client, ClientError, Content, Page};
 
 /// Piece in which an archive is read and sent, in bytes: large enough that the calls do not count.
 const PIECE_BYTES: usize = 256 << 10;
@@ -51,6 +51,34 @@ impl ImageDefaults {
         let cwd = self.cwd.iter().map(|cwd| ("cwd", cwd.clone()));
         let user = self.user.iter().map(|user| ("user", user.clone()));
         entrypoint.chain(command).chain(env).chain(cwd).chain(user)
+    }
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, Default)]
+pub struct ImageBuild {
+    /// Path of the Dockerfile in the context; `Dockerfile` when absent.
+    pub dockerfile: Option<String>,
+    /// The stage that is wanted; the last one when absent.
+    pub target: Option<String>,
+    /// The platform that the image is for.
+    pub platform: Option<String>,
+    /// What its commands may reach.
+    pub network: Option<String>,
+    /// Values of the Dockerfile's `ARG`s.
+    pub args: Vec<(String, String)>,
+}
+
+impl ImageBuild {
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let args = self.args.iter().map(|(name, value)| ("buildArg", format!("{name}={value}")));
+        let texts = [
+            ("dockerfile", &self.dockerfile),
+            ("target", &self.target),
+            ("platform", &self.platform),
+            ("network", &self.network),
+        ];
+        args.chain(texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))))
     }
 }
 
@@ -126,6 +154,36 @@ impl Client {
         let mut lines = self.lines(request).await?;
         loop {
             let mut line: PullProgress = lines.next().await?;
+            let (image, error) = (line.image.take(), line.error.take());
+            progress(&line);
+            if let Some(image) = image {
+                return Ok(image);
+            }
+            if let Some(error) = error {
+                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
+            }
+        }
+    }
+
+    /// `POST /images/build?name=`: sends the context of a build, a tar, and has the server build it; `progress` is called with what it
+    /// writes, piece by piece. Dropped before the end, it is given up.
+    ///
+    /// # Errors
+    /// When the context cannot be read, the build or one of its steps fails, or the connection is lost.
+    pub async fn image_build(
+        &self,
+        name: &ImageName,
+        build: &ImageBuild,
+        context: Content,
+        mut progress: impl FnMut(&BuildProgress),
+    ) -> Result<Image, ClientError> {
+        let mut url = self.url(&["images", "build"]);
+        url.query_pairs_mut().append_pair("name", name.as_str()).extend_pairs(build.pairs());
+        let request = self.request(Method::POST, url).header(CONTENT_TYPE, "application/x-tar");
+        let pieces = context.map(|piece| piece.map_err(ReadError));
+        let mut lines = self.lines(request.body(Body::wrap_stream(pieces))).await?;
+        loop {
+            let mut line: BuildProgress = lines.next().await?;
             let (image, error) = (line.image.take(), line.error.take());
             progress(&line);
             if let Some(image) = image {

@@ -27,7 +27,7 @@ pub use client::{Client, Page};
 pub use error::{ApiError, ClientError};
 pub use events::EventStream;
 pub use files::{Content, Download, FileAt};
-pub use images::{Archive, ImageDefaults, Progress};
+pub use images::{Archive, ImageBuild, ImageDefaults, Progress};
 pub use sandboxes::{LogFilter, SandboxFilter};
 pub use stream::{ExecEvent, ExecEventKind, ExecEvents, LogLines};
 pub use terminal::{Keyboard, Screen, TerminalEvent, TerminalOptions};

@@ -120,4 +120,6 @@ pub enum Target {
     DockerVolume(String),
     /// An image of the installation's repository, by its tag.
     DockerImage(String),
+    /// An image that a build made on its way, with those below it, by its id or its whole tag.
+    BuiltImage(String),
 }

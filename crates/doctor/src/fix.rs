@@ -71,6 +71,7 @@ pub(crate) fn fix(place: &Place, target: &Target) -> Result<(), FixError> {
         Target::DockerVolume(name) => {
             docker::remove_volume(place, name).map_err(at(format!("volume {name}")))
         }
+        Target::BuiltImage(name) => docker::remove_built(place, name).map_err(at(format!("image {name}"))),
         Target::DockerImage(tag) => docker::remove_image(place, tag).map_err(at(format!("image {tag}"))),
     }
 }

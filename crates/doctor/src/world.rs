@@ -106,6 +106,8 @@ pub struct Thing {
     pub name: String,
     /// Which sandbox it is of, where its label says so.
     pub sandbox: Option<SandboxId>,
+    /// Whether a build of an image made it.
+    pub is_build: bool,
 }
 
 /// What Docker holds of one installation.
@@ -121,6 +123,8 @@ pub struct InDocker {
     pub volumes: Vec<Thing>,
     /// Tags of its images.
     pub images: Vec<String>,
+    /// Images that builds made on their way: ids, or tags.
+    pub built: Vec<String>,
 }
 
 /// What the host really holds of one installation.

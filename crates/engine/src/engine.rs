@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_ports::{
-    AgentLink, Clock, ExecLogs, Files, HostPorts, Images, Registry, Runtime, RuntimeEvent, Seal, Store,
-    TerminalLink,
+    AgentLink, Clock, ExecLogs, Files, HostPorts, ImageBuilder, Images, Registry, Runtime, RuntimeEvent,
+    Seal, Store, TerminalLink,
 };
 use atoll_tasks::{Group, Kind, Tasks};
 use atoll_types::Timestamp;
@@ -23,6 +23,7 @@ use crate::exec::{Acks, LiveExecs};
 use crate::health_check::HealthChecks;
 use crate::history::{self, History};
 use crate::idempotency::InFlight;
+use crate::image_build::Builds;
 use crate::job::Jobs;
 use crate::metrics::Readings;
 use crate::pool::Pools;
@@ -51,6 +52,8 @@ pub struct Ports {
     pub images: Arc<dyn Images>,
     /// Where images are to be had.
     pub registry: Arc<dyn Registry>,
+    /// What builds images, where there is something.
+    pub builder: Option<Arc<dyn ImageBuilder>>,
     /// The way to the agents.
     pub agents: Arc<dyn AgentLink>,
     /// The way to the terminals.
@@ -101,6 +104,7 @@ pub(crate) struct Inner {
     /// Shared by imports from before their content is there until their record is; whoever removes content that has no
     /// record is alone.
     pub(crate) image_content: RwLock<()>,
+    pub(crate) builds: Builds,
     pub(crate) in_flight: InFlight,
     /// Held by whoever rotates the master key.
     pub(crate) rotation: tokio::sync::Mutex<()>,
@@ -134,6 +138,7 @@ impl Engine {
             exec_rates: ExecRates::default(),
             egress: Egress::default(),
             history: History::default(),
+            builds: Builds::default(),
             began_at: ports.clock.now(),
             execs: LiveExecs::default(),
             exec_pairs: ExecPairs::default(),

@@ -9,8 +9,9 @@ use atoll_ports::{
 };
 use atoll_types::{
     Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, GuestPath, GuestUser,
-    HealthCheck, ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry, OutputStream,
-    PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, SessionId, Status, Timestamp, UserId,
+    HealthCheck, ImageBuilds, ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry,
+    OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, SessionId, Status,
+    Timestamp, UserId,
 };
 use bytes::Bytes;
 use tokio_stream::Stream;
@@ -40,6 +41,10 @@ pub struct Settings {
     pub exec_retention: Duration,
     /// Bytes that the files of one image may take.
     pub image_bytes_max: u64,
+    /// Who may build images.
+    pub image_builds: ImageBuilds,
+    /// How long a build may take.
+    pub image_build_time: Duration,
     /// Sandboxes as a request that says nothing wants them that are kept ready.
     pub warm_pool: PoolSize,
     /// Sandboxes that are kept ready for environments, of all users together, at most.
@@ -73,6 +78,8 @@ impl Settings {
             async_exec: false,
             exec_retention: Duration::from_secs(24 * 3600),
             image_bytes_max: 20 << 30,
+            image_builds: ImageBuilds::default(),
+            image_build_time: Duration::from_secs(30 * 60),
             warm_pool: PoolSize::default(),
             warm_pool_max: 16,
             audit_retention: Duration::from_secs(90 * 86_400),

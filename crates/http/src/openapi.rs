@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use atoll_api_types::{
-    Accepted, AdminRuntime, AdminSession, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BulkResult,
-    ClassLink, ClassLinkEntry, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted, DoctorReport,
-    Environment, EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure, FieldError, File,
-    FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics, MetricsHistory, Probe,
-    PublicSession, PullProgress, PushProgress, PushedImage, RotatedMasterKey, Sandbox, Secret, Session,
-    Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
+    Accepted, AdminRuntime, AdminSession, AdminUser, ApiKey, AuditCheck, AuditEntry, AuthData, BuildProgress,
+    BulkResult, ClassLink, ClassLinkEntry, CreatedApiKey, CreatedInvitation, CreatedSandboxes, Deleted,
+    DoctorReport, Environment, EnvironmentDiff, EnvironmentVersion, Event, Exec, ExecEvent, Failure,
+    FieldError, File, FileEvent, FileMatches, Health, Image, Invitation, Job, LogLine, Logs, Metrics,
+    MetricsHistory, Probe, PublicSession, PullProgress, PushProgress, PushedImage, RotatedMasterKey, Sandbox,
+    Secret, Session, Terminal, TerminalCommand, TerminalControl, UnpackedArchive, Usage, User, UserQuota,
 };
 use atoll_types::ErrorCode;
 use axum::http::Method;
@@ -103,6 +103,7 @@ fn register_responses(components: &mut Components) {
         FieldError,
         File,
         FileEvent,
+        BuildProgress,
         PullProgress,
         PushProgress,
         PushedImage,

@@ -83,6 +83,7 @@ fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(execs::stream::stream_exec))
         .routes(routes!(images::import::import_image, images::list::list_images))
         .routes(routes!(images::delete::delete_image, images::push::push_image))
+        .routes(routes!(images::build::build_image))
         .routes(routes!(terminal::attach::open_terminal))
         .routes(routes!(terminal::attach::open_terminal_ws))
         .routes(routes!(terminal::resize::resize_terminal))

@@ -6,6 +6,7 @@
 mod accounts;
 mod agent;
 mod audit;
+mod builds;
 mod class_links;
 mod clock;
 mod environments;
@@ -27,6 +28,7 @@ mod terminal;
 pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
 pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
+pub use builds::{BuildError, BuildOrder, BuildProgress, BuildSource, ImageBuilder};
 pub use class_links::{ClassLinkRecord, ClassLinkStore};
 pub use clock::Clock;
 pub use environments::{EnvironmentRecord, EnvironmentStore, EnvironmentVersion};

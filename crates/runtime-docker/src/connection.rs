@@ -21,13 +21,8 @@ impl Connection {
     }
 
     /// Sends a call, once there is room for it.
-    pub(crate) async fn send(
-        &self,
-        call: &Call,
-        descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<(), CallError> {
-        let descriptors: Vec<_> = descriptor.into_iter().collect();
-        self.0.send(call, &descriptors).await.map_err(away)
+    pub(crate) async fn send(&self, call: &Call, descriptors: &[BorrowedFd<'_>]) -> Result<(), CallError> {
+        self.0.send(call, descriptors).await.map_err(away)
     }
 
     /// The next answer.

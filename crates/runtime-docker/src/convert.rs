@@ -1,7 +1,7 @@
 //! The broker's words in those of the ports.
 
 use atoll_broker_protocol::{Answer, FailureKind};
-use atoll_ports::{ImagesError, RuntimeError};
+use atoll_ports::{BuildError, ImagesError, RuntimeError};
 use atoll_types::{RuntimeKind, SandboxId};
 
 /// What happened, for the runtimes of both kinds.
@@ -30,9 +30,16 @@ pub(crate) fn runtime(error: CallError) -> RuntimeError {
             FailureKind::ImageMissing => RuntimeError::ImageMissing,
             FailureKind::DiskFull => RuntimeError::DiskFull,
             FailureKind::Unavailable => RuntimeError::Unavailable(message),
-            FailureKind::NotFound | FailureKind::InUse | FailureKind::BadArchive | FailureKind::System => {
-                RuntimeError::Failed(message)
-            }
+            FailureKind::NotFound
+            | FailureKind::InUse
+            | FailureKind::BadArchive
+            | FailureKind::System
+            | FailureKind::BadContext
+            | FailureKind::ContextTooLarge
+            | FailureKind::BadDockerfile
+            | FailureKind::BuildFailed
+            | FailureKind::TooManyBuilds
+            | FailureKind::Unsupported => RuntimeError::Failed(message),
         },
         CallError::Unexpected => RuntimeError::Failed("the Docker broker answered something else".to_owned()),
     }
@@ -42,6 +49,18 @@ pub(crate) fn images(error: CallError) -> ImagesError {
     match error {
         CallError::Failed(FailureKind::InUse, _) => ImagesError::InUse,
         CallError::Failed(FailureKind::BadArchive, message) => ImagesError::BadArchive(message),
+        other => runtime(other).into(),
+    }
+}
+
+pub(crate) fn build(error: CallError) -> BuildError {
+    match error {
+        CallError::Failed(FailureKind::BadContext, message) => BuildError::BadContext(message),
+        CallError::Failed(FailureKind::ContextTooLarge, message) => BuildError::TooLarge(message),
+        CallError::Failed(FailureKind::BadDockerfile, message) => BuildError::BadDockerfile(message),
+        CallError::Failed(FailureKind::BuildFailed, message) => BuildError::Failed(message),
+        CallError::Failed(FailureKind::TooManyBuilds, message) => BuildError::TooMany(message),
+        CallError::Failed(FailureKind::Unsupported, message) => BuildError::Unsupported(message),
         other => runtime(other).into(),
     }
 }

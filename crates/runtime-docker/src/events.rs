@@ -39,7 +39,7 @@ impl Events {
 
     async fn follow(&self, pause: &mut Duration) -> Result<(), CallError> {
         let mut connection = self.broker.connect()?;
-        connection.send(&Call::Events, None).await?;
+        connection.send(&Call::Events, &[]).await?;
         loop {
             let happened = match connection.receive().await? {
                 // The answer to the call: from here on nothing is missed.

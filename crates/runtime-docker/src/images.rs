@@ -31,7 +31,7 @@ impl DockerImages {
         self.broker
             .asked(IMPORT_TIME, async {
                 let mut connection = self.broker.connect()?;
-                connection.send(&Call::ListImages, None).await?;
+                connection.send(&Call::ListImages, &[]).await?;
                 let mut all = Vec::new();
                 loop {
                     match connection.receive().await? {

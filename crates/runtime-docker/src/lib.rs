@@ -8,6 +8,7 @@
 //! serve itself has no way to Docker. A call of Docker's takes hundreds of milliseconds, so a connection for each is nothing beside it, and
 //! what a broker that died left without an answer just fails: every call is idempotent, and asked again by whoever needs it.
 
+mod builder;
 mod connection;
 mod convert;
 mod events;
@@ -22,6 +23,7 @@ use atoll_broker_protocol::{Answer, Call};
 use rustix::fd::AsFd;
 use tokio::sync::broadcast;
 
+pub use builder::DockerBuilder;
 pub use events::Events;
 pub use images::DockerImages;
 pub use runtime::DockerRuntime;
@@ -62,7 +64,7 @@ impl Broker {
     async fn call(&self, call: &Call) -> Result<Answer, CallError> {
         self.asked(CALL_TIME, async {
             let mut connection = self.connect()?;
-            connection.send(call, None).await?;
+            connection.send(call, &[]).await?;
             connection.receive().await
         })
         .await
@@ -72,7 +74,7 @@ impl Broker {
     async fn call_with(&self, call: &Call, descriptor: impl AsFd) -> Result<Answer, CallError> {
         self.asked(IMPORT_TIME, async {
             let mut connection = self.connect()?;
-            connection.send(call, Some(descriptor.as_fd())).await?;
+            connection.send(call, &[descriptor.as_fd()]).await?;
             connection.receive().await
         })
         .await

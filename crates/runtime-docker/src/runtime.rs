@@ -107,7 +107,7 @@ impl DockerRuntime {
         self.broker
             .asked(CALL_TIME, async {
                 let mut connection = self.broker.connect()?;
-                connection.send(&Call::List, None).await?;
+                connection.send(&Call::List, &[]).await?;
                 let mut all = Vec::new();
                 loop {
                     match connection.receive().await? {

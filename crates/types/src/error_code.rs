@@ -55,6 +55,12 @@ codes! {
     ImageInUse = "image_in_use", 409;
     /// The archive is no root file system, or is malformed.
     InvalidImage = "invalid_image", 422;
+    /// The Dockerfile is wrong, or asks for what no build has.
+    InvalidDockerfile = "invalid_dockerfile", 422;
+    /// A step of the build failed, or it took too long; the message has the last of what it wrote.
+    BuildFailed = "build_failed", 422;
+    /// As many images are built as may be, of the caller (1) or of all users (4).
+    TooManyBuilds = "too_many_builds", 429;
     /// The registry does not let the image be pulled or pushed (the credentials are wrong, or there are none), or the operator does
     /// not let the registry be used.
     RegistryDenied = "registry_denied", 403;

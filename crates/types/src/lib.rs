@@ -14,6 +14,7 @@ mod health;
 mod id;
 mod idempotency;
 mod image;
+mod image_builds;
 mod image_config;
 mod image_reference;
 mod input;
@@ -43,6 +44,7 @@ pub use id::{
 };
 pub use idempotency::IdempotencyKey;
 pub use image::{ImageDigest, ImageName, ImageSource};
+pub use image_builds::ImageBuilds;
 pub use image_config::{ExposedPort, ImageConfig, ImageHealthCheck};
 pub use image_reference::ImageReference;
 pub use input::{Email, InputError, Label, Labels, SandboxName};

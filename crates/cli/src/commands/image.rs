@@ -11,7 +11,7 @@ use atoll_client::{Archive, ImageDefaults, Progress};
 use atoll_types::{ImageName, ImageReference};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Call, listing, ls};
+use super::{Call, image_build, listing, ls};
 use crate::failure::advised;
 use crate::printer::Printer;
 use crate::{pairs, units};
@@ -48,6 +48,14 @@ enum Action {
         /// Name by which sandboxes ask for it [default: the reference].
         #[arg(long, short)]
         name: Option<ImageName>,
+    },
+    /// Build an image from a Dockerfile, by Docker on the server. What it writes goes to standard error.
+    Build {
+        /// The folder with what the Dockerfile copies, without what `.dockerignore` says; `-` is standard input, with a tar or a Dockerfile.
+        #[arg(value_name = "DIR")]
+        context: PathBuf,
+        #[command(flatten)]
+        options: Box<image_build::Options>,
     },
     /// Push an image to a registry, as one layer.
     Push {
@@ -105,6 +113,7 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Import { name, file, defaults } => import(&name, &file, &defaults.into(), call).await?,
         Action::Pull { reference, name } => pull(&reference, name.as_ref(), call).await?,
+        Action::Build { context, options } => image_build::run(&context, *options, call).await?,
         Action::Push { name, reference } => push(&name, reference.as_ref(), call).await?,
         Action::Ls => list(call).await?,
         Action::Rm { names } => {

@@ -18,6 +18,7 @@ pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod get;
 pub(crate) mod image;
+mod image_build;
 pub(crate) mod job;
 pub(crate) mod key;
 mod listing;

@@ -19,7 +19,9 @@ pub(super) fn docker(world: &World, records: &Records) -> Vec<Finding> {
     // The container through which the agent's program is put into its volume comes and goes while Atoll runs.
     let is_filler = |one: &Thing| world.supervisor.is_some() && one.name.ends_with(FILLER);
     let unknown = held.containers.iter().filter(|one| !one.sandbox.as_ref().is_some_and(is_known));
-    for one in unknown.filter(|one| !is_filler(one)) {
+    // So do those of builds.
+    let is_busy = |one: &Thing| world.supervisor.is_some() && one.is_build;
+    for one in unknown.filter(|one| !is_filler(one) && !is_busy(one)) {
         let target = Target::Container(one.id.clone());
         findings.push(leak(Kind::Container, &one.name, unowned(one), target));
     }
@@ -37,12 +39,17 @@ pub(super) fn docker(world: &World, records: &Records) -> Vec<Finding> {
             findings.push(leak(Kind::DockerImage, tag, "no record knows this image", target));
         }
     }
+    for name in held.built.iter().filter(|_| world.supervisor.is_none()) {
+        let target = Target::BuiltImage(name.clone());
+        findings.push(leak(Kind::DockerImage, name, "a build that was cut off has left it", target));
+    }
     findings
 }
 
 fn unowned(one: &Thing) -> &'static str {
     match one.sandbox {
         Some(_) => "no record knows its sandbox",
+        None if one.is_build => "a build that was cut off has left it",
         None => "it has the label of this installation, and no sandbox",
     }
 }

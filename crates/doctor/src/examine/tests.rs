@@ -209,6 +209,7 @@ fn in_docker(known: &SandboxId) -> InDocker {
         id: format!("id-{name}"),
         name: name.to_owned(),
         sandbox: sandbox.cloned(),
+        is_build: false,
     };
     let (lost, net) = (SandboxId::random(), format!("net-{known}"));
     InDocker {
@@ -217,6 +218,7 @@ fn in_docker(known: &SandboxId) -> InDocker {
         networks: vec![thing(&net, None), thing("net-lost", Some(&lost))],
         volumes: vec![thing("atoll-x-agent-1", None), thing("data", None)],
         images: vec!["a".repeat(64), "b".repeat(64), "latest".to_owned()],
+        built: Vec::new(),
     }
 }
 
@@ -241,6 +243,16 @@ fn what_docker_holds_without_a_record_is_a_leak() {
         ]
     );
     assert!(findings.iter().all(|finding| finding.is_leak() && finding.fixable));
+}
+
+#[test]
+fn what_a_build_has_left_is_a_leak_once_no_broker_runs() {
+    let containers = vec![Thing { id: "1".to_owned(), is_build: true, ..Thing::default() }];
+    let docker = InDocker { containers, built: vec!["sha256:1".to_owned()], ..InDocker::default() };
+    let with = |world: World| examine(&World { docker: Some(docker.clone()), ..world }, &Records::default());
+    assert_eq!(with(up()), []);
+    let leaks = [(Severity::Leak, Kind::Container, true), (Severity::Leak, Kind::DockerImage, true)];
+    assert_eq!(told(&with(World::default())), leaks);
 }
 
 #[test]

@@ -153,6 +153,7 @@ impl World {
             runtimes: Runtimes::new([Arc::clone(&self.runtime) as Arc<_>]),
             images: Arc::clone(&self.images) as Arc<_>,
             registry: Arc::new(self.registry.clone()),
+            builder: None,
             agents: Arc::new(self.agents.clone()),
             terminals: Arc::new(self.agents.clone()),
             files: Arc::new(self.files.clone()),

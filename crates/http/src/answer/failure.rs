@@ -135,6 +135,7 @@ impl ApiFailure {
             ErrorCode::QuotaExceeded
             | ErrorCode::DiskFull
             | ErrorCode::RegistryBusy
+            | ErrorCode::TooManyBuilds
             | ErrorCode::TooManySessions
             | ErrorCode::SessionsUnavailable => Some(60),
             ErrorCode::RateLimited => Some(5),
@@ -157,6 +158,8 @@ impl ApiFailure {
             | ErrorCode::ImageInUse
             | ErrorCode::RuntimeUnavailable
             | ErrorCode::InvalidImage
+            | ErrorCode::InvalidDockerfile
+            | ErrorCode::BuildFailed
             | ErrorCode::RegistryDenied
             | ErrorCode::RegistryUnavailable
             | ErrorCode::EmailTaken

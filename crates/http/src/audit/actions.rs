@@ -36,6 +36,7 @@ const ACTIONS: &[(&str, &str, Option<&str>)] = &[
     ("DELETE", "/sandboxes/{id}/background/{job_id}", Some("job.delete")),
     ("POST", "/images", Some("image.import")),
     ("POST", "/images/{*name}", Some("image.push")),
+    ("POST", "/images/build", Some("image.build")),
     ("DELETE", "/images/{*name}", Some("image.delete")),
     ("POST", "/environments", Some("environment.create")),
     ("PUT", "/environments/{id}", Some("environment.update")),

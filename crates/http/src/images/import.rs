@@ -19,6 +19,15 @@ use crate::answer::{Answer, ApiFailure, TraceId};
 use crate::convert::template;
 use crate::extract::{Json, Problems, Query, discard};
 
+/// Types of a body that is a tar.
+pub(super) const TARS: [&str; 5] = [
+    "application/x-tar",
+    "application/tar",
+    "application/octet-stream",
+    "application/gzip",
+    "application/zstd",
+];
+
 /// Under which name, and what an image's own configuration would say.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +93,7 @@ pub(crate) async fn import_image(
 }
 
 /// The type of the body, without its parameters.
-fn media(headers: &HeaderMap) -> String {
+pub(super) fn media(headers: &HeaderMap) -> String {
     let text = headers
         .get(header::CONTENT_TYPE)
         .map_or("application/x-tar", |value| value.to_str().unwrap_or_default());
@@ -92,7 +101,7 @@ fn media(headers: &HeaderMap) -> String {
 }
 
 fn defaults(problems: &mut Problems, query: ImportQuery) -> SandboxTemplate {
-    let env = variables(problems, &query.env);
+    let env = variables(problems, "query.env", &query.env);
     let asked = Definition {
         command: (!query.command.is_empty()).then_some(CommandBody::Argv(query.command)),
         entrypoint: (!query.entrypoint.is_empty()).then_some(query.entrypoint),
@@ -123,15 +132,7 @@ fn checked(
             "must not be 'host': that image is made of this machine's own files",
         ));
     }
-    if [
-        "application/x-tar",
-        "application/tar",
-        "application/octet-stream",
-        "application/gzip",
-        "application/zstd",
-    ]
-    .contains(&media(headers).as_str())
-    {
+    if TARS.contains(&media(headers).as_str()) {
         return Ok((name, template));
     }
     let hint = "the body must be a tar: send it with Content-Type: application/x-tar (curl: -H 'Content-Type: application/x-tar' -T FILE -X POST); or JSON that names an image of a registry";
@@ -139,15 +140,15 @@ fn checked(
 }
 
 /// Variables of the form `NAME=value`.
-fn variables(problems: &mut Problems, given: &[String]) -> BTreeMap<String, String> {
+pub(super) fn variables(problems: &mut Problems, field: &str, given: &[String]) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for text in given {
         match text.split_once('=') {
             Some((name, value)) if !env.contains_key(name) => {
                 env.insert(name.to_owned(), value.to_owned());
             }
-            Some((name, _)) => problems.add("query.env", format!("gives {name} twice")),
-            None => problems.add("query.env", "must be NAME=value"),
+            Some((name, _)) => problems.add(field, format!("gives {name} twice")),
+            None => problems.add(field, "must be NAME=value"),
         }
     }
     env

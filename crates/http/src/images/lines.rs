@@ -19,9 +19,9 @@ use crate::answer::ApiFailure;
 /// What says that the progress is wanted, and what its type is.
 pub(super) const LINES: &str = "application/x-ndjson";
 /// Time between two lines at least.
-const LINE_INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const LINE_INTERVAL: Duration = Duration::from_millis(200);
 /// Time between two lines at most: a sign of life.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Work that ends with its last line.
 pub(super) type Work<L> = Pin<Box<dyn Future<Output = L> + Send>>;
@@ -38,12 +38,16 @@ pub(super) fn told<L: Serialize + Clone + Send + Sync + 'static>(
     work: Work<L>,
     seen: watch::Receiver<L>,
 ) -> Result<Body, ApiFailure> {
-    let permit = Arc::clone(api.streams()).try_acquire_owned();
-    let permit = permit
-        .map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))?;
+    let permit = permit(api)?;
     let mut ticks = interval(LINE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(Told { work: Some(work), seen, ticks, spoke: Instant::now(), _permit: permit }.into_body())
+}
+
+/// The place of a stream.
+pub(super) fn permit(api: &Api) -> Result<OwnedSemaphorePermit, ApiFailure> {
+    let permit = Arc::clone(api.streams()).try_acquire_owned();
+    permit.map_err(|_| ApiFailure::new(ErrorCode::RateLimited, "too many streams at once; close some"))
 }
 
 /// An answer with lines.

@@ -1,5 +1,7 @@
 //! `/images`: what sandboxes are made of.
 
+pub(crate) mod build;
+mod built_lines;
 pub(crate) mod delete;
 pub(crate) mod import;
 mod lines;

@@ -15,17 +15,34 @@ use crate::answer::ApiFailure;
 use crate::bounds::CHUNK_TIMEOUT;
 use crate::extract::{content_length, discard};
 
+/// How large a body may be, and what helps when it is larger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UploadLimit {
+    pub(super) bytes: u64,
+    pub(super) hint: &'static str,
+}
+
 /// The whole body as a file, at its start.
 pub(super) async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Result<File, ApiFailure> {
-    let bytes_max = api.settings().archive_bytes_max;
-    if content_length(headers).is_some_and(|length| length > bytes_max) {
+    let bytes = api.settings().archive_bytes_max;
+    receive_within(api, headers, body, UploadLimit { bytes, hint: "the setting maxImageSize" }).await
+}
+
+/// The same, of at most so many bytes.
+pub(super) async fn receive_within(
+    api: &Api,
+    headers: &HeaderMap,
+    body: Body,
+    limit: UploadLimit,
+) -> Result<File, ApiFailure> {
+    if content_length(headers).is_some_and(|length| length > limit.bytes) {
         discard(body).await;
-        return Err(too_large(bytes_max));
+        return Err(too_large(limit));
     }
     let spool = format!("/proc/self/fd/{}", api.settings().spool.as_raw_fd());
     let made = tokio::task::spawn_blocking(move || tempfile::tempfile_in(spool)).await;
     let file = made.map_err(ApiFailure::internal)?.map_err(no_room)?;
-    let written = write(tokio::fs::File::from_std(file), body, bytes_max).await?;
+    let written = write(tokio::fs::File::from_std(file), body, limit).await?;
     let mut file = written.into_std().await;
     file.rewind().map_err(no_room)?;
     Ok(file)
@@ -34,9 +51,9 @@ pub(super) async fn receive(api: &Api, headers: &HeaderMap, body: Body) -> Resul
 async fn write(
     mut file: tokio::fs::File,
     mut body: Body,
-    bytes_max: u64,
+    limit: UploadLimit,
 ) -> Result<tokio::fs::File, ApiFailure> {
-    let mut left = bytes_max;
+    let mut left = limit.bytes;
     // A body that stalls is given up with its file.
     while let Some(frame) = tokio::time::timeout(CHUNK_TIMEOUT, body.frame()).await.map_err(|_| stalled())? {
         let frame =
@@ -45,16 +62,13 @@ async fn write(
         let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let Some(rest) = left.checked_sub(bytes) else {
             discard(body).await;
-            return Err(too_large(bytes_max));
+            return Err(too_large(limit));
         };
         left = rest;
         file.write_all(&data).await.map_err(no_room)?;
     }
-    if left == bytes_max {
-        return Err(ApiFailure::field(
-            "body",
-            "must be the tar of a root file system or of an image; it is empty",
-        ));
+    if left == limit.bytes {
+        return Err(ApiFailure::field("body", "must be a tar; it is empty"));
     }
     file.flush().await.map_err(no_room)?;
     Ok(file)
@@ -64,8 +78,8 @@ fn stalled() -> ApiFailure {
     ApiFailure::field("body", format!("stalled for {} s", CHUNK_TIMEOUT.as_secs()))
 }
 
-fn too_large(bytes_max: u64) -> ApiFailure {
-    let message = format!("the archive must have at most {} MiB (the setting maxImageSize)", bytes_max >> 20);
+fn too_large(limit: UploadLimit) -> ApiFailure {
+    let message = format!("the archive must have at most {} MiB ({})", limit.bytes >> 20, limit.hint);
     ApiFailure::new(ErrorCode::BodyTooLarge, message)
 }
 

@@ -185,6 +185,7 @@ fn table() -> Vec<Route> {
         route(delete.clone(), "/sandboxes/{id}", None, Absent),
         route(get, "/images", None, Own),
         route(post.clone(), "/images", None, Own),
+        route(post.clone(), "/images/build", None, Own),
         route(post, "/images/{name}/push", Some(json!({"reference": "a.example/mine:1"})), Forbidden),
         route(delete, "/images/{name}", None, Forbidden),
     ]

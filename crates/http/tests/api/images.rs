@@ -1,9 +1,10 @@
 //! Images.
 
+use atoll_types::ImageBuilds;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::kit::{ARCHIVE_BYTES_MAX, Answer, Client, Server};
+use crate::kit::{ARCHIVE_BYTES_MAX, Answer, Client, Options, Server};
 
 async fn import(client: &Client, query: &str, body: Vec<u8>) -> Answer {
     let request = client.request(Method::POST, &format!("/images{query}"));
@@ -172,4 +173,95 @@ async fn a_wrong_push_is_refused() {
     user.post("/images/app", json!({})).await.is(404, "route_not_found");
     user.post("/images/push", json!({})).await.is(404, "route_not_found");
     assert_eq!(server.registry.pushed().len(), 0);
+}
+
+fn built(client: &Client, query: &str, context: &str) -> reqwest::RequestBuilder {
+    let request = client.request(Method::POST, &format!("/images/build?{query}"));
+    request.header("content-type", "application/x-tar").body(context.to_owned())
+}
+
+#[tokio::test]
+async fn an_image_is_built_with_one_answer_or_line_by_line() {
+    let server = Server::start().await;
+    let admin = server.user("a").await;
+    let made = admin.send(built(&admin, "name=app&buildArg=A=b&target=x", "tar of files")).await;
+    assert_eq!((made.status, &made.data()["name"]), (201, &json!("app")));
+    let lines = async |query: &str| {
+        let request = built(&admin, query, "tar of files").header("accept", "application/x-ndjson");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.text().await.unwrap();
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let output = |told: &[serde_json::Value]| {
+        told.iter().map(|line| line["output"].as_str().unwrap_or_default()).collect::<String>()
+    };
+    let told = lines("name=app&buildArg=A=b&target=x").await;
+    let last = told.last().unwrap();
+    assert_eq!((&last["status"], &last["image"]["name"]), (&json!("done"), &json!("app")));
+    assert_eq!(output(&told), "Step 1/1 : {\"A\": \"b\"} Some(\"x\")\n");
+    let told = lines("name=app&dockerfile=fails").await;
+    let last = told.last().unwrap();
+    assert_eq!((&last["status"], &last["error"]["code"]), (&json!("failed"), &json!("build_failed")));
+    assert_eq!(output(&told), "Step 1/1 : {} None\n");
+    // What it begins with is pulled, and stays.
+    let refused = admin.send(built(&admin, "name=app&dockerfile=base", "tar")).await;
+    refused.is(404, "image_not_found");
+    assert!(refused.message().contains("a.example/base:1"), "{}", refused.message());
+    server.registry.put("a.example/base:1", b"tar of a system");
+    let told = lines("name=other&dockerfile=base").await;
+    assert!(output(&told).starts_with("Pulling a.example/base:1\n"), "{told:?}");
+    let listed = admin.get("/images").await;
+    let names: Vec<_> = listed.data().as_array().unwrap().iter().map(|image| image["name"].clone()).collect();
+    assert_eq!(names, ["host", "a.example/base:1", "app", "other"]);
+}
+
+#[tokio::test]
+async fn a_wrong_build_is_refused() {
+    let server = Server::start().await;
+    let admin = server.user("a").await;
+    let fields = async |query: &str| {
+        let answer = admin.send(built(&admin, query, "tar")).await;
+        answer.fields().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (query, field) in [
+        ("", "query.name"),
+        ("name=..", "query.name"),
+        ("name=host", "name"),
+        ("name=a&buildArg=x", "query.buildArg"),
+        ("name=a&buildArg=1x=y", "query.buildArg"),
+        ("name=a&buildArg=x=1&buildArg=x=2", "query.buildArg"),
+        ("name=a&network=host", "query.network"),
+        ("name=a&dockerfile=", "query.dockerfile"),
+        ("name=a&target=%0A", "query.target"),
+        ("name=a&privileged=1", "query.privileged"),
+    ] {
+        assert_eq!(fields(query).await, [field], "{query}");
+    }
+    assert_eq!(fields("name=a").await, Vec::<String>::new());
+    admin.send(built(&admin, "name=a&dockerfile=none", "tar")).await.is(422, "invalid_archive");
+    admin.send(built(&admin, "name=a", "")).await.is(400, "invalid_request");
+    let large = "t".repeat(usize::try_from(ARCHIVE_BYTES_MAX).unwrap() + 1);
+    admin.send(built(&admin, "name=a", &large)).await.is(413, "body_too_large");
+    let text =
+        admin.request(Method::POST, "/images/build?name=a").header("content-type", "text/plain").body("x");
+    admin.send(text).await.is(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn who_may_build_is_a_setting() {
+    let asked = async |options: Options| {
+        let server = Server::with(options).await;
+        let (admin, other) = (server.user("a").await, server.user("b").await);
+        let admin = admin.send(built(&admin, "name=a", "tar")).await;
+        let other = other.send(built(&other, "name=b", "tar")).await;
+        let code = |answer: &Answer| answer.body["error"]["code"].as_str().unwrap_or("built").to_owned();
+        [code(&admin), code(&other)]
+    };
+    let with = |image_builds| Options { image_builds, ..Options::default() };
+    assert_eq!(asked(with(ImageBuilds::Off)).await, ["forbidden", "forbidden"]);
+    assert_eq!(asked(with(ImageBuilds::Admin)).await, ["built", "forbidden"]);
+    assert_eq!(asked(with(ImageBuilds::All)).await, ["built", "built"]);
+    let none = Options { builds: false, ..Options::default() };
+    assert_eq!(asked(none).await, ["runtime_unavailable", "forbidden"]);
 }

@@ -1,8 +1,8 @@
 //! A server on a free port, and clients of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,12 +10,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atoll_engine::{Caller, Engine, Ports, Runtimes, SessionSettings, Settings};
 use atoll_http::{Access, Api, ApiSettings, Observability, Protection, TokenKeys};
-use atoll_ports::{Exported, ImageSize, Images, ImagesError, Imported, Store};
+use atoll_ports::{
+    BuildError, BuildOrder, BuildSource, Exported, ImageBuilder, ImageSize, Images, ImagesError, Imported,
+    Store,
+};
 use atoll_tasks::{CancellationToken, Tasks};
 use atoll_testkit::{
     FakeAgents, FakeExecLogs, FakeFiles, FakeHostPorts, FakeRegistry, FakeRuntime, FakeStore, ManualClock,
 };
-use atoll_types::{ImageDigest, NodeId, Quota};
+use atoll_types::{ImageBuilds, ImageDigest, NodeId, Quota};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -63,6 +66,36 @@ impl Images for MemoryImages {
     }
 }
 
+/// Builds what it is given: the image is the context. Needs the image `base` by the Dockerfile `base`, and fails by `fails`.
+#[derive(Debug)]
+struct FakeBuilder;
+
+#[async_trait]
+impl ImageBuilder for FakeBuilder {
+    async fn images(&self, source: &BuildSource) -> Result<BTreeSet<String>, BuildError> {
+        match source.dockerfile.as_str() {
+            "base" => Ok(["a.example/base:1".to_owned()].into()),
+            "none" => Err(BuildError::BadContext("the context has no file 'none'".to_owned())),
+            _ => Ok(BTreeSet::new()),
+        }
+    }
+
+    async fn build(
+        &self,
+        source: &BuildSource,
+        order: BuildOrder,
+        output: &(dyn for<'t> Fn(&'t str) + Send + Sync),
+    ) -> Result<(), BuildError> {
+        output(&format!("Step 1/1 : {:?} {:?}\n", source.args, source.target));
+        if source.dockerfile == "fails" {
+            return Err(BuildError::Failed("returned a non-zero code: 7".to_owned()));
+        }
+        std::io::copy(&mut &source.context, &mut &order.into).unwrap();
+        (&order.into).rewind().unwrap();
+        Ok(())
+    }
+}
+
 /// How the test server differs from the usual one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -75,6 +108,9 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<u32>,
     /// Whether they may have the embedded runtime.
     pub(crate) sessions_weak: bool,
+    /// Whether something is there that builds images.
+    pub(crate) builds: bool,
+    pub(crate) image_builds: ImageBuilds,
 }
 
 impl Default for Options {
@@ -88,6 +124,8 @@ impl Default for Options {
             quota,
             sessions: None,
             sessions_weak: true,
+            builds: true,
+            image_builds: ImageBuilds::default(),
         }
     }
 }
@@ -133,6 +171,7 @@ impl Server {
             runtimes: Runtimes::new([runtime.clone() as Arc<_>]),
             images: Arc::new(MemoryImages),
             registry: Arc::new(registry.clone()),
+            builder: options.builds.then(|| Arc::new(FakeBuilder) as Arc<_>),
             agents: Arc::new(agents.clone()),
             terminals: Arc::new(agents.clone()),
             files: Arc::new(FakeFiles::default()),
@@ -144,6 +183,7 @@ impl Server {
         let settings = Settings {
             signup_open: !options.signup_closed,
             quota: options.quota,
+            image_builds: options.image_builds,
             sessions: options.sessions.map(|sessions_max| SessionSettings {
                 sessions_max,
                 allow_native: options.sessions_weak,

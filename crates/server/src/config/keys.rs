@@ -303,6 +303,20 @@ pub const KEYS: &[Key] = &[
         "Size that an image may have, packed and unpacked.",
     ),
     key(
+        "imageBuilds",
+        &["ATOLL_IMAGE_BUILDS"],
+        "image-builds",
+        "admin",
+        "Who may build images from Dockerfiles, where Docker is: off (nobody), admin, or all who may import images. What a build runs is in a container of Docker's, which is a weaker wall than a sandbox.",
+    ),
+    key(
+        "imageBuildTime",
+        &["ATOLL_IMAGE_BUILD_TIME"],
+        "image-build-time",
+        "30m",
+        "How long a build may take, at most 6h.",
+    ),
+    key(
         "defaultRegistry",
         &["ATOLL_DEFAULT_REGISTRY"],
         "default-registry",

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use atoll_engine::BUILD_TIME_MAX;
 use atoll_http::RateLimits;
 use atoll_images::{Allowed, DefaultRegistry, Host};
 use atoll_seal::MasterKey;
-use atoll_types::{Email, ImageName, PoolSize, Quota, bounds};
+use atoll_types::{Email, ImageBuilds, ImageName, PoolSize, Quota, bounds};
 use ipnet::{IpNet, Ipv4Net};
 use tracing_subscriber::EnvFilter;
 
@@ -183,6 +184,8 @@ pub struct Config {
     pub async_exec: bool,
     pub exec_retention: Duration,
     pub image_bytes_max: u64,
+    pub image_builds: ImageBuilds,
+    pub image_build_time: Duration,
     pub default_registry: Option<DefaultRegistry>,
     pub insecure_registries: Vec<Host>,
     pub registries: Allowed,
@@ -248,6 +251,10 @@ impl Gathered {
             exec_retention: self.required("execRetention", DURATION, long)?,
             image_bytes_max: self
                 .required("maxImageSize", SIZE, |text| size(text).filter(|bytes| *bytes > 0))?,
+            image_builds: self.required("imageBuilds", "off, admin or all", |text| text.parse().ok())?,
+            image_build_time: self.required("imageBuildTime", DURATION, |text| {
+                duration(text).filter(|time| !time.is_zero() && *time <= BUILD_TIME_MAX)
+            })?,
             default_registry: self.required("defaultRegistry", REGISTRY, |text| none_or(text, str::parse))?,
             insecure_registries: self.required("insecureRegistries", REGISTRIES, |text| {
                 let hosts = none_or(text, |text| text.split(',').map(|host| host.trim().parse()).collect());

@@ -13,8 +13,8 @@ use atoll_http::{
     Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
 };
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
-use atoll_ports::{AgentPorts, BridgeGuard, Images, Runtime};
-use atoll_runtime_docker::{Broker, DockerImages, DockerRuntime, Events};
+use atoll_ports::{AgentPorts, BridgeGuard, ImageBuilder, Images, Runtime};
+use atoll_runtime_docker::{Broker, DockerBuilder, DockerImages, DockerRuntime, Events};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
 use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
@@ -74,6 +74,7 @@ pub(super) async fn parts(
     let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::<NativeRuntime>::clone(&native)];
     let guard: Arc<dyn BridgeGuard> = Arc::<NativeRuntime>::clone(&native);
     let mut images: Arc<dyn Images> = native;
+    let mut builder: Option<Arc<dyn ImageBuilder>> = None;
     let has_docker = agents.docker.is_some();
     let agents = Arc::new(AgentClient::over([agents.native].into_iter().chain(agents.docker).collect()));
     let docker = has_docker.then(|| {
@@ -84,6 +85,7 @@ pub(super) async fn parts(
             .map(|kind| DockerRuntime::new(broker.clone(), Arc::clone(&guard), Arc::clone(&ports), kind));
         runtimes.extend(both.iter().map(|runtime| Arc::new(runtime.clone()) as Arc<dyn Runtime>));
         images = Arc::new(DockerImages::new(Arc::clone(&images), broker.clone()));
+        builder = Some(Arc::new(DockerBuilder::new(broker.clone(), Arc::clone(&guard))));
         (broker.events(), both)
     });
     let exec_logs = DirExecLogs::new(folder.path(EXEC_LOGS));
@@ -100,6 +102,7 @@ pub(super) async fn parts(
         runtimes: Runtimes::new(runtimes),
         images,
         registry: Arc::new(registry),
+        builder,
         agents: Arc::<AgentClient>::clone(&agents),
         terminals: Arc::<AgentClient>::clone(&agents),
         files: agents,
@@ -129,6 +132,8 @@ fn settings(config: &Config, node: NodeId) -> Settings {
         async_exec: config.async_exec,
         exec_retention: config.exec_retention,
         image_bytes_max: config.image_bytes_max,
+        image_builds: config.image_builds,
+        image_build_time: config.image_build_time,
         keeps_history: true,
         per_sandbox_metrics: config.per_sandbox_metrics,
         sessions: config.sessions.as_ref().map(|sessions| sessions.engine.clone()),

@@ -2,7 +2,7 @@
 
 mod download;
 mod place;
-mod tree;
+pub(super) mod tree;
 mod upload;
 
 use std::process::ExitCode;

@@ -21,11 +21,18 @@ const ATTEMPTS: u32 = 16;
 
 /// A tar of what is in a folder, made by a thread as it is asked for. Links stay links.
 pub(super) fn packed(folder: PathBuf) -> Content {
+    written(move |sender| pack(&folder, sender))
+}
+
+/// What is written by a thread, as it is asked for.
+pub(in crate::commands) fn written(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Content {
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
     std::thread::spawn(move || {
         let mut sender = Sender { pieces: pieces.clone(), piece: Vec::new() };
-        let packed = pack(&folder, &mut sender);
-        if let Err(error) = packed.and_then(|()| sender.flush()) {
+        let written = write(&mut sender);
+        if let Err(error) = written.and_then(|()| sender.flush()) {
             // Nobody may listen any more.
             let _unheard = pieces.blocking_send(Err(error));
         }
@@ -34,7 +41,7 @@ pub(super) fn packed(folder: PathBuf) -> Content {
     Box::pin(futures_util::stream::unfold(waiting, next))
 }
 
-fn pack(folder: &Path, sender: &mut Sender) -> io::Result<()> {
+fn pack(folder: &Path, sender: &mut dyn Write) -> io::Result<()> {
     let mut builder = tar::Builder::new(sender);
     builder.follow_symlinks(false);
     builder.append_dir_all("", folder)?;
