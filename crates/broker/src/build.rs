@@ -204,7 +204,7 @@ impl Broker {
         });
         let body = bollard::body_try_stream(ReceiverStream::new(wait));
         let mut output = Output::new(steps, tell);
-        let mut answers = pin!(docker.build_image(self.options(order, id), None, Some(body)));
+        let mut answers = Box::pin(docker.build_image(self.options(order, id), None, Some(body)));
         let mut ended = Ok(());
         while let Some(answer) = answers.next().await {
             match answer {
@@ -215,6 +215,8 @@ impl Broker {
                 }
             }
         }
+        // Where Docker wants no more of the context, whoever writes it has to notice.
+        drop(answers);
         // It has been read before: it changes under nobody's hands, as its file has no name.
         match sent.await {
             Ok(Err(error @ (ContextError::Bad(_) | ContextError::TooLarge))) => Err(context_failure(&error)),

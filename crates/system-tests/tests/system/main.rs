@@ -6,6 +6,7 @@
 mod accounts;
 mod agent_image;
 mod audit;
+mod builds;
 mod delete;
 mod demo;
 mod disk;
