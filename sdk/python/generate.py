@@ -32,6 +32,7 @@ BY_HAND = {
     "get_archive",
     "put_archive",
     "import_image",
+    "build_image",
     "stream_exec",
     "follow_sandbox_logs",
     "watch_files",

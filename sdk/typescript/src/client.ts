@@ -515,6 +515,19 @@ export class SandboxClient {
     return enveloped(await (await this.#transport.raw("POST", "/images", { name }, content, type)).json());
   }
 
+  /** Builds an image of a tar with a Dockerfile and what it copies; an error has the last of what was written. */
+  async buildImage(
+    name: string,
+    context: Bytes,
+    options: { dockerfile?: string; target?: string; buildArgs?: Record<string, string>; network?: string } = {},
+  ): Promise<Schemas["Image"]> {
+    const { buildArgs = {}, ...rest } = options;
+    const buildArg = Object.entries(buildArgs).map(([key, value]) => `${key}=${value}`);
+    const type = { "content-type": "application/x-tar" };
+    const query = { name, ...rest, buildArg };
+    return enveloped(await (await this.#transport.raw("POST", "/images/build", query, context, type)).json());
+  }
+
   /** Has the server fetch an image from its registry; its name is the reference unless one is given. */
   async pullImage(reference: string, name?: string): Promise<Schemas["Image"]> {
     const type = { "content-type": "application/json" };

@@ -727,6 +727,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/images/build": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Build an image from a Dockerfile.
+         * @description The body is the context: a tar, plain or compressed by gzip, with the Dockerfile and the files that it copies. With
+         *     `Accept: application/x-ndjson` its output is told line by line. Docker builds it, within bounds and on images of this server; one that the
+         *     Dockerfile names and that is not here is pulled as `POST /images` would. When the client goes away, the build is given up.
+         */
+        post: operations["build_image"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1641,6 +1663,15 @@ export interface components {
             /** @description The account. */
             user: components["schemas"]["User"];
         };
+        /** @description One line of the progress of a build. The last has `image` or `error`. */
+        BuildProgress: {
+            error?: components["schemas"]["FailureBody"] | null;
+            image?: components["schemas"]["Image"] | null;
+            /** @description What its steps have written since the last line, as far as it is text. */
+            output?: string;
+            /** @description `building`, `pulling` an image that it needs, `unpacking`, `done` or `failed`. */
+            status: string;
+        };
         /** @description Why it was not done with one. */
         BulkFailure: {
             /** @description Code of the error. */
@@ -2186,7 +2217,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "class_link_not_found" | "sandbox_not_healthy";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "invalid_dockerfile" | "build_failed" | "too_many_builds" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "class_link_not_found" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -6487,6 +6518,95 @@ export interface operations {
                         success: boolean;
                     };
                     "application/x-ndjson": components["schemas"]["PushProgress"];
+                };
+            };
+        };
+    };
+    build_image: {
+        parameters: {
+            query: {
+                /** @description Value of an `ARG` of the Dockerfile, `NAME=value`; may be given several times. */
+                buildArg?: string[];
+                /** @description Path of the Dockerfile in the context; `Dockerfile` when absent. A file `.atoll.Dockerfile` is no part of the context otherwise. */
+                dockerfile?: string;
+                /**
+                 * @description Name of the image; one that exists is replaced.
+                 * @example team/app:1.2
+                 */
+                name: string;
+                /**
+                 * @description What the commands of the Dockerfile may reach: `none`, which is the default.
+                 * @example none
+                 */
+                network?: string;
+                /**
+                 * @description The platform that the image is for, which must be this host's.
+                 * @example linux/amd64
+                 */
+                platform?: string;
+                /** @description The stage that is wanted, by its name or number; the last one when absent. */
+                target?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The context, a tar. */
+        requestBody: {
+            content: {
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            /** @description The request is refused; `error.code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Atoll failed; `error.code` says whether to try again. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description What went wrong. */
+                        error: components["schemas"]["FailureBody"];
+                        /** @description Always false. */
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description With `Accept: application/x-ndjson`: lines, each one such object; the last has `image` or `error`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["BuildProgress"];
+                };
+            };
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The answer. */
+                        data: components["schemas"]["Image"];
+                        /** @description Always true. */
+                        success: boolean;
+                    };
                 };
             };
         };

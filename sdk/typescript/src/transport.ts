@@ -17,7 +17,7 @@ const EVENT_CHARS_MAX = 1 << 20;
 /** What may be sent as a body of bytes. */
 export type Bytes = string | Uint8Array | Blob | ReadableStream<Uint8Array>;
 
-type Query = Record<string, string | number | boolean | null | undefined>;
+type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
 
 /** The connection to one Atoll: sends requests, tries again, opens WebSockets. */
 export class Transport {
@@ -147,9 +147,10 @@ async function json(answer: Response): Promise<unknown> {
 }
 
 function search(query: Query): string {
-  const pairs = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined || value === null ? [] : [[key, String(value)]],
-  );
+  const pairs = Object.entries(query).flatMap(([key, value]) => {
+    const all = Array.isArray(value) ? value : [value];
+    return all.filter((one) => one !== undefined && one !== null).map((one) => [key, String(one)]);
+  });
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs as [string, string][])}`;
 }
 

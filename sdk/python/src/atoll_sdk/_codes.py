@@ -59,6 +59,18 @@ class InvalidImage(ApiError):
     """`invalid_image`"""
 
 
+class InvalidDockerfile(ApiError):
+    """`invalid_dockerfile`"""
+
+
+class BuildFailed(ApiError):
+    """`build_failed`"""
+
+
+class TooManyBuilds(ApiError):
+    """`too_many_builds`"""
+
+
 class RegistryDenied(ApiError):
     """`registry_denied`"""
 
@@ -350,6 +362,7 @@ __all__ = [
     "AgentUnreachable",
     "ApiKeyNotFound",
     "BodyTooLarge",
+    "BuildFailed",
     "ClassLinkNotFound",
     "CrossDevice",
     "DirectoryNotEmpty",
@@ -379,6 +392,7 @@ __all__ = [
     "InvalidArchive",
     "InvalidClassLink",
     "InvalidCredentials",
+    "InvalidDockerfile",
     "InvalidImage",
     "InvalidInvitation",
     "InvalidPath",
@@ -419,6 +433,7 @@ __all__ = [
     "StdinOffset",
     "TerminalEnded",
     "TerminalNotFound",
+    "TooManyBuilds",
     "TooManyExecs",
     "TooManyFileOperations",
     "TooManyJobs",
@@ -444,6 +459,9 @@ BY_CODE: dict[str, type[ApiError]] = {
     "runtime_unavailable": RuntimeUnavailable,
     "image_in_use": ImageInUse,
     "invalid_image": InvalidImage,
+    "invalid_dockerfile": InvalidDockerfile,
+    "build_failed": BuildFailed,
+    "too_many_builds": TooManyBuilds,
     "registry_denied": RegistryDenied,
     "registry_unavailable": RegistryUnavailable,
     "registry_busy": RegistryBusy,

@@ -264,6 +264,30 @@ class AuthData:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """One line of the progress of a build. The last has `image` or `error`."""
+
+    status: str
+    """`building`, `pulling` an image that it needs, `unpacking`, `done` or `failed`."""
+    error: FailureBody | None = None
+    """What went wrong, at the end."""
+    image: Image | None = None
+    """The image, at the end."""
+    output: str | None = None
+    """What its steps have written since the last line, as far as it is text."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> BuildProgress:
+        """From an answer."""
+        return cls(
+            status=data["status"],
+            error=None if (value := data.get("error")) is None else FailureBody.from_json(value),
+            image=None if (value := data.get("image")) is None else Image.from_json(value),
+            output=data.get("output"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class BulkFailure:
     """Why it was not done with one."""
 

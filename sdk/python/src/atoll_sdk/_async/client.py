@@ -238,6 +238,22 @@ class AsyncSandboxClient(AsyncOperations):
         answer = await self._transport.upload("POST", "/images", content, "application/x-tar", {"name": name})
         return enveloped(answer, Image.from_json)
 
+    async def build_image(
+        self,
+        name: str,
+        context: bytes | AsyncIterator[bytes],
+        *,
+        dockerfile: str | None = None,
+        target: str | None = None,
+        build_args: Mapping[str, str] | None = None,
+        network: str | None = None,
+    ) -> Image:
+        """Builds an image of a tar with a Dockerfile and what it copies; an error has the last of what was written."""
+        args = [f"{key}={value}" for key, value in (build_args or {}).items()]
+        query = {"name": name, "dockerfile": dockerfile, "target": target, "network": network, "buildArg": args}
+        answer = await self._transport.upload("POST", "/images/build", context, "application/x-tar", query)
+        return enveloped(answer, Image.from_json)
+
     async def pull_image(self, reference: str, name: str | None = None) -> Image:
         """Has the server fetch an image from its registry; its name is the reference unless one is given."""
         content = json.dumps({"reference": reference, "name": name}).encode()
