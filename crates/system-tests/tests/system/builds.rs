@@ -9,6 +9,7 @@ use atoll_api_types::CreateSandbox;
 use atoll_client::{ClientError, ImageBuild};
 use bytes::Bytes;
 use futures_util::stream;
+use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Atoll, Dockerd, Image, Registry, Role, busybox, until};
 
@@ -272,7 +273,7 @@ async fn a_build_that_is_given_up_leaves_nothing() {
     assert!(String::from_utf8_lossy(&late.stderr).contains("longer than 40 s"), "{late:?}");
     assert_clean(&docker, 1);
 
-    // Everything is killed at once: doctor finds what is left, and the next start removes it.
+    // Docker goes away, and comes back.
     let mut child = begin(&atoll, &["--tag", "x"], slow);
     runs(&docker).await;
     docker.stop();
@@ -282,6 +283,19 @@ async fn a_build_that_is_given_up_leaves_nothing() {
     assert!(String::from_utf8_lossy(&away.stderr).contains("Docker"), "{away:?}");
     docker.start_again();
     clean(&docker).await;
-    atoll.ready().await;
+
+    // All of Atoll is killed at once: doctor finds what is left, and the next start removes it.
+    let mut child = begin(&atoll, &["--tag", "x"], slow);
+    runs(&docker).await;
+    kill_process(atoll.pid(Role::Supervisor).unwrap(), Signal::STOP).unwrap();
+    for role in [Role::Broker, Role::Serve, Role::Supervisor] {
+        atoll.kill(role);
+    }
+    assert!(!child.wait().unwrap().success());
+    until("Docker to end it", PATIENCE, async || docker.containers().is_empty().then_some(())).await;
+    let said = atoll.doctor();
+    assert!(said.to_string().contains("a build that was cut off has left it"), "{said:#}");
+    atoll.start_again().await;
+    clean(&docker).await;
     finish(atoll, &docker, &[IMAGE]).await;
 }
