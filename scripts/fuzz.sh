@@ -12,7 +12,7 @@ seconds=${FUZZ_SECONDS:-20}
 max_len=16384
 folder=$(cd "$TARGET_DIR" && pwd)/fuzz
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(launcher_protocol agent_protocol archive http_bodies terminal_frames stdio_link)
+[ ${#targets[@]} -gt 0 ] || targets=(launcher_protocol agent_protocol archive http_bodies terminal_frames stdio_link build_context)
 
 have g++ || apt_install "building libFuzzer" g++
 triple=$(rustc -vV | sed -n 's/^host: //p')
