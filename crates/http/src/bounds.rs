@@ -67,6 +67,10 @@ pub const TERMINAL_MESSAGE_BYTES_MAX: usize = 1 << 20;
 pub const TERMINAL_LINGER_SECONDS_MAX: u64 = 7 * 86_400;
 /// Characters of one sentence about a field; what the client sent is cut there.
 pub const FIELD_MESSAGE_CHARS_MAX: usize = 300;
+/// Wrong fields that one refusal names: more than any body has, and a list of wrong words does not become a long answer.
+pub const FIELD_PROBLEMS_MAX: usize = 50;
+/// Longest refresh token that is looked at, in bytes: several times what this server writes, as much as a cookie holds.
+pub const REFRESH_TOKEN_BYTES_MAX: usize = 4_096;
 /// Characters of a field's name in an error; what the client sent is cut there.
 pub const FIELD_NAME_CHARS_MAX: usize = 128;
 /// Connections to public sessions at once: a few for each of as many as a server has, and they leave the other streams alone.

@@ -9,6 +9,7 @@ use super::{Place, cookie, token_keys, tokens};
 use crate::Api;
 use crate::access::Client;
 use crate::answer::{ApiFailure, Ok, WithCookie, data};
+use crate::bounds::REFRESH_TOKEN_BYTES_MAX;
 use crate::extract::Json;
 
 /// Get a new token for a refresh token.
@@ -25,6 +26,11 @@ pub(crate) async fn refresh(
 ) -> Result<WithCookie<Ok<AuthData>>, ApiFailure> {
     let keys = token_keys(&api)?;
     let (token, place) = match body.refresh_token {
+        Some(token) if token.len() > REFRESH_TOKEN_BYTES_MAX => {
+            let text =
+                format!("must be a refresh token of this server, of at most {REFRESH_TOKEN_BYTES_MAX} bytes");
+            return Err(ApiFailure::field("refreshToken", text));
+        }
         Some(token) => (token, Place::Body),
         None if !api.settings().access.protection.welcomes(&headers, &uri) => {
             let text = "the cookie is taken from this server's own pages alone";

@@ -7,15 +7,18 @@ use atoll_api_types::FieldError;
 use atoll_types::InputError;
 
 use crate::answer::ApiFailure;
-use crate::bounds::{FIELD_MESSAGE_CHARS_MAX, FIELD_NAME_CHARS_MAX};
+use crate::bounds::{FIELD_MESSAGE_CHARS_MAX, FIELD_NAME_CHARS_MAX, FIELD_PROBLEMS_MAX};
 
-/// The wrong fields of one request: all are found before it is refused.
+/// The wrong fields of one request: all, within a bound, are found before it is refused.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<FieldError>);
 
 impl Problems {
-    /// Notes one.
+    /// Notes one; beyond [`FIELD_PROBLEMS_MAX`] none is told any more.
     pub(crate) fn add(&mut self, field: &str, message: impl Display) {
+        if self.0.len() == FIELD_PROBLEMS_MAX {
+            return;
+        }
         self.0.push(FieldError { field: field_name(field), message: sentence(&message.to_string()) });
     }
 

@@ -31,10 +31,10 @@ enum Others {
     Admin,
 }
 
-struct Route {
-    method: Method,
-    path: &'static str,
-    body: Option<Value>,
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) body: Option<Value>,
     others: Others,
     needs: Option<&'static str>,
     private: bool,
@@ -70,7 +70,7 @@ fn scope_of(method: &Method, path: &str) -> String {
     format!("{kind}:{}", if method == Method::GET { "read" } else { "write" })
 }
 
-fn table() -> Vec<Route> {
+pub(crate) fn table() -> Vec<Route> {
     use Others::{Absent, Admin, Forbidden, Own, Public};
     let credentials = || Some(json!({"email": "x@example.com", "password": "password123"}));
     let passwords = json!({"currentPassword": "not this one", "newPassword": "password124"});
@@ -215,7 +215,7 @@ fn the_document_says_what_is_public() {
 }
 
 /// Things of one user.
-struct Things {
+pub(crate) struct Things {
     sandbox: String,
     exec: String,
     job: String,
@@ -224,10 +224,10 @@ struct Things {
     /// Its name, which is of the owner alone.
     image: String,
     /// Of the server, where an admin made them.
-    account: String,
+    pub(crate) account: String,
     invitation: String,
     class_link: String,
-    environment: String,
+    pub(crate) environment: String,
 }
 
 impl Things {
@@ -252,7 +252,7 @@ impl Things {
     }
 
     /// With what only an admin makes.
-    async fn of_admin(admin: &Client, server: &Server, name: &str) -> Self {
+    pub(crate) async fn of_admin(admin: &Client, server: &Server, name: &str) -> Self {
         let invitation =
             admin.post("/admin/invitations", json!({})).await.data()["id"].as_str().unwrap().to_owned();
         let account = server.user(name).await.get("/auth/me").await.data()["id"].as_str().unwrap().to_owned();
@@ -264,7 +264,7 @@ impl Things {
         Self { account, invitation, class_link, ..Self::of(admin).await }
     }
 
-    fn path(&self, route: &Route) -> String {
+    pub(crate) fn path(&self, route: &Route) -> String {
         let kinds = [
             ("/api-keys", &self.key),
             ("/auth/sessions", &self.session),
@@ -354,7 +354,7 @@ fn forged_of(user: &UserId, session: &str, exp: u64, secret: [u8; 32]) -> String
 }
 
 /// Such a route upgrades before it looks, and tells what is wrong in its own way.
-fn is_socket(path: &str) -> bool {
+pub(crate) fn is_socket(path: &str) -> bool {
     path.starts_with("/ws/") || ["/stream", "/terminal", "/watch"].iter().any(|end| path.ends_with(end))
 }
 

@@ -10,6 +10,7 @@ mod compatibility;
 mod environments;
 mod events;
 mod execs;
+mod fields;
 mod files;
 mod health_checks;
 mod hostile;

@@ -40,7 +40,7 @@ async fn with(sessions: PublicSessions, limits: RateLimits, options: Options) ->
     (server, admin)
 }
 
-async fn server() -> (Server, Client) {
+pub(crate) async fn server() -> (Server, Client) {
     with(settings(), RateLimits::default(), Options::default()).await
 }
 
