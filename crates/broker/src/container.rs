@@ -27,6 +27,9 @@ const AGENT_ONLY: [&str; 4] = ["CHOWN", "KILL", "SETGID", "SETUID"];
 /// Threads and processes of gVisor's own, which Docker's limit counts with those of the sandbox, several for each of its; without room for
 /// them the whole sandbox ends.
 const GVISOR_THREADS: i64 = 1_024;
+/// Fewest open files of a process: the agent, which is under the same limit, needs some twenty for a terminal. Who asks may have no
+/// fewer than [`bounds::OPEN_FILES_MIN`]; public sessions have.
+const OPEN_FILES_LEAST: u64 = 16;
 /// Size of `/dev/shm`, in bytes: as Docker has it; databases and browsers use some.
 const SHM_BYTES: i64 = 64 << 20;
 
@@ -37,7 +40,7 @@ const SHM_BYTES: i64 = 64 << 20;
 pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
     use bounds::{
         CPU_MILLIS_MAX, CPU_MILLIS_MIN, DISK_MIB_MAX, DISK_MIB_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN,
-        OPEN_FILES, OPEN_FILES_MIN, PIDS_MAX, PIDS_MIN,
+        OPEN_FILES, PIDS_MAX, PIDS_MIN,
     };
 
     let Limits { memory_bytes, cpu_millis, pids, open_files, disk_bytes, bandwidth_mbit: _ } = start.limits;
@@ -47,7 +50,7 @@ pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
         ((DISK_MIB_MIN << 20..=DISK_MIB_MAX << 20).contains(&disk_bytes), "disk is out of bounds"),
         ((CPU_MILLIS_MIN..=CPU_MILLIS_MAX).contains(&cpu_millis), "cpu is out of bounds"),
         ((PIDS_MIN..=PIDS_MAX).contains(&pids), "pids is out of bounds"),
-        ((OPEN_FILES_MIN..=OPEN_FILES).contains(&open_files), "open files are out of bounds"),
+        ((OPEN_FILES_LEAST..=OPEN_FILES).contains(&open_files), "open files are out of bounds"),
     ];
     checks.into_iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, problem)| Err(problem))
 }
@@ -264,6 +267,8 @@ mod tests {
             change(&mut start.limits);
             start
         };
+        // As a public session has them.
+        assert_eq!(check(&limits(|l| (l.open_files, l.pids) = (256, 64))), Ok(()));
         for start in [
             StartSandbox { runtime: RuntimeKind::Native, ..asked() },
             limits(|l| l.memory_bytes = 0),

@@ -1,6 +1,7 @@
 //! The life of a sandbox's container.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use atoll_broker_protocol::{Failure, FailureKind, Found, StartSandbox};
 use atoll_types::{Network, RuntimeKind, SandboxId};
@@ -19,6 +20,14 @@ use crate::network::Joined;
 use crate::podman;
 use crate::requests::Broker;
 use crate::storage::BTRFS;
+
+/// How often a removal is tried of what Docker killed but finds not reaped yet: gVisor's processes end one after the other, which takes
+/// longer than Docker waits where many of them are and little else runs.
+const REMOVALS: u32 = 6;
+/// Wait between two of them.
+const REAPING_TIME: Duration = Duration::from_millis(500);
+/// What Docker says then.
+const ZOMBIE: &str = "is zombie and can not be killed";
 
 /// A container that is there already, or is in the state that was to be reached.
 const NOT_MODIFIED: u16 = 304;
@@ -162,7 +171,9 @@ impl Broker {
 
     pub(crate) async fn stop(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let _turn = self.locks.hold(sandbox).await;
-        if let Some(State::RUNNING | State::PAUSED | State::RESTARTING) = self.look(sandbox).await? {
+        let found = self.look(sandbox).await?;
+        if let Some(State::RUNNING | State::PAUSED | State::RESTARTING) = found {
+            self.thaw(sandbox, found).await?;
             if self.daemon.is_podman().await? {
                 // Podman makes a container that has ended ready again for whoever attaches to it: by then nobody may.
                 self.links.forget(sandbox);
@@ -189,19 +200,41 @@ impl Broker {
 
     pub(crate) async fn remove(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let _turn = self.locks.hold(sandbox).await;
-        if self.look(sandbox).await?.is_some() {
+        let found = self.look(sandbox).await?;
+        if found.is_some() {
+            self.thaw(sandbox, found).await?;
             self.remove_container(sandbox).await?;
         }
         self.links.forget(sandbox);
         self.leave(sandbox).await
     }
 
+    /// Lets a paused one go on, for the moment until it is killed: of gVisor's, Docker waits ten seconds in vain that a frozen one dies.
+    async fn thaw(&self, sandbox: &SandboxId, found: Option<State>) -> Result<(), Failure> {
+        if found == Some(State::PAUSED) {
+            // One that cannot be let go on is killed as it is.
+            let thawed = self.daemon.docker().await?.unpause_container(&names::container(sandbox)).await;
+            drop(asked(async { thawed }).await);
+        }
+        Ok(())
+    }
+
     async fn remove_container(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let (docker, name) = (self.daemon.docker().await?, names::container(sandbox));
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = docker.remove_container(&name, Some(options)).await;
-        // Conflict: somebody removes it already, which may take a while.
-        asked(async { unless(&[NOT_FOUND, CONFLICT], removed) }).await?;
+        for left in (0..REMOVALS).rev() {
+            let removed = docker.remove_container(&name, Some(options.clone()));
+            // Conflict: somebody removes it already, which may take a while.
+            match asked(async { unless(&[NOT_FOUND, CONFLICT], removed.await) }).await {
+                Err(failed) if left > 0 && failed.message.contains(ZOMBIE) => {
+                    tokio::time::sleep(REAPING_TIME).await;
+                }
+                done => {
+                    done?;
+                    break;
+                }
+            }
+        }
         match self.look(sandbox).await? {
             None => Ok(()),
             Some(_) => Err(failure(FailureKind::System, "Docker is still removing the container")),

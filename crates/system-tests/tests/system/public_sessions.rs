@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::harness::{Atoll, Role, until};
+use crate::harness::{Atoll, Dockerd, Role, until};
+use crate::runtimes::{IMAGE, finish, import};
 
 /// Guard against what never happens.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -171,4 +172,32 @@ async fn without_leave_strangers_get_nothing_of_the_hosts_kernel() {
     let atoll = Atoll::start().await;
     assert_eq!(code(&ask(&atoll, "POST", "/sessions", &[])), "sessions_disabled");
     atoll.finish().await;
+}
+
+/// Where there is gVisor, sessions are its own without a word of the operator's, with the same limits.
+#[tokio::test]
+async fn where_there_is_gvisor_a_stranger_gets_it() {
+    assert!(Dockerd::has_gvisor(), "apt-get install runsc");
+    let docker = Dockerd::start(false);
+    let (host, site) = (docker.host(), format!("FRONTEND_ORIGIN={PAGE}"));
+    let atoll =
+        Atoll::start_with(&["--docker-host", &host, "--sessions", "--sessions-image", IMAGE, &site]).await;
+    import(&atoll);
+    let id = begin(&atoll, "/sessions");
+    let sandbox = atoll.client.sandbox_get(&id.split('.').next().unwrap().parse().unwrap()).await.unwrap();
+    assert_eq!((sandbox.runtime.as_str(), sandbox.network.as_str()), ("gvisor", "none"));
+    let mut page = Page::of(&atoll, &id, PAGE).await.unwrap_or_else(|e| panic!("{e}"));
+    page.enter("echo [$(id -u)] [$(ulimit -n)] [$(dmesg | grep -c gVisor)] [$(ls /sys/class/net)] $(grep CapEff /proc/self/status | tr -d '\\t')").await;
+    page.until("CapEff:0000000000000000").await;
+    assert!(page.shown.contains("[1000] [256] [1] [lo]"), "{}", page.shown);
+    page.enter("cd; echo kept > x; [ -w / -o -w /etc -o -w /home ] || echo [$PWD] [$(cat x)] closed\"\".")
+        .await;
+    page.until("closed.\r\n").await;
+    assert!(page.shown.contains("[/tmp] [kept] closed."), "{}", page.shown);
+    assert_eq!(Page::of(&atoll, &id, "https://evil.example").await.err(), Some(403));
+
+    let ended = ask(&atoll, "DELETE", &format!("/sessions/{id}"), &[&format!("origin: {PAGE}")]);
+    assert_eq!(ended["data"]["deleted"], true, "{ended}");
+    until("its end", PATIENCE, async || docker.containers().is_empty().then_some(())).await;
+    finish(atoll, &docker).await;
 }

@@ -14,8 +14,12 @@ use crate::terminal::Viewer;
 
 /// Guard against what never happens.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// In this every sandbox is down or gone, whatever it does: some tenths of a second on a quiet machine.
+const REMOVAL_TIME: Duration = Duration::from_secs(30);
+/// A thousand threads of gVisor's that die one after the other take longer than that where others build beside.
+const GVISOR_REMOVAL_TIME: Duration = Duration::from_secs(120);
 /// Name of the image.
-const IMAGE: &str = "busybox";
+pub(super) const IMAGE: &str = "busybox";
 /// Counts to 40 in two seconds.
 const COUNT: &str = "for i in $(seq 40); do echo $i; sleep 0.05; done; exit 3";
 /// A content that does not fit a piece, and is too large to be carried by anything but its bytes.
@@ -25,7 +29,7 @@ fn counted() -> String {
     (1..=40).map(|i| format!("{i}\n")).collect()
 }
 
-fn new(kind: RuntimeKind) -> CreateSandbox {
+pub(super) fn new(kind: RuntimeKind) -> CreateSandbox {
     CreateSandbox {
         image: Some(IMAGE.to_owned()),
         runtime: Some(kind.as_str().to_owned()),
@@ -38,14 +42,14 @@ fn new(kind: RuntimeKind) -> CreateSandbox {
 }
 
 /// An installation with the image, and Docker beside it.
-async fn started(docker: &Dockerd) -> Atoll {
+pub(super) async fn started(docker: &Dockerd) -> Atoll {
     let host = docker.host();
     let atoll = Atoll::start_with(&["--docker-host", &host]).await;
     import(&atoll);
     atoll
 }
 
-fn import(atoll: &Atoll) {
+pub(super) fn import(atoll: &Atoll) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("root.tar");
     busybox(&file);
@@ -54,7 +58,7 @@ fn import(atoll: &Atoll) {
 }
 
 /// Nothing is left of any sandbox in Docker; then the end of the test.
-async fn finish(atoll: Atoll, docker: &Dockerd) {
+pub(super) async fn finish(atoll: Atoll, docker: &Dockerd) {
     atoll.delete_all().await;
     assert_eq!(docker.containers(), Vec::<String>::new());
     assert!(atoll.cli(&["image", "rm", IMAGE]).status.success());
@@ -77,6 +81,32 @@ async fn conforms(atoll: &Atoll, kind: RuntimeKind, crash: impl AsyncFn(&Inside<
     atoll.client.sandbox_start(&sandbox.id).await.unwrap();
     assert_eq!(sandbox.ok("cat /home/agent/kept").await, "kept\n");
     atoll.client.sandbox_delete(&sandbox.id).await.unwrap();
+    removed(atoll, kind).await;
+}
+
+/// A removal needs nobody inside. The engines of others take some seconds; of the native one more is asked in `delete.rs`.
+async fn removed(atoll: &Atoll, kind: RuntimeKind) {
+    let hung = "trap '' TERM INT HUP QUIT; while :; do sleep 1; done";
+    let forking = "bomb() { bomb | bomb & }; bomb; sleep 100";
+    for (line, is_paused) in [(hung, false), (hung, true), (forking, false)] {
+        let sandbox = atoll.create_with(&new(kind)).await;
+        sandbox.begin(line).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if is_paused {
+            atoll.client.sandbox_pause(&sandbox.id).await.unwrap();
+            let stop = tokio::time::timeout(REMOVAL_TIME, atoll.client.sandbox_stop(&sandbox.id)).await;
+            stop.unwrap_or_else(|_| panic!("what is paused is not stopped in {REMOVAL_TIME:?}")).unwrap();
+            atoll.client.sandbox_start(&sandbox.id).await.unwrap();
+            sandbox.begin(line).await;
+            atoll.client.sandbox_pause(&sandbox.id).await.unwrap();
+        }
+        let is_slow = kind == RuntimeKind::Gvisor && line == forking;
+        let time = if is_slow { GVISOR_REMOVAL_TIME } else { REMOVAL_TIME };
+        let removal = tokio::time::timeout(time, atoll.client.sandbox_delete(&sandbox.id)).await;
+        removal.unwrap_or_else(|_| panic!("{line} is not removed in {time:?}")).unwrap();
+        let error = atoll.client.sandbox_get(&sandbox.id).await.unwrap_err();
+        assert_eq!(error.code(), Some("sandbox_not_found"), "{error}");
+    }
 }
 
 async fn commands(sandbox: &Inside<'_>) {
@@ -245,8 +275,10 @@ async fn health(atoll: &Atoll) -> Vec<u8> {
 async fn a_command_in_a_container_outlives_serve_and_the_broker() {
     let docker = Dockerd::start(false);
     let mut atoll = started(&docker).await;
-    for role in [Role::Serve, Role::Broker, Role::Supervisor] {
-        let id = atoll.create_with(&new(RuntimeKind::Docker)).await.id;
+    let docker_s = [Role::Serve, Role::Broker, Role::Supervisor].map(|role| (RuntimeKind::Docker, role));
+    let gvisor_s = [Role::Serve, Role::Broker].map(|role| (RuntimeKind::Gvisor, role));
+    for (kind, role) in docker_s.into_iter().chain(gvisor_s) {
+        let id = atoll.create_with(&new(kind)).await.id;
         let line = crate::harness::line(COUNT);
         let exec = atoll.client.exec_start(&id, &line).await.unwrap().id.parse().unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -266,7 +298,9 @@ async fn a_command_in_a_container_outlives_serve_and_the_broker() {
                 atoll_client::ExecEventKind::Exit(code) => exit = code,
             }
         }
-        assert_eq!((String::from_utf8(text).unwrap(), exit), (counted(), Some(3)), "{role:?}");
+        assert_eq!((String::from_utf8(text).unwrap(), exit), (counted(), Some(3)), "{kind} {role:?}");
+        // What it found again it also ends.
+        atoll.client.sandbox_delete(&id).await.unwrap();
     }
     finish(atoll, &docker).await;
 }
@@ -486,11 +520,19 @@ async fn doctor_removes_what_no_record_owns_in_docker_and_touches_nobody_else_s(
 async fn containers_are_kept_ready_too() {
     let docker = Dockerd::start(false);
     let atoll = started(&docker).await;
-    let definition = new(RuntimeKind::Docker);
+    for kind in [RuntimeKind::Docker, RuntimeKind::Gvisor] {
+        kept_ready(&atoll, &docker, kind).await;
+    }
+    finish(atoll, &docker).await;
+}
+
+async fn kept_ready(atoll: &Atoll, docker: &Dockerd, kind: RuntimeKind) {
+    let definition = new(kind);
     let body = EnvironmentBody {
         name: "ready".to_owned(),
         image: definition.image,
         runtime: definition.runtime,
+        memory: definition.memory,
         warm_pool: Some(WarmPool::Size(1)),
         ..EnvironmentBody::default()
     };
@@ -501,10 +543,10 @@ async fn containers_are_kept_ready_too() {
     let asked = CreateSandbox { environment_id: Some(environment.id), ..CreateSandbox::default() };
     let sandbox = atoll.create_with(&asked).await;
     assert_eq!(format!("sandbox-{}", sandbox.id), made);
+    assert_eq!(sandbox.get().await.runtime, kind.as_str());
     assert_eq!(sandbox.ok("id -un").await, "agent\n");
     atoll.client.sandbox_delete(&sandbox.id).await.unwrap();
     let removed = atoll.cli(&["env", "rm", "ready"]);
     assert!(removed.status.success(), "{removed:?}");
     until("the end of the pool", PATIENCE, async || docker.containers().is_empty().then_some(())).await;
-    finish(atoll, &docker).await;
 }
