@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use atoll_broker_protocol::{Failure, FailureKind};
 use atoll_types::ImageDigest;
-use atoll_unpack::ForDocker;
+use atoll_unpack::{ForDocker, Refused};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
 };
@@ -23,6 +23,8 @@ use crate::requests::Broker;
 /// Bytes that are read from an archive at once, and pieces that wait to be sent.
 const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 4;
+/// Bytes of an image that may be written out for Docker: beyond any. What the setting `maxImageSize` allows was counted when it was unpacked.
+const IMAGE_BYTES_MAX: u64 = 1 << 40;
 
 impl Broker {
     /// The archive has been unpacked in its cage before: what is malformed was refused there.
@@ -31,11 +33,13 @@ impl Broker {
             return Ok(());
         }
         let bad = |error: String| failure(FailureKind::BadArchive, error);
-        let archive = Arc::new(archive);
-        let looked = Arc::clone(&archive);
-        let form =
-            spawn_blocking(move || ForDocker::of(&looked)).await.map_err(|error| bad(error.to_string()))?;
-        let form = form.map_err(|error| bad(error.to_string()))?;
+        let folder = self.links.folder().map_err(|error| bad(error.to_string()))?;
+        let looked = spawn_blocking(move || {
+            let readable = ForDocker::readable(archive, &folder, IMAGE_BYTES_MAX)?;
+            Ok((ForDocker::of(&readable)?, Arc::new(readable)))
+        });
+        let looked = looked.await.map_err(|error| bad(error.to_string()))?;
+        let (form, archive) = looked.map_err(|error: Refused| bad(error.to_string()))?;
         let docker = self.daemon.docker().await?;
         let installation = self.daemon.installation();
         let has_layers = form.has_layers();

@@ -61,6 +61,11 @@ impl Links {
         Ok(Self { daemon, folder, held: Mutex::default() })
     }
 
+    /// The folder of the sockets, in which a file without a name hurts nobody.
+    pub(crate) fn folder(&self) -> io::Result<OwnedFd> {
+        self.folder.try_clone()
+    }
+
     fn path(&self, sandbox: &SandboxId) -> PathBuf {
         // Through the descriptor: a data folder may lie deeper than a socket's address can say.
         format!("/proc/self/fd/{}/{sandbox}.sock", self.folder.as_raw_fd()).into()

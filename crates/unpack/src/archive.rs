@@ -71,7 +71,7 @@ fn archive_bytes(max_bytes: u64) -> u64 {
 }
 
 /// A compressed archive, written out into a file without a name in the root: an archive of layers is read here and there.
-fn written_out(
+pub(crate) fn written_out(
     packing: Packing,
     packed: &Section<'_>,
     root: &OwnedFd,

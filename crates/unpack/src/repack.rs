@@ -4,10 +4,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 
 use tar::{Archive, Header};
 
 use crate::Refused;
+use crate::archive::written_out;
 use crate::layout::{self, Found, LayerPlace, Place};
 use crate::source::{Packing, Section};
 
@@ -27,10 +29,25 @@ enum Form {
 }
 
 impl ForDocker {
+    /// The archive, a regular file, in a form whose parts can be read where they are: itself, or where it is an image that is compressed
+    /// as a whole, a file without a name in the folder, of at most twice `max_bytes`.
+    ///
+    /// # Errors
+    /// When it is malformed or too large, or cannot be written there.
+    pub fn readable(input: File, folder: &OwnedFd, max_bytes: u64) -> Result<File, Refused> {
+        let whole = Section::whole(&input).map_err(Refused::Unreadable)?;
+        let packing = Packing::of(&whole).map_err(Refused::Unreadable)?;
+        let is_packed = matches!(packing, Packing::Gzip | Packing::Zstd);
+        if is_packed && is_marked(packing.open(whole.clone()).map_err(Refused::Unreadable)?) {
+            return written_out(packing, &whole, folder, max_bytes);
+        }
+        Ok(input)
+    }
+
     /// Looks what the archive holds, a regular file.
     ///
     /// # Errors
-    /// When it is malformed, or is an image whose archive is compressed as a whole.
+    /// When it is malformed, or is an image whose archive is compressed as a whole: see [`Self::readable`].
     pub fn of(input: &File) -> Result<Self, Refused> {
         let whole = Section::whole(input).map_err(Refused::Unreadable)?;
         match Packing::of(&whole).map_err(Refused::Unreadable)? {
@@ -201,8 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_compressed_as_a_whole_is_refused() {
-        let packed = file(&zstd::encode_all(&tar(&[("oci-layout", b"{}")])[..], 1).unwrap());
+    fn one_that_is_compressed_as_a_whole_is_written_out_and_others_are_not() {
+        let list = br#"[{"Config":"c.json","Layers":["a/layer.tar"]}]"#;
+        let parts: [(&str, &[u8]); 3] =
+            [("manifest.json", list), ("c.json", b"{}"), ("a/layer.tar", &[7; 700])];
+        let plain = tar(&parts);
+        let folder = tempfile::tempdir().unwrap();
+        let within: OwnedFd = File::open(folder.path()).unwrap().into();
+        let packed = file(&zstd::encode_all(&plain[..], 1).unwrap());
         assert!(ForDocker::of(&packed).is_err());
+        let readable = ForDocker::readable(packed, &within, 1 << 20).unwrap();
+        assert!(ForDocker::of(&readable).unwrap().has_layers());
+        assert_eq!(whole(&ForDocker::of(&readable).unwrap(), &readable), {
+            let plain = file(&plain);
+            whole(&ForDocker::of(&plain).unwrap(), &plain)
+        });
+        let root = zstd::encode_all(&tar(&[("bin/sh", b"x")])[..], 1).unwrap();
+        let same = ForDocker::readable(file(&root), &within, 1 << 20).unwrap();
+        assert_eq!(same.metadata().unwrap().len(), root.len() as u64);
+        let bomb = tar(&[("manifest.json", list), ("much", &vec![0; 80 << 20])]);
+        let bomb = file(&zstd::encode_all(&bomb[..], 1).unwrap());
+        assert!(matches!(ForDocker::readable(bomb, &within, 1 << 20), Err(Refused::TooLarge(_))));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

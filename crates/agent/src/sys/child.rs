@@ -38,6 +38,10 @@ use crate::launch::{FLAG_BREED, FLAG_CWD_OPTIONAL, FLAG_KEEP_CHANNEL, FLAG_TERMI
 pub(super) const REQUEST_FD: RawFd = 3;
 /// The program could not be found.
 const CODE_NOT_FOUND: c_int = 127;
+/// What runs a command that is a line.
+const SHELL: &CStr = c"/bin/sh";
+/// What to do where it is missing: images of a single program have none.
+const NO_SHELL: &CStr = c"the image has no shell, so give the program and its arguments one by one";
 /// The program could not be run.
 pub(super) const CODE_CANNOT_RUN: c_int = 126;
 /// Highest descriptor that is closed one by one, where the kernel or a filter has no `close_range`.
@@ -203,7 +207,11 @@ unsafe fn run(request: Request, rules: Rules) -> ! {
     enter(cwd, header.flags & FLAG_CWD_OPTIONAL != 0);
     let error = exec(program, path, argv, envp);
     let (reason, code) = explain(error);
-    complain(&[program, reason]);
+    if code == CODE_NOT_FOUND && program == SHELL {
+        complain(&[program, reason, NO_SHELL]);
+    } else {
+        complain(&[program, reason]);
+    }
     exit(code)
 }
 

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use atoll_api_types::CreateSandbox;
+use atoll_api_types::{CommandBody, CreateSandbox, ExecBody};
+use atoll_client::TerminalOptions;
 
-use crate::harness::{Atoll, Image, until};
+use crate::harness::{Atoll, Dockerd, Image, line, until};
+use crate::terminal::Viewer;
 
 /// An archive of a root file system with one static program, and what a hostile one might hold beside it.
 fn archive(folder: &Path) -> String {
@@ -98,6 +100,50 @@ async fn an_image_layout_is_unpacked_and_what_it_says_of_itself_counts() {
     });
     assert!(said.await.contains("main hello uid 0 in /srv hidden -1"));
     inside.delete().await;
+    succeeds(&atoll.cli(&["image", "rm", "tiny:1"]));
+    atoll.finish().await;
+}
+
+/// An image of a single program: what it says of itself counts on every runtime, and what asks for a shell is told that there is none.
+#[tokio::test]
+async fn an_image_without_a_shell_runs_what_it_has_and_says_what_it_lacks() {
+    let docker = Dockerd::start(false);
+    let host = docker.host();
+    let atoll = Atoll::start_with(&["--docker-host", &host]).await;
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(&atoll.cli(&["image", "import", "tiny:1", &Image::tiny().save(folder.path())]));
+    for runtime in ["native", "docker"] {
+        let new = CreateSandbox {
+            image: Some("tiny:1".to_owned()),
+            runtime: Some(runtime.to_owned()),
+            ..CreateSandbox::default()
+        };
+        let inside = atoll.create_with(&new).await;
+        let said = until("the log", Duration::from_secs(20), async || {
+            let log = succeeds(&atoll.cli(&["logs", inside.id.as_str()]));
+            (!log.is_empty()).then_some(log)
+        });
+        assert!(said.await.contains("main hello uid 0 in /srv hidden -1"), "{runtime}");
+        let program = ["/bin/hello", "x"].map(str::to_owned).to_vec();
+        let own = ExecBody { command: CommandBody::Argv(program), ..line("") };
+        let ran = atoll.client.exec_run(&inside.id, &own).await.unwrap();
+        assert_eq!(ran.stdout.as_deref(), Some("x hello uid 0 in /srv hidden -1\n"), "{runtime}: {ran:?}");
+        let lacking = inside.sh("echo x").await;
+        let text = lacking.stderr.as_deref().unwrap_or_default();
+        assert!(
+            lacking.exit_code == Some(127) && text.contains("the image has no shell"),
+            "{runtime}: {lacking:?}"
+        );
+        let mut viewer = Viewer::of(&inside, TerminalOptions::default());
+        assert_eq!(viewer.exit().await, 127, "{runtime}");
+        assert!(viewer.text().contains("the image has no shell"), "{runtime}: {}", viewer.text());
+        // Its own health check counts too.
+        until("its health", Duration::from_secs(60), async || {
+            (inside.get().await.health == "healthy").then_some(())
+        })
+        .await;
+        inside.delete().await;
+    }
     succeeds(&atoll.cli(&["image", "rm", "tiny:1"]));
     atoll.finish().await;
 }
