@@ -29,8 +29,10 @@ use crate::fail::{asked, failure};
 use crate::names;
 use crate::sandbox::look;
 
-/// How long a container's agent may take to answer: gVisor takes most of a second to begin, on a busy machine several.
-const READY_TIME: Duration = Duration::from_secs(20);
+/// How often a container's agent is waited for: gVisor takes most of a second to begin, on a busy machine several.
+const READY_LOOKS: u32 = 20;
+/// How long it is waited for until it is looked whether Docker is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long it may take before the attaching is tried anew: what was said while nobody was attached is lost.
 const GREETING_TIME: Duration = Duration::from_secs(5);
 /// Wait before a container is attached to again.
@@ -93,11 +95,16 @@ impl Links {
     pub(crate) async fn reach(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let failed = |text: &str| failure(FailureKind::System, text);
         let mut up = self.keep(sandbox).ok_or_else(|| failed("the agent's socket cannot be made"))?;
-        match tokio::time::timeout(READY_TIME, up.wait_for(|up| *up)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(failed("the container ended before its agent answered")),
-            Err(_) => Err(failed("the container's agent does not answer")),
+        for _ in 0..READY_LOOKS {
+            let is_up = async { up.wait_for(|up| *up).await.map(drop) };
+            match tokio::time::timeout(LOOK_EVERY, is_up).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) => return Err(failed("the container ended before its agent answered")),
+                // What took Docker away took the agent's streams away too, and nobody waits for them.
+                Err(_) => drop(look(&self.daemon, sandbox).await?),
+            }
         }
+        Err(failed("the container's agent does not answer"))
     }
 
     /// The container is down: its connections end.

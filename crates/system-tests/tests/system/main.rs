@@ -11,6 +11,7 @@ mod delete;
 mod demo;
 mod disk;
 mod docker_disk;
+mod docker_faults;
 mod docker_network;
 mod docker_ports;
 mod embed;
