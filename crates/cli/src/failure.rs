@@ -153,7 +153,7 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "session_ended" => "log in with `atoll login`",
         "sandbox_not_found" => "`atoll ls` lists your sandboxes",
         "image_not_found" => {
-            "`atoll image ls` lists the images; import one with `atoll image import NAME FILE`"
+            "`atoll image ls` lists the images; `atoll image pull REFERENCE` fetches one, `atoll image import NAME FILE` takes a file"
         }
         "runtime_unavailable" => {
             "`curl $ATOLL_URL/health` shows the runtimes and what is missing; `native` is always there"
@@ -169,6 +169,10 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "sandbox_not_running" => {
             return Some(format!("`atoll get {sandbox}` says why; start it with `atoll start {sandbox}`"));
         }
+        "file_not_found" => {
+            return Some(format!("`atoll exec {sandbox} -- ls -la` shows what is in its user's home"));
+        }
+        "file_permission_denied" => "`--user root` does it with the rights of the sandbox's root",
         "sandbox_paused" => return Some(format!("`atoll resume {sandbox}` lets it go on")),
         "agent_unreachable" => {
             return Some(format!("try again, or restart it with `atoll restart {sandbox}`"));

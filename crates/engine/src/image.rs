@@ -116,6 +116,10 @@ impl Engine {
 
     async fn delete_image_now(&self, caller: &Caller, name: &ImageName) -> Result<(), EngineError> {
         let store = &self.inner.ports.store;
+        if name.is_host() {
+            let text = "'host' is this machine's own /usr: there is nothing to remove";
+            return Err(EngineError::new(ErrorCode::Forbidden, text));
+        }
         let Some(image) = store.image_get(name).await? else {
             return Err(EngineError::new(
                 ErrorCode::ImageNotFound,

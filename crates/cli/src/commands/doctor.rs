@@ -51,7 +51,10 @@ pub(crate) fn run(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
     if !rustix::process::geteuid().is_root() {
         return Err(advised("only root can look at all of the host", "sudo atoll doctor"));
     }
-    let doctor = Doctor::open(&args.data_dir)?;
+    let doctor = Doctor::open(&args.data_dir).map_err(|error| {
+        let text = format!("{:#}", anyhow::Error::from(error));
+        advised(text, "--data-dir says where it is: what `atoll serve` was given, or DATA_DIR of `make run`")
+    })?;
     let examine = || doctor.examine(|| doctor_records::read(&args.data_dir));
     let mut report = examine()?;
     let mut fixed = Vec::new();

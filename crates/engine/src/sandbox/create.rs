@@ -194,7 +194,7 @@ impl Engine {
             None => Err(EngineError::new(
                 ErrorCode::ImageNotFound,
                 format!(
-                    "no image '{image}' here: import one with 'atoll image import {image} FILE', or use 'host'"
+                    "no image '{image}' here: import one with 'atoll image import {image} FILE', fetch one with 'atoll image pull REFERENCE --name {image}', or use 'host'"
                 ),
             )),
         }

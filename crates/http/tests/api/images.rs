@@ -170,6 +170,8 @@ async fn a_wrong_push_is_refused() {
     let digest = format!("a.example/b@sha256:{}", "c".repeat(64));
     assert_eq!(fields(json!({"reference": digest})).await, ["reference"]);
     user.post("/images/host/push", json!({"reference": "a.example/b"})).await.is(403, "forbidden");
+    // It is listed, so it cannot be said that it is not there.
+    user.delete("/images/host").await.is(403, "forbidden");
     user.post("/images/app", json!({})).await.is(404, "route_not_found");
     user.post("/images/push", json!({})).await.is(404, "route_not_found");
     assert_eq!(server.registry.pushed().len(), 0);

@@ -29,7 +29,8 @@ pub(super) async fn ensure_first(
     match made_up {
         None => report::line(&format!("The first account was made: {email}")),
         Some(password) => report::line(&format!(
-            "The first account was made. Its password is shown this once:\n  address:  {email}\n  password: {password}"
+            "The first account was made. Its password is shown this once:\n  address:  {email}\n  password: {password}\n\
+             Log in with `atoll login --email {email}`."
         )),
     }
     Ok(())

@@ -9,7 +9,8 @@ use atoll_client::{ClientError, Content, FileAt};
 use bytes::Bytes;
 use futures_util::stream;
 
-use crate::harness::{Atoll, Inside};
+use crate::harness::{Atoll, Inside, until};
+use crate::terminal::{PATIENCE, Person};
 
 fn at<'a>(sandbox: &'a Inside<'_>, path: &'a str) -> FileAt<'a> {
     FileAt { sandbox: &sandbox.id, path, user: None }
@@ -185,6 +186,32 @@ async fn cp_carries_files_folders_and_streams_both_ways() {
         assert_eq!(atoll.cli(&["cp", &from, &to]).status.code(), Some(1), "{from} {to}");
     }
     assert!(!here.join("b").exists());
+    sandbox.delete_in_time().await;
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn cp_tells_whoever_watches_how_far_it_is() {
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let place = tempfile::tempdir().unwrap();
+    let local = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    // It takes longer than the tenth of a second after which a person is told.
+    std::fs::File::create(local("large")).unwrap().set_len(512 << 20).unwrap();
+    let remote = format!("{}:large", sandbox.id);
+    for (from, to) in [(local("large"), remote.clone()), (remote, local("back"))] {
+        let mut person = Person::runs(&atoll, &["cp", &from, &to]);
+        assert_eq!(person.status().await, Some(0), "{}", person.text());
+        until("how far it was", PATIENCE, async || person.text().contains(" of 512 MiB").then_some(())).await;
+        until("nothing of it at the end", PATIENCE, async || {
+            person.text().ends_with("\r\x1b[K").then_some(())
+        })
+        .await;
+    }
+    assert_eq!(std::fs::metadata(local("back")).unwrap().len(), 512 << 20);
+    // A program that reads along is told nothing.
+    let quiet = atoll.cli(&["cp", &local("large"), &format!("{}:again", sandbox.id)]);
+    assert_eq!((quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()), (Some(0), 0, 0));
     sandbox.delete_in_time().await;
     atoll.finish().await;
 }

@@ -13,7 +13,8 @@ use crate::failure::advised;
 use crate::printer::Printer;
 use crate::sandbox_ref;
 use crate::units;
-use place::Place;
+use atoll_client::ClientError;
+use place::{Place, Remote};
 
 /// Time between two reports of how far it is.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -44,11 +45,12 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         (Place::Remote(from), to) if to.sandbox().is_none() => {
             let sandbox = sandbox_ref::resolve(&call.client, &from.sandbox).await?;
             let at = from.at(&sandbox, user.as_deref());
-            download::download(at, &to, call).await?;
+            download::download(at, &to, call).await.map_err(|error| named(error, &from))?;
         }
         (from, Place::Remote(to)) if from.sandbox().is_none() => {
             let sandbox = sandbox_ref::resolve(&call.client, &to.sandbox).await?;
-            upload::upload(&from, to.at(&sandbox, user.as_deref()), call).await?;
+            let done = upload::upload(&from, to.at(&sandbox, user.as_deref()), call).await;
+            done.map_err(|error| named(error, &to))?;
         }
         _ => {
             return Err(advised(
@@ -58,6 +60,14 @@ pub(crate) async fn run(args: Args, call: &Call) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the server says of a file does not name it, since it does not know how it was written here.
+fn named(error: anyhow::Error, remote: &Remote) -> anyhow::Error {
+    if matches!(error.downcast_ref(), Some(ClientError::Api(_))) {
+        return error.context(format!("{}:{}", remote.sandbox, remote.path));
+    }
+    error
 }
 
 /// Tells how far it is, where somebody watches.
