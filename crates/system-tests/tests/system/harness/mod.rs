@@ -316,13 +316,17 @@ impl Atoll {
         self.stop().await;
         let doctor = Doctor::open(self.data()).unwrap();
         let look = || doctor.examine(|| Ok::<_, std::convert::Infallible>(Records::default())).unwrap();
-        let report = look();
+        let mut report = look();
         assert!(report.is_healthy(), "something is left: {report:#?}");
-        for finding in &report.findings {
-            doctor.fix(finding).unwrap();
+        // Whoever makes mount namespaces on this host at this moment has a copy of the storage's mount until it has turned its root.
+        let end = Instant::now() + STOP_PATIENCE;
+        while !report.findings.is_empty() {
+            assert!(Instant::now() < end, "something cannot be removed: {report:#?}");
+            for finding in &report.findings {
+                doctor.fix(finding).unwrap();
+            }
+            report = look();
         }
-        let report = look();
-        assert_eq!(report.findings, [], "something cannot be removed");
         // It holds the data folder open.
         drop(doctor);
         self.place.is_clean();
