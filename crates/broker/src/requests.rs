@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicU64;
 use atoll_broker_protocol::{Answer, Call, Event, Failure, FailureKind, PAGE};
 use atoll_launcher_protocol::PacketError;
 use atoll_packets::{Connection, Listener};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::built::Builds;
@@ -35,6 +35,8 @@ pub(crate) struct Broker {
     pub(crate) builds: Builds,
     /// As many open files Docker may not set, nor more.
     pub(crate) files_refused: AtomicU64,
+    /// Whether Docker's events are followed.
+    pub(crate) followed: watch::Sender<bool>,
     events: broadcast::Sender<Event>,
 }
 
@@ -48,6 +50,7 @@ impl Broker {
             locks: Locks::default(),
             builds: Builds::default(),
             files_refused: AtomicU64::new(u64::MAX),
+            followed: watch::Sender::new(false),
             events,
         }
     }
@@ -109,14 +112,21 @@ impl Broker {
         }
     }
 
-    /// Sends what happens until the connection is closed.
+    /// Sends what happens, from when Docker tells it until it does no longer or the connection is closed: an end tells serve at once that
+    /// Docker is away.
     async fn events(&self, client: &mut Connection) -> Result<(), PacketError> {
-        let mut events = self.events.subscribe();
+        let (mut events, mut followed) = (self.events.subscribe(), self.followed.subscribe());
+        // Cancel safe: both only wait; a packet means only that the connection is not what it should be.
+        tokio::select! {
+            () = until(&mut followed, true) => {}
+            _ = client.receive::<Call>() => return Err(PacketError::Closed),
+        }
         client.send(&Answer::Done, &[]).await?;
         loop {
-            // Cancel safe: an event that was taken is sent, and a packet means only that the connection is not what it should be.
+            // Cancel safe: an event that was taken is sent; else as above.
             let event = tokio::select! {
                 event = events.recv() => event,
+                () = until(&mut followed, false) => return Err(PacketError::Closed),
                 _ = client.receive::<Call>() => return Err(PacketError::Closed),
             };
             let event = match event {
@@ -127,6 +137,12 @@ impl Broker {
             client.send(&Answer::Event(event), &[]).await?;
         }
     }
+}
+
+/// Waits until Docker's events are followed, or are not.
+async fn until(followed: &mut watch::Receiver<bool>, wanted: bool) {
+    // The sender lives as long as the broker.
+    drop(followed.wait_for(|followed| *followed == wanted).await);
 }
 
 /// Answers for ever.

@@ -21,7 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn follow(broker: Arc<Broker>) -> Infallible {
     let mut away = String::new();
     loop {
-        let why = match follow_once(&broker).await {
+        let followed = follow_once(&broker).await;
+        broker.followed.send_replace(false);
+        let why = match followed {
             Ok(()) => "it has ended".to_owned(),
             Err(failed) => failed.message,
         };
@@ -43,6 +45,7 @@ async fn follow_once(broker: &Broker) -> Result<(), Failure> {
     }
     broker.programs.sweep(&broker.daemon).await?;
     broker.tell(Event::Missed);
+    broker.followed.send_replace(true);
     let mut filters: HashMap<String, Vec<String>> = names::filter(installation);
     filters.insert("type".to_owned(), vec!["container".to_owned()]);
     filters.insert("event".to_owned(), vec!["die".to_owned()]);

@@ -14,12 +14,13 @@ mod convert;
 mod events;
 mod images;
 mod runtime;
+mod said;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_broker_protocol::{Answer, Call};
+use atoll_broker_protocol::{Answer, Call, EngineInfo};
 use rustix::fd::AsFd;
 use tokio::sync::broadcast;
 
@@ -30,6 +31,7 @@ pub use runtime::DockerRuntime;
 
 use crate::connection::Connection;
 use crate::convert::CallError;
+use crate::said::Said;
 
 /// How long a call may take: Docker's own minute, several times in the longest.
 const CALL_TIME: Duration = Duration::from_secs(180);
@@ -44,6 +46,7 @@ pub struct Broker {
     /// The folder that holds its socket; its path may be longer than a socket's address holds.
     run_dir: Arc<PathBuf>,
     events: broadcast::Sender<convert::Happened>,
+    said: Arc<Said>,
 }
 
 impl Broker {
@@ -51,13 +54,31 @@ impl Broker {
     #[must_use]
     pub fn new(run_dir: PathBuf) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
-        Self { run_dir: Arc::new(run_dir), events }
+        Self { run_dir: Arc::new(run_dir), events, said: Arc::default() }
     }
 
     /// What must run for events to come.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.clone())
+    }
+
+    /// What Docker is, as it said lately, or as it says now.
+    async fn info(&self) -> Result<EngineInfo, CallError> {
+        match self.said.lately() {
+            Some(info) => Ok(info),
+            None => self.asked_info().await,
+        }
+    }
+
+    async fn asked_info(&self) -> Result<EngineInfo, CallError> {
+        match self.call(&Call::Info).await? {
+            Answer::Info(info) => {
+                self.said.note(info.clone());
+                Ok(info)
+            }
+            _ => Err(CallError::Unexpected),
+        }
     }
 
     /// Asks something that has one answer.

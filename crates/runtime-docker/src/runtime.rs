@@ -136,15 +136,14 @@ impl Runtime for DockerRuntime {
     }
 
     async fn info(&self) -> RuntimeInfo {
-        let why = match tokio::time::timeout(INFO_TIME, self.ask(Call::Info)).await {
-            Ok(Ok(Answer::Info(engine))) => {
+        let why = match tokio::time::timeout(INFO_TIME, self.broker.info()).await {
+            Ok(Ok(engine)) => {
                 let (available, notes) = self.said(&engine);
                 let no_networks = self.no_networks(&engine);
                 let disk_limits = engine.disk_limits;
                 return RuntimeInfo { kind: self.kind, available, notes, disk_limits, no_networks };
             }
-            Ok(Ok(_)) => "the Docker broker answered something else".to_owned(),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => convert::runtime(error).to_string(),
             Err(_) => format!("Docker does not answer within {} seconds", INFO_TIME.as_secs()),
         };
         let no_networks = Some(why.clone());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atoll_ports::{PreparedRecord, StartRequest};
 use atoll_tasks::{CancellationToken, Kind};
-use atoll_types::{ErrorCode, SandboxId, SandboxSpec};
+use atoll_types::{BootTime, ErrorCode, SandboxId, SandboxSpec};
 
 use crate::{Engine, EngineError};
 
@@ -51,12 +51,15 @@ impl Engine {
     /// somebody waits for are not behind a queue of them.
     async fn fill_pools(&self, token: &CancellationToken) -> Result<(), EngineError> {
         let pools = &self.inner.pools;
+        // The look at the environments can wait too.
+        self.rest_after_claim(token, |now| pools.rest(now)).await;
         let wanted = self.wanted_pools().await?;
         let mut surplus = pools.define(wanted);
         surplus.extend(pools.take_surplus(self.inner.ports.clock.boot_time()));
         self.discard_all(surplus).await?;
         while !token.is_cancelled() {
-            self.rest_after_claim(token).await;
+            self.call_ready().await;
+            self.rest_after_claim(token, |now| pools.rest_before_next(now)).await;
             let (now, id) = (self.inner.ports.clock.boot_time(), SandboxId::random());
             let Some(shape) = pools.next(now, &id) else { break };
             let made = self.prepare(&id, &shape).await;
@@ -68,9 +71,22 @@ impl Engine {
         Ok(())
     }
 
-    async fn rest_after_claim(&self, token: &CancellationToken) {
+    /// Calls the agents that were not called for long. What does not answer is found out by whoever claims it, or was told by its
+    /// runtime.
+    async fn call_ready(&self) {
+        let (pools, ports) = (&self.inner.pools, &self.inner.ports);
+        let ids = pools.take_uncalled(ports.clock.boot_time());
+        let calls = ids.iter().map(|id| tokio::time::timeout(GREET_TIMEOUT, ports.agents.greet(id)));
+        drop(futures_util::future::join_all(calls).await);
+    }
+
+    async fn rest_after_claim(
+        &self,
+        token: &CancellationToken,
+        left: impl Fn(BootTime) -> Option<Duration> + Send,
+    ) {
         let clock = &self.inner.ports.clock;
-        while let Some(rest) = self.inner.pools.rest(clock.boot_time()) {
+        while let Some(rest) = left(clock.boot_time()) {
             tokio::select! {
                 // Both only wait.
                 () = clock.sleep(rest.min(LOOK)) => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use atoll_tasks::Periodic;
 use atoll_types::{
-    BootTime, EnvVars, GuestUser, ImageName, Labels, OnExpiry, PoolSize, SandboxId, SandboxSpec,
+    BootTime, EnvVars, GuestUser, ImageName, Labels, OnExpiry, PoolSize, RuntimeKind, SandboxId, SandboxSpec,
 };
 use parking_lot::Mutex;
 
@@ -19,6 +19,12 @@ const AGE_MAX: Duration = Duration::from_secs(3_600);
 /// Time after a claim in which none is made: whoever has claimed one starts a command in it now, and what makes another takes a
 /// processor for 5 ms.
 const REST: Duration = Duration::from_millis(25);
+/// The same of what another engine makes, which takes all processors for a quarter of a second: whoever claims several in a row has
+/// them for himself, as long as half of a pool of [`RUSH_SIZE_MIN`] or more is ready.
+const REST_CONTAINER: Duration = Duration::from_secs(1);
+/// The agent of a ready container is called so often, which keeps the way to it open, through several programs, for whoever claims it: it
+/// would be closed unused after 30 s.
+const CALL_AGAIN: Duration = Duration::from_secs(15);
 /// A pool of so many or more does not rest while less than half of them are ready: claims come faster than they are made.
 const RUSH_SIZE_MIN: u32 = 4;
 /// Where no environment wanted a pool, one of which only another server knows is seen after so long.
@@ -67,6 +73,8 @@ struct Pool {
 struct Ready {
     id: SandboxId,
     made_at: BootTime,
+    /// When its agent was called last.
+    called_at: BootTime,
 }
 
 /// What all sandboxes of one kind have in common: all that they are made with. What is taken away is known to serve alone, or
@@ -148,12 +156,37 @@ impl Pools {
         Some(taken)
     }
 
-    /// How long to wait before one more is made, if at all.
+    /// How long to wait before anything is done about pools, if at all.
     pub(super) fn rest(&self, now: BootTime) -> Option<Duration> {
         let mut state = self.state.lock();
-        let rest = REST.checked_sub(now.since(state.claimed_at?)).filter(|rest| !rest.is_zero())?;
-        let rush = state.pools.iter_mut().any(|pool| pool.lacks(now) && pool.is_half_empty(now));
-        (!rush).then_some(rest)
+        let rest = state.rest(REST, now);
+        rest.filter(|_| !state.is_rush(now))
+    }
+
+    /// How long to wait before one more is made, if at all.
+    pub(super) fn rest_before_next(&self, now: BootTime) -> Option<Duration> {
+        let mut state = self.state.lock();
+        if state.is_rush(now) {
+            return None;
+        }
+        let rests: Vec<Duration> =
+            state.pools.iter_mut().filter_map(|pool| pool.lacks(now).then(|| pool.rest(now))).collect();
+        rests.into_iter().min().and_then(|rest| state.rest(rest, now))
+    }
+
+    /// Ready ones whose agents are to be called; they count as called now.
+    pub(super) fn take_uncalled(&self, now: BootTime) -> Vec<SandboxId> {
+        let mut state = self.state.lock();
+        let containers = state.pools.iter_mut().filter(|pool| pool.shape.runtime != RuntimeKind::Native);
+        let silent = containers
+            .flat_map(|pool| pool.ready.iter_mut())
+            .filter(|ready| now.since(ready.called_at) >= CALL_AGAIN);
+        silent
+            .map(|ready| {
+                ready.called_at = now;
+                ready.id.clone()
+            })
+            .collect()
     }
 
     /// Takes those that are too old, or too many.
@@ -179,7 +212,10 @@ impl Pools {
         if state.closed {
             return None;
         }
-        let pool = state.pools.iter_mut().find_map(|pool| pool.lacks(now).then_some(pool))?;
+        let (rush, since) = (state.is_rush(now), state.claimed_at.map(|claimed| now.since(claimed)));
+        let rested = |pool: &mut Pool| rush || since.is_none_or(|since| since >= pool.rest(now));
+        let pool =
+            state.pools.iter_mut().find_map(|pool| (pool.lacks(now) && rested(pool)).then_some(pool))?;
         pool.making += 1;
         let shape = pool.shape.clone();
         state.held.insert(id.clone());
@@ -194,7 +230,7 @@ impl Pools {
         pool.making = pool.making.saturating_sub(1);
         if well {
             pool.failures = 0;
-            pool.ready.push_back(Ready { id: id.clone(), made_at: now });
+            pool.ready.push_back(Ready { id: id.clone(), made_at: now, called_at: now });
         } else {
             let wait = BACKOFF_MIN.saturating_mul(1 << pool.failures.min(16)).min(BACKOFF_MAX);
             pool.failures += 1;
@@ -244,6 +280,18 @@ impl Pools {
     }
 }
 
+impl State {
+    /// What is left of a rest since the last claim.
+    fn rest(&self, rest: Duration, now: BootTime) -> Option<Duration> {
+        rest.checked_sub(now.since(self.claimed_at?)).filter(|rest| !rest.is_zero())
+    }
+
+    /// Whether claims come faster than sandboxes are made.
+    fn is_rush(&mut self, now: BootTime) -> bool {
+        self.pools.iter_mut().any(|pool| pool.lacks(now) && pool.is_half_empty(now))
+    }
+}
+
 impl Pool {
     fn new(shape: SandboxSpec, size: PoolSize) -> Self {
         Self {
@@ -267,8 +315,88 @@ impl Pool {
         wanted >= RUSH_SIZE_MIN && ready.saturating_mul(2) < wanted
     }
 
+    /// Time after a claim in which none is made for it.
+    fn rest(&mut self, now: BootTime) -> Duration {
+        let is_container = self.shape.runtime != RuntimeKind::Native;
+        if is_container && self.wanted(now) >= RUSH_SIZE_MIN { REST_CONTAINER } else { REST }
+    }
+
     fn lacks(&mut self, now: BootTime) -> bool {
         let has = u32::try_from(self.ready.len()).unwrap_or(u32::MAX).saturating_add(self.making);
         self.not_before <= now && has < self.wanted(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use atoll_testkit::samples;
+
+    use super::*;
+
+    fn of(runtime: RuntimeKind, size: u32) -> (SandboxSpec, PoolSize) {
+        let spec = SandboxSpec { runtime, ..samples::sandbox_spec() };
+        (spec, PoolSize::new(size, size).unwrap())
+    }
+
+    /// Pools that are full, made at that time.
+    fn full(wanted: &[(SandboxSpec, PoolSize)], now: BootTime) -> Pools {
+        let pools = Pools::default();
+        assert_eq!(pools.define(wanted.to_vec()), []);
+        loop {
+            let id = SandboxId::random();
+            let Some(shape) = pools.next(now, &id) else { return pools };
+            assert!(pools.made(&shape, &id, now, true));
+        }
+    }
+
+    fn at(ms: u64) -> BootTime {
+        BootTime::from_ms(ms)
+    }
+
+    #[test]
+    fn who_claims_containers_in_a_row_has_the_machine_while_half_of_them_are_ready() {
+        let wanted = of(RuntimeKind::Docker, 6);
+        let pools = full(std::slice::from_ref(&wanted), at(0));
+        assert!(pools.take(&wanted.0, at(1_000)).is_some());
+        assert_eq!(pools.rest_before_next(at(1_000)), Some(REST_CONTAINER));
+        assert_eq!(pools.next(at(1_500), &SandboxId::random()), None);
+        // Nor does the look at all pools wait so long.
+        assert_eq!(pools.rest(at(1_030)), None);
+        assert_eq!(pools.rest_before_next(at(2_000)), None);
+        for _ in 0..3 {
+            assert!(pools.take(&wanted.0, at(2_000)).is_some());
+        }
+        assert_eq!(pools.rest_before_next(at(2_000)), None, "less than half is ready");
+        assert_eq!(pools.next(at(2_000), &SandboxId::random()), Some(wanted.0));
+    }
+
+    #[test]
+    fn a_native_one_is_made_beside_a_container_that_waits() {
+        let (container, native) = (of(RuntimeKind::Docker, 4), of(RuntimeKind::Native, 4));
+        let pools = full(&[container.clone(), native.clone()], at(0));
+        assert!(pools.take(&container.0, at(1_000)).is_some() && pools.take(&native.0, at(1_000)).is_some());
+        assert_eq!(pools.rest_before_next(at(1_000)), Some(REST));
+        assert_eq!(pools.next(at(1_025), &SandboxId::random()), Some(native.0));
+        assert_eq!(pools.next(at(1_025), &SandboxId::random()), None);
+        assert_eq!(pools.next(at(2_000), &SandboxId::random()), Some(container.0));
+    }
+
+    #[test]
+    fn a_small_pool_of_containers_is_filled_at_once() {
+        let wanted = of(RuntimeKind::Docker, 1);
+        let pools = full(std::slice::from_ref(&wanted), at(0));
+        assert!(pools.take(&wanted.0, at(1_000)).is_some());
+        assert_eq!(pools.rest_before_next(at(1_000)), Some(REST));
+        assert_eq!(pools.next(at(1_025), &SandboxId::random()), Some(wanted.0));
+    }
+
+    #[test]
+    fn ready_containers_are_called_now_and_then() {
+        let wanted = [of(RuntimeKind::Docker, 2), of(RuntimeKind::Native, 2)];
+        let pools = full(&wanted, at(0));
+        assert_eq!(pools.take_uncalled(at(14_999)), []);
+        assert_eq!(pools.take_uncalled(at(15_000)).len(), 2);
+        assert_eq!(pools.take_uncalled(at(29_999)), []);
+        assert_eq!(pools.take_uncalled(at(30_000)).len(), 2);
     }
 }
