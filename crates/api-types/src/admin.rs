@@ -103,6 +103,9 @@ pub struct AdminRuntime {
     /// Whether sandboxes can have a network, beside loopback.
     #[serde(default)]
     pub networks: bool,
+    /// Whether sandboxes may ask for GPUs.
+    #[serde(default)]
+    pub gpus: bool,
     /// What an operator should know.
     pub notes: Vec<String>,
 }

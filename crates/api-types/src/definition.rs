@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CommandBody, HealthCheck, PublishPort, WarmPool};
+use crate::{CommandBody, Gpus, HealthCheck, PublishPort, WarmPool};
 
 /// A struct with fields of its own and those of [`Definition`]. Not by `flatten`, with which serde cannot refuse a field
 /// that it does not know.
@@ -49,6 +49,9 @@ macro_rules! defined {
             /// `none`, or `all`: the Internet, but no private, host or metadata addresses.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub network: Option<String>,
+            /// GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime `docker`, and where the operator allows it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub gpus: Option<Gpus>,
             /// Variables of every process.
             #[serde(default, deserialize_with = "crate::unique::map", skip_serializing_if = "BTreeMap::is_empty")]
             pub env: BTreeMap<String, String>,
@@ -110,6 +113,7 @@ macro_rules! body {
                     open_files: self.open_files,
                     bandwidth: self.bandwidth,
                     network: self.network,
+                    gpus: self.gpus,
                     env: self.env,
                     entrypoint: self.entrypoint,
                     command: self.command,

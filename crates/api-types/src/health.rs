@@ -37,6 +37,9 @@ pub struct RuntimeHealth {
     /// Whether sandboxes can have a network here, beside loopback.
     #[serde(default)]
     pub networks: bool,
+    /// Whether sandboxes may ask for GPUs here; Docker says whether it has any only when one is made.
+    #[serde(default)]
+    pub gpus: bool,
     /// What is missing here and why.
     pub notes: Vec<String>,
 }

@@ -49,7 +49,7 @@ pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
 pub use public_session::{AdminSession, ClassLink, ClassLinkEntry, CreateClassLink, PublicSession};
-pub use sandbox::{BulkFailure, BulkResult, CreatedSandboxes, PublishPort, PublishedPort, Sandbox};
+pub use sandbox::{BulkFailure, BulkResult, CreatedSandboxes, Gpus, PublishPort, PublishedPort, Sandbox};
 pub use secret::{RotatedMasterKey, Secret, SecretBody};
 pub use terminal::{
     CHANNEL_CONTROL, CHANNEL_INPUT, CHANNEL_OUTPUT, ResizeBody, TERMINAL_PROTOCOL, Terminal, TerminalCommand,

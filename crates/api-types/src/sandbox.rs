@@ -7,6 +7,25 @@ use utoipa::ToSchema;
 
 use crate::{CommandBody, HealthCheck, HealthResult};
 
+/// GPUs of the host that a sandbox is given, which only the runtime `docker` can: `none`, `all`, a number from 1 to 64, or a list of ids
+/// as `nvidia-smi -L` shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "'none', 'all', a number, or a list of ids")]
+pub enum Gpus {
+    /// `none` or `all`.
+    Word(String),
+    /// So many, of the driver's choice.
+    Count(u32),
+    /// These.
+    Devices(Vec<String>),
+}
+
+impl Default for Gpus {
+    fn default() -> Self {
+        Self::Word("none".to_owned())
+    }
+}
+
 /// A port of a sandbox to publish on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -75,6 +94,9 @@ pub struct Sandbox {
     pub bandwidth: u32,
     /// What it reaches: `none` or `all`.
     pub network: String,
+    /// GPUs of the host that it has.
+    #[serde(default)]
+    pub gpus: Gpus,
     /// Variables of every process.
     pub env: BTreeMap<String, String>,
     /// What gets the command as its arguments; may be empty.

@@ -2,12 +2,12 @@
 //!
 //! One message is one packet of a `SOCK_SEQPACKET` Unix socket, as with the launcher, whose packets these are. A connection carries one
 //! call after the other: the next is read when the last is answered. Whoever holds Docker's socket is as good as root, so no message has
-//! a field for a privilege, a namespace of the host, a device, a mount, a command, or a name that serve could choose: the broker makes a
+//! a field for a privilege, a namespace of the host, a device but GPUs, a mount, a command, or a name that serve could choose: the broker makes a
 //! container's configuration itself, out of what is here. Messages and fields are only ever added.
 
 use std::collections::BTreeMap;
 
-use atoll_types::{Capabilities, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
+use atoll_types::{Capabilities, Gpus, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
 pub use atoll_types::Usage;
@@ -115,6 +115,9 @@ pub struct StartSandbox {
     /// What it may reach. Nothing, where a serve of a release before this field asks.
     #[serde(default = "no_network")]
     pub network: Network,
+    /// GPUs of the host that it is given.
+    #[serde(default)]
+    pub gpus: Gpus,
 }
 
 const fn no_network() -> Network {
@@ -178,6 +181,9 @@ pub struct EngineInfo {
     /// Whether it limits what they write.
     #[serde(default)]
     pub disk_limits: bool,
+    /// Why its sandboxes can have no GPUs; none where they may be asked for.
+    #[serde(default = "unknown")]
+    pub no_gpus: Option<String>,
 }
 
 fn unknown() -> Option<String> {
@@ -237,6 +243,8 @@ pub enum FailureKind {
     BadArchive,
     /// The engine's disk is full.
     DiskFull,
+    /// There are no such GPUs for it.
+    NoGpus,
     /// The engine does not answer; the same call may go through later.
     Unavailable,
     /// The engine failed.

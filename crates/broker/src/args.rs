@@ -24,6 +24,8 @@ pub(crate) struct Args {
     pub(crate) host: Host,
     /// What networks of sandboxes are cut from.
     pub(crate) subnets: Subnets,
+    /// Whether sandboxes may have GPUs.
+    pub(crate) allows_gpus: bool,
 }
 
 /// Where Docker is.
@@ -44,15 +46,17 @@ pub(crate) struct Inherited {
 }
 
 /// Reads the command line, without the program's name: `--installation ID --docker-subnets NETWORK,SIZE --docker-host unix:///PATH`, or
-/// `tcp://ADDRESS:PORT`.
+/// `tcp://ADDRESS:PORT`; perhaps `--docker-gpus off` or `allowed`.
 pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, &'static str> {
     let (mut installation, mut host, mut subnets) = (None, None, None);
+    let mut allows_gpus = false;
     while let Some(option) = words.next() {
         let value = words.next().ok_or("an option without its value")?;
         match option.as_str() {
             "--installation" => installation = value.parse().ok(),
             "--docker-host" => host = host_of(&value),
             "--docker-subnets" => subnets = value.parse().ok(),
+            "--docker-gpus" => allows_gpus = is_allowed(&value)?,
             _ => return Err("unknown option"),
         }
     }
@@ -60,7 +64,16 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, &'s
         installation: installation.ok_or("--installation must be an installation's id")?,
         host: host.ok_or("--docker-host must be unix:///PATH or tcp://ADDRESS:PORT")?,
         subnets: subnets.ok_or("--docker-subnets must be like 10.212.0.0/14,28")?,
+        allows_gpus,
     })
+}
+
+fn is_allowed(word: &str) -> Result<bool, &'static str> {
+    match word {
+        "off" => Ok(false),
+        "allowed" => Ok(true),
+        _ => Err("--docker-gpus must be off or allowed"),
+    }
 }
 
 fn host_of(text: &str) -> Option<Host> {
@@ -95,7 +108,12 @@ mod tests {
         assert_eq!(args.host, Host::Socket("/run/docker.sock".into()));
         let args =
             parsed(&format!("--docker-host tcp://10.0.0.1:2375 {subnets} --installation abcdefgh")).unwrap();
-        assert_eq!(args.host, Host::Tcp("10.0.0.1:2375".to_owned()));
+        assert_eq!((args.host, args.allows_gpus), (Host::Tcp("10.0.0.1:2375".to_owned()), false));
+        let with_gpus = |word: &str| {
+            parsed(&format!("--docker-host unix:///x {subnets} --installation abcdefgh --docker-gpus {word}"))
+        };
+        assert!(with_gpus("allowed").unwrap().allows_gpus && !with_gpus("off").unwrap().allows_gpus);
+        assert!(with_gpus("all").is_err());
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use atoll_broker_protocol::StartSandbox;
-use atoll_types::{Capabilities, InstallationId, Limits, RuntimeKind, bounds};
+use atoll_types::{Capabilities, Gpus, InstallationId, Limits, RuntimeKind, bounds};
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
-    MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use crate::names;
@@ -51,6 +52,8 @@ pub(crate) fn check(start: &StartSandbox) -> Result<(), &'static str> {
         ((CPU_MILLIS_MIN..=CPU_MILLIS_MAX).contains(&cpu_millis), "cpu is out of bounds"),
         ((PIDS_MIN..=PIDS_MAX).contains(&pids), "pids is out of bounds"),
         ((OPEN_FILES_LEAST..=OPEN_FILES).contains(&open_files), "open files are out of bounds"),
+        (start.gpus.clone().checked().is_ok(), "gpus are out of bounds"),
+        (start.gpus.is_none() || start.runtime == RuntimeKind::Docker, "gpus are for the runtime docker"),
     ];
     checks.into_iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, problem)| Err(problem))
 }
@@ -193,8 +196,26 @@ fn host(start: &StartSandbox, given: Given<'_>) -> HostConfig {
             maximum_retry_count: None,
         }),
         auto_remove: Some(false),
+        device_requests: gpu_request(&start.gpus).map(|request| vec![request]),
         ..HostConfig::default()
     }
+}
+
+/// What Docker is asked for: its own `--gpus` writes the same, with the driver's name, so that no other device is found.
+fn gpu_request(gpus: &Gpus) -> Option<DeviceRequest> {
+    let (count, device_ids) = match gpus {
+        Gpus::None => return None,
+        Gpus::All => (Some(-1), None),
+        Gpus::Count(count) => (Some(i64::from(*count)), None),
+        Gpus::Devices(ids) => (None, Some(ids.iter().map(ToString::to_string).collect())),
+    };
+    Some(DeviceRequest {
+        driver: Some("nvidia".to_owned()),
+        count,
+        device_ids,
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        options: None,
+    })
 }
 
 #[cfg(test)]
@@ -214,6 +235,7 @@ mod tests {
             capabilities: Capabilities::Standard,
             read_only_root: false,
             network: Network::None,
+            gpus: Gpus::None,
         }
     }
 
@@ -253,6 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn gpus_are_asked_for_as_docker_itself_asks() {
+        let devices = Gpus::Devices(vec!["0".parse().unwrap(), "GPU-1a".parse().unwrap()]);
+        for (gpus, count, ids) in [
+            (Gpus::All, Some(-1), None),
+            (Gpus::Count(2), Some(2), None),
+            (devices, None, Some(["0", "GPU-1a"])),
+        ] {
+            let made = sandbox(&InstallationId::random(), &StartSandbox { gpus, ..asked() }, GIVEN);
+            let host = made.host_config.unwrap();
+            let body = serde_json::to_value(host.device_requests.unwrap()).unwrap();
+            let mut expected = serde_json::json!([{"Driver": "nvidia", "Capabilities": [["gpu"]]}]);
+            if let Some(count) = count {
+                expected[0]["Count"] = count.into();
+            }
+            if let Some(ids) = ids {
+                expected[0]["DeviceIDs"] = serde_json::json!(ids);
+            }
+            assert_eq!(body, expected);
+            assert_eq!((host.devices, host.privileged), (None, Some(false)));
+        }
+    }
+
+    #[test]
     fn gvisor_is_asked_for_by_its_name() {
         let start = StartSandbox { runtime: RuntimeKind::Gvisor, ..asked() };
         let made = sandbox(&InstallationId::random(), &start, GIVEN);
@@ -277,6 +322,9 @@ mod tests {
             limits(|l| l.pids = 0),
             limits(|l| l.open_files = 0),
             limits(|l| l.disk_bytes = 0),
+            StartSandbox { gpus: Gpus::Count(0), ..asked() },
+            StartSandbox { gpus: Gpus::Devices(Vec::new()), ..asked() },
+            StartSandbox { gpus: Gpus::All, runtime: RuntimeKind::Gvisor, ..asked() },
         ] {
             assert!(check(&start).is_err(), "{start:?}");
         }

@@ -11,7 +11,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::args::Host;
+use crate::args::{Args, Host};
 use crate::container::RUNSC;
 use crate::fail::{asked, of};
 use crate::network::hindrance;
@@ -33,15 +33,18 @@ struct Inner {
     host: Host,
     installation: InstallationId,
     subnets: Subnets,
+    allows_gpus: bool,
     docker: OnceCell<Docker>,
     info: Mutex<Option<(Instant, EngineInfo)>>,
     podman: OnceCell<bool>,
 }
 
 impl Daemon {
-    pub(crate) fn new(host: Host, installation: InstallationId, subnets: Subnets) -> Self {
+    pub(crate) fn new(args: Args) -> Self {
+        let Args { installation, host, subnets, allows_gpus } = args;
         let (docker, podman) = (OnceCell::new(), OnceCell::new());
-        Self(Arc::new(Inner { host, installation, subnets, docker, info: Mutex::default(), podman }))
+        let info = Mutex::default();
+        Self(Arc::new(Inner { host, installation, subnets, allows_gpus, docker, info, podman }))
     }
 
     /// What networks are cut from; none where Docker is not on this machine.
@@ -65,6 +68,15 @@ impl Daemon {
         self.0.podman.get_or_try_init(ask).await.copied()
     }
 
+    /// Why sandboxes can have no GPUs. Whether Docker has a driver it says only when a container is started.
+    pub(crate) async fn no_gpus(&self) -> Result<Option<String>, Failure> {
+        if !self.0.allows_gpus {
+            return Ok(Some("the operator does not allow them (the setting dockerGpus)".to_owned()));
+        }
+        let podman = self.is_podman().await?;
+        Ok(podman.then(|| "Podman's service leaves out requests for GPUs".to_owned()))
+    }
+
     /// What Docker says of itself.
     pub(crate) async fn info(&self) -> Result<EngineInfo, Failure> {
         if let Some((at, info)) = &*self.0.info.lock()
@@ -85,6 +97,7 @@ impl Daemon {
             live_restore: said.live_restore_enabled.unwrap_or_default(),
             no_networks: hindrance(self).await?,
             disk_limits,
+            no_gpus: self.no_gpus().await?,
         };
         *self.0.info.lock() = Some((Instant::now(), info.clone()));
         Ok(info)

@@ -9,6 +9,8 @@ use bollard::errors::Error;
 const CALL_TIME: Duration = Duration::from_secs(60);
 /// How long it may take for an image: as the launcher gives an import.
 const IMPORT_TIME: Duration = Duration::from_secs(600);
+/// What Docker and NVIDIA's tool say where there is no driver of GPUs, or not the GPU that was asked for.
+const GPU_TROUBLE: [&str; 2] = ["could not select device driver", "nvidia-container-cli: "];
 /// Longest text of Docker's that is passed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
 
@@ -62,6 +64,12 @@ pub(crate) fn of(error: &Error) -> Failure {
         404 => FailureKind::NotFound,
         409 if text.contains("image") => FailureKind::InUse,
         503 => FailureKind::Unavailable,
+        _ if GPU_TROUBLE.iter().any(|words| text.contains(words)) => {
+            let text = format!(
+                "Docker cannot give the GPUs, for which it needs the NVIDIA Container Toolkit: {text}"
+            );
+            return failure(FailureKind::NoGpus, text);
+        }
         _ if text.contains("no space left on device") => FailureKind::DiskFull,
         _ => FailureKind::System,
     };
@@ -102,6 +110,16 @@ mod tests {
             (409, "conflict: unable to delete x: image is being used", FailureKind::InUse),
             (500, "write /x: no space left on device", FailureKind::DiskFull),
             (500, "OCI runtime create failed", FailureKind::System),
+            (
+                500,
+                "could not select device driver \"nvidia\" with capabilities: [[gpu]]",
+                FailureKind::NoGpus,
+            ),
+            (
+                500,
+                "runc: hook #0: nvidia-container-cli: device error: 9: unknown device",
+                FailureKind::NoGpus,
+            ),
         ] {
             assert_eq!(of(&answered(status, text)).kind, kind, "{text}");
         }

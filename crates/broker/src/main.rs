@@ -55,7 +55,7 @@ fn run() -> std::io::Result<()> {
     let args = args::parse(std::env::args().skip(1)).map_err(std::io::Error::other)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let inherited = args::inherit()?;
-        let daemon = Daemon::new(args.host, args.installation, args.subnets);
+        let daemon = Daemon::new(args);
         let links = Arc::new(Links::new(daemon.clone(), inherited.agents)?);
         let programs = Programs::new(&inherited.agent)?;
         let broker = Arc::new(Broker::new(daemon, links, programs));

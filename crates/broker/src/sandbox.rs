@@ -121,6 +121,11 @@ impl Broker {
 
     /// Never something weaker in the place of what was asked for.
     async fn may_run(&self, start: &StartSandbox) -> Result<(), Failure> {
+        if !start.gpus.is_none()
+            && let Some(why) = self.daemon.no_gpus().await?
+        {
+            return Err(failure(FailureKind::NoGpus, format!("there are no GPUs for sandboxes here: {why}")));
+        }
         if start.runtime != RuntimeKind::Gvisor {
             return Ok(());
         }

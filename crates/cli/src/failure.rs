@@ -158,6 +158,9 @@ fn api_hint(code: &str, sandbox: &str) -> Option<String> {
         "runtime_unavailable" => {
             "`curl $ATOLL_URL/health` shows the runtimes and what is missing; `native` is always there"
         }
+        "gpu_unavailable" => {
+            "the operator allows GPUs with the setting dockerGpus; Docker needs the NVIDIA Container Toolkit"
+        }
         "image_in_use" => "`atoll ls` shows which sandboxes use it; delete them first",
         "invalid_image" => {
             "a root file system as a tar is needed, as `docker export CONTAINER > FILE` or `mmdebstrap bookworm FILE.tar` make one, \

@@ -1,6 +1,6 @@
 //! `KEY=VALUE` arguments, and `HOST:CONTAINER` ones.
 
-use atoll_api_types::PublishPort;
+use atoll_api_types::{Gpus, PublishPort};
 
 /// A variable from `KEY=VALUE`, or from `KEY`, which takes the value from our own environment, as Docker does.
 pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
@@ -30,6 +30,17 @@ pub(crate) fn port(text: &str) -> Result<PublishPort, String> {
     match number(container)? {
         0 => Err("there is no port 0 in a sandbox".to_owned()),
         container => Ok(PublishPort { container: container.into(), host }),
+    }
+}
+
+/// GPUs from `all`, `none`, a number, or `device=ID,…`, as Docker takes them.
+pub(crate) fn gpus(text: &str) -> Result<Gpus, String> {
+    if let Some(ids) = text.strip_prefix("device=") {
+        return Ok(Gpus::Devices(ids.split(',').map(str::to_owned).collect()));
+    }
+    match text {
+        "all" | "none" => Ok(Gpus::Word(text.to_owned())),
+        _ => text.parse().map(Gpus::Count).map_err(|_| "give all, a number, or device=ID,ID".to_owned()),
     }
 }
 
@@ -65,6 +76,16 @@ mod tests {
         assert_eq!(port("0:80"), Ok(PublishPort { container: 80, host: Some(0) }));
         for wrong in ["", "0", ":80", "80:", "80:0", "65536", "-1", "127.0.0.1:80", "80/udp", "1:2:3"] {
             assert!(port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn gpus_are_read() {
+        assert_eq!(gpus("all"), Ok(Gpus::Word("all".to_owned())));
+        assert_eq!(gpus("2"), Ok(Gpus::Count(2)));
+        assert_eq!(gpus("device=0,GPU-1"), Ok(Gpus::Devices(vec!["0".to_owned(), "GPU-1".to_owned()])));
+        for wrong in ["", "some", "-1", "0,1"] {
+            assert!(gpus(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -104,6 +104,7 @@ impl From<atoll_ports::RuntimeError> for EngineError {
         let code = match &error {
             RuntimeError::DiskFull => ErrorCode::DiskFull,
             RuntimeError::ImageMissing => ErrorCode::ImageNotFound,
+            RuntimeError::NoGpus(_) => ErrorCode::GpuUnavailable,
             RuntimeError::Unavailable(_) => ErrorCode::Unavailable,
             RuntimeError::Refused(_) | RuntimeError::Failed(_) => ErrorCode::RuntimeFailed,
         };

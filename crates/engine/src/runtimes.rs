@@ -115,11 +115,15 @@ fn away(kind: RuntimeKind, why: &str) -> String {
     format!("the runtime '{kind}' is not available: {why}")
 }
 
+fn no_gpus(why: &str) -> EngineError {
+    EngineError::new(ErrorCode::GpuUnavailable, format!("there are no GPUs for sandboxes here: {why}"))
+}
+
 impl Engine {
     /// Whether the runtime that is asked for is there, and can do what is asked for. Nothing else takes its place.
     ///
     /// # Errors
-    /// `runtime_unavailable`, or `invalid_request` with the field that it cannot do.
+    /// `runtime_unavailable`, `gpu_unavailable`, or `invalid_request` with the field that it cannot do.
     pub(crate) async fn check_runtime(&self, spec: &SandboxSpec) -> Result<(), EngineError> {
         let kind = spec.runtime;
         let unavailable = |why: String| EngineError::new(ErrorCode::RuntimeUnavailable, why);
@@ -137,6 +141,7 @@ impl Engine {
                 "capabilities",
                 "must be 'standard'",
             ),
+            (!can.gpus && !spec.gpus.is_none(), "gpus", "must be 'none'"),
         ];
         if let Some((_, field, must)) = wants.into_iter().find(|(beyond, ..)| *beyond) {
             return Err(EngineError::field(field, format!("{must} with the runtime '{kind}'")));
@@ -147,6 +152,9 @@ impl Engine {
             if !info.available {
                 let why = info.notes.into_iter().next().unwrap_or_default();
                 return Err(unavailable(away(kind, &why)));
+            }
+            if let (Some(why), false) = (info.no_gpus, spec.gpus.is_none()) {
+                return Err(no_gpus(&why));
             }
             if let (Some(why), true) = (info.no_networks, spec.network != Network::None) {
                 let text = format!("must be 'none' with the runtime '{kind}' here: {why}");

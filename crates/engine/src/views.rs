@@ -8,7 +8,7 @@ use atoll_ports::{
     ApiKeyRecord, ExecRecord, InvitationRecord, JobRecord, Role, RuntimeInfo, SandboxRecord, Usage,
 };
 use atoll_types::{
-    Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, GuestPath, GuestUser,
+    Capabilities, Command, Email, EnvVars, EnvironmentRef, ExecEvent, ExecSpec, Gpus, GuestPath, GuestUser,
     HealthCheck, ImageBuilds, ImageName, ImageSource, JobStatus, Labels, Limits, Network, NodeId, OnExpiry,
     OutputStream, PoolSize, PublishPort, Quota, RuntimeKind, SandboxName, Scopes, SessionId, Status,
     Timestamp, UserId,
@@ -193,6 +193,8 @@ pub struct NewSandbox {
     pub limits: Limits,
     /// What it may reach.
     pub network: Network,
+    /// GPUs of the host that it is given.
+    pub gpus: Gpus,
     /// Variables of every process.
     pub env: EnvVars,
     /// What is run with the command as its arguments; may be empty.

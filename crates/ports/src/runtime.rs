@@ -61,6 +61,8 @@ pub struct RuntimeInfo {
     pub disk_limits: bool,
     /// Why its sandboxes can have no network other than none here, for people; none where they can.
     pub no_networks: Option<String>,
+    /// Why its sandboxes can have no GPUs here, for people; none where they may be asked for.
+    pub no_gpus: Option<String>,
 }
 
 /// What a runtime can do by its nature; what it cannot is refused before anything is made.
@@ -72,11 +74,13 @@ pub struct Abilities {
     pub bandwidth: bool,
     /// Sandboxes without any capability.
     pub no_capabilities: bool,
+    /// GPUs of the host.
+    pub gpus: bool,
 }
 
 impl Abilities {
-    /// Everything.
-    pub const ALL: Self = Self { host_image: true, bandwidth: true, no_capabilities: true };
+    /// What Atoll's own runtime can: everything but GPUs.
+    pub const OWN: Self = Self { host_image: true, bandwidth: true, no_capabilities: true, gpus: false };
 }
 
 /// Room of the storage that sandboxes share.
@@ -102,6 +106,9 @@ pub enum RuntimeError {
     /// It refused the request as beyond its bounds.
     #[error("the runtime refused: {0}")]
     Refused(String),
+    /// It has not the GPUs that were asked for; nothing was made.
+    #[error("{0}")]
+    NoGpus(String),
     /// It is not there now; the same call may go through later.
     #[error("the runtime does not answer: {0}")]
     Unavailable(String),
@@ -118,7 +125,7 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     fn kind(&self) -> RuntimeKind;
     /// What it can do by its nature.
     fn abilities(&self) -> Abilities {
-        Abilities::ALL
+        Abilities::OWN
     }
     /// What it is and can do.
     async fn info(&self) -> RuntimeInfo;

@@ -29,6 +29,7 @@ pub(crate) fn runtime(error: CallError) -> RuntimeError {
             FailureKind::Invalid => RuntimeError::Refused(message),
             FailureKind::ImageMissing => RuntimeError::ImageMissing,
             FailureKind::DiskFull => RuntimeError::DiskFull,
+            FailureKind::NoGpus => RuntimeError::NoGpus(message),
             FailureKind::Unavailable => RuntimeError::Unavailable(message),
             FailureKind::NotFound
             | FailureKind::InUse

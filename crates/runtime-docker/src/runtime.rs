@@ -103,6 +103,16 @@ impl DockerRuntime {
         engine.no_networks.clone().or_else(|| gvisor.then(told))
     }
 
+    /// Why its sandboxes can have no GPUs.
+    fn no_gpus(&self, engine: EngineInfo) -> Option<String> {
+        match self.kind {
+            RuntimeKind::Docker => engine.no_gpus,
+            RuntimeKind::Native | RuntimeKind::Gvisor => {
+                Some(format!("the runtime '{}' gives none: 'docker' can", self.kind))
+            }
+        }
+    }
+
     async fn found(&self) -> Result<Vec<Found>, CallError> {
         self.broker
             .asked(CALL_TIME, async {
@@ -132,7 +142,8 @@ impl Runtime for DockerRuntime {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { host_image: false, bandwidth: false, no_capabilities: true }
+        let gpus = self.kind == RuntimeKind::Docker;
+        Abilities { host_image: false, bandwidth: false, no_capabilities: true, gpus }
     }
 
     async fn info(&self) -> RuntimeInfo {
@@ -141,13 +152,15 @@ impl Runtime for DockerRuntime {
                 let (available, notes) = self.said(&engine);
                 let no_networks = self.no_networks(&engine);
                 let disk_limits = engine.disk_limits;
-                return RuntimeInfo { kind: self.kind, available, notes, disk_limits, no_networks };
+                let no_gpus = self.no_gpus(engine);
+                return RuntimeInfo { kind: self.kind, available, notes, disk_limits, no_networks, no_gpus };
             }
             Ok(Err(error)) => convert::runtime(error).to_string(),
             Err(_) => format!("Docker does not answer within {} seconds", INFO_TIME.as_secs()),
         };
-        let no_networks = Some(why.clone());
-        RuntimeInfo { kind: self.kind, available: false, notes: vec![why], disk_limits: false, no_networks }
+        let (no_networks, no_gpus) = (Some(why.clone()), Some(why.clone()));
+        let (kind, notes) = (self.kind, vec![why]);
+        RuntimeInfo { kind, available: false, notes, disk_limits: false, no_networks, no_gpus }
     }
 
     async fn start(&self, request: &StartRequest) -> Result<Started, RuntimeError> {
@@ -164,6 +177,7 @@ impl Runtime for DockerRuntime {
             capabilities: spec.capabilities,
             read_only_root: spec.read_only_root,
             network: spec.network,
+            gpus: spec.gpus.clone(),
         };
         if spec.network != Network::None {
             self.guard.guard().await?;

@@ -73,6 +73,7 @@ mod tests {
             no_networks: None,
             gvisor_networks: false,
             disk_limits: false,
+            no_gpus: None,
         }
     }
 

@@ -59,6 +59,7 @@ impl Runtime for NativeRuntime {
             disk_limits: greeting.is_some_and(|greeting| greeting.disk_limits),
             // What one needs is looked for when the first is asked for.
             no_networks: None,
+            no_gpus: Some("the runtime 'native' gives none: 'docker' can".to_owned()),
         }
     }
 

@@ -86,6 +86,7 @@ fn prepare(config: &Config, file: Option<&ConfigFile>) -> Result<Command, OuterE
     if let Some(host) = config.docker_host.address() {
         command.args(["--broker-id", &BROKER_ID.to_string(), "--docker-host", &host]);
         command.args(["--docker-subnets", &config.docker_subnets.to_string()]);
+        command.args(["--docker-gpus", if config.docker_gpus { "allowed" } else { "off" }]);
     }
     command.args(["--", "atoll"]);
     command.args(std::env::args_os().skip(1));

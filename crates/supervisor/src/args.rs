@@ -1,4 +1,4 @@
-//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N] -- atoll serve …`.
+//! The command line: `atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N --docker-gpus G] -- atoll serve …`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub(crate) struct Broker {
     pub(crate) host: OsString,
     /// What networks in Docker are cut from; the broker reads it.
     pub(crate) subnets: OsString,
+    /// Whether sandboxes may have GPUs; the broker reads it.
+    pub(crate) gpus: OsString,
 }
 
 impl Broker {
@@ -41,7 +43,7 @@ impl Broker {
 /// A command line that is none of ours.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N] -- atoll serve …"
+    "{0}; usage: atoll-supervisor --data-dir DIR --serve-uid U --serve-gid G --egress-id E [--broker-id B --docker-host H --docker-subnets N --docker-gpus G] -- atoll serve …"
 )]
 pub(crate) struct ArgsError(&'static str);
 
@@ -49,7 +51,7 @@ pub(crate) struct ArgsError(&'static str);
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
     let mut words = words;
     let (mut data_dir, mut uid, mut gid, mut egress) = (None, None, None, None);
-    let (mut broker, mut docker_host, mut subnets) = (None, None, None);
+    let (mut broker, mut docker_host, mut subnets, mut gpus) = (None, None, None, None);
     while let Some(option) = words.next() {
         if option == "--" {
             let args = Args {
@@ -61,7 +63,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
                 egress_id: egress
                     .filter(|id| Some(*id) != uid)
                     .ok_or(ArgsError("--egress-id is missing, or serve's"))?,
-                broker: broker_of(broker, docker_host, subnets, [uid, egress])?,
+                broker: broker_of(broker, [docker_host, subnets, gpus], [uid, egress])?,
                 serve: words.collect(),
             };
             return if args.serve.is_empty() { Err(ArgsError("nothing after --")) } else { Ok(args) };
@@ -75,6 +77,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
             Some("--broker-id") => broker = Some(unprivileged(&value)?),
             Some("--docker-host") => docker_host = Some(value),
             Some("--docker-subnets") => subnets = Some(value),
+            Some("--docker-gpus") => gpus = Some(value),
             _ => return Err(ArgsError("unknown option")),
         }
     }
@@ -83,17 +86,16 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, ArgsE
 
 fn broker_of(
     id: Option<u32>,
-    host: Option<OsString>,
-    subnets: Option<OsString>,
+    [host, subnets, gpus]: [Option<OsString>; 3],
     others: [Option<u32>; 2],
 ) -> Result<Option<Broker>, ArgsError> {
-    match (id, host, subnets) {
-        (None, None, None) => Ok(None),
-        (Some(id), Some(host), Some(subnets)) if !others.contains(&Some(id)) => {
-            Ok(Some(Broker { id, host, subnets }))
+    match (id, host, subnets, gpus) {
+        (None, None, None, None) => Ok(None),
+        (Some(id), Some(host), Some(subnets), Some(gpus)) if !others.contains(&Some(id)) => {
+            Ok(Some(Broker { id, host, subnets, gpus }))
         }
         _ => Err(ArgsError(
-            "--broker-id, --docker-host and --docker-subnets go together, and the id is nobody else's",
+            "--broker-id, --docker-host, --docker-subnets and --docker-gpus go together, and the id is nobody else's",
         )),
     }
 }
@@ -129,18 +131,20 @@ mod tests {
         let with = |more: &str| {
             parse_text(&format!("--data-dir /d --serve-uid 5 --serve-gid 6 --egress-id 7 {more} -- atoll"))
         };
-        let with_subnets = |more: &str| with(&format!("{more} --docker-subnets 10.0.0.0/8,28"));
+        let with_subnets =
+            |more: &str| with(&format!("{more} --docker-subnets 10.0.0.0/8,28 --docker-gpus off"));
         let near = with_subnets("--broker-id 8 --docker-host unix:///run/docker.sock").unwrap();
         let near = near.broker.unwrap();
         assert_eq!((near.id, near.socket()), (8, Some("/run/docker.sock".into())));
-        assert_eq!(near.subnets, "10.0.0.0/8,28");
+        assert_eq!((near.subnets, near.gpus), ("10.0.0.0/8,28".into(), "off".into()));
         let far = with_subnets("--broker-id 8 --docker-host tcp://10.0.0.1:2375").unwrap().broker.unwrap();
         assert_eq!(far.socket(), None);
         for wrong in [
             "--broker-id 8",
             "--docker-host unix:///x",
             "--broker-id 8 --docker-host unix:///x",
-            "--broker-id 7 --docker-host unix:///x --docker-subnets x",
+            "--broker-id 7 --docker-host unix:///x --docker-subnets x --docker-gpus off",
+            "--broker-id 8 --docker-host unix:///x --docker-subnets x",
         ] {
             assert!(with(wrong).is_err(), "{wrong}");
         }

@@ -201,7 +201,7 @@ fn broker_program(
     sockets: BrokerSockets,
     installation: &InstallationId,
 ) -> io::Result<Program> {
-    let argv: [&OsStr; 7] = [
+    let argv: [&OsStr; 9] = [
         "atoll-broker".as_ref(),
         "--installation".as_ref(),
         installation.as_str().as_ref(),
@@ -209,6 +209,8 @@ fn broker_program(
         &args.host,
         "--docker-subnets".as_ref(),
         &args.subnets,
+        "--docker-gpus".as_ref(),
+        &args.gpus,
     ];
     Ok(Program {
         file: inherited.broker.try_clone()?,

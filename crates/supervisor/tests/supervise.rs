@@ -131,7 +131,8 @@ fn the_broker_is_a_user_of_its_own_in_the_group_of_dockers_socket_and_no_other()
     std::fs::write(&docker, "").unwrap();
     chown(&docker, None, Some(64_999)).unwrap();
     let (id, host) = (BROKER.to_string(), format!("unix://{}", docker.display()));
-    let flags = ["--broker-id", &id, "--docker-host", &host, "--docker-subnets", "10.0.0.0/8,28"];
+    let networks = ["--docker-subnets", "10.0.0.0/8,28", "--docker-gpus", "off"];
+    let flags = [["--broker-id", &id, "--docker-host", &host], networks].concat();
     let running = rig.start_with(&rig.data(), &flags);
     let (_, note) = running.started("broker", 1);
     has(&note, &format!("status Uid: {BROKER} {BROKER} {BROKER} {BROKER}"));
@@ -140,7 +141,10 @@ fn the_broker_is_a_user_of_its_own_in_the_group_of_dockers_socket_and_no_other()
     has(&note, "status CapBnd: 0000000000000000");
     has(&note, "status CapEff: 0000000000000000");
     has(&note, "status NoNewPrivs: 1");
-    assert!(note.contains(&format!("--docker-host {host} --docker-subnets 10.0.0.0/8,28")), "{note}");
+    assert!(
+        note.contains(&format!("--docker-host {host} --docker-subnets 10.0.0.0/8,28 --docker-gpus off")),
+        "{note}"
+    );
     assert_eq!(note.lines().filter(|line| line.starts_with("env ")).count(), 0, "{note}");
     assert!(
         note.contains("fd 3 socket:") && note.contains("run/docker") && !note.contains("fd 6 "),

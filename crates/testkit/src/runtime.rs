@@ -283,6 +283,7 @@ impl Runtime for FakeRuntime {
             notes: Vec::new(),
             disk_limits: true,
             no_networks: None,
+            no_gpus: Some("there is none in memory".to_owned()),
         }
     }
 

@@ -12,9 +12,9 @@ use atoll_ports::{
 use atoll_types::{
     ApiKeyId, AuditActor, AuditEntry, AuditId, AuditOutcome, Backoff, Capabilities, ClassLinkId, Command,
     Desired, Email, EnvVars, EnvironmentId, ErrorCode, ExecExit, ExecId, ExecKind, ExecSpec, ExecStatus,
-    GuestUser, ImageConfig, ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId, JobPhase,
-    JobSpec, Label, Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy, RuntimeKind,
-    SandboxId, SandboxSpec, SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
+    Gpus, GuestUser, ImageConfig, ImageDigest, ImageName, ImageSource, InvitationId, JobDesired, JobId,
+    JobPhase, JobSpec, Label, Labels, Limits, Network, NodeId, Observed, OnExpiry, RestartPolicy,
+    RuntimeKind, SandboxId, SandboxSpec, SandboxTemplate, Scopes, SessionId, Timestamp, UserId,
 };
 
 /// Grows by one millisecond with each sample, so that their order is known.
@@ -161,6 +161,7 @@ pub fn sandbox_spec() -> SandboxSpec {
         runtime: RuntimeKind::Native,
         limits: Limits::default(),
         network: Network::None,
+        gpus: Gpus::None,
         env: EnvVars::default(),
         entrypoint: Vec::new(),
         command: None,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::{InputError, text_input};
 use crate::{
-    Capabilities, Command, EnvVars, EnvironmentId, GuestPath, GuestUser, HealthCheck, ImageName, Isolation,
-    Labels, Limits, Network, OnExpiry, PoolSize, PublishPort, RuntimeChoice, SandboxSpec, bounds,
+    Capabilities, Command, EnvVars, EnvironmentId, Gpus, GuestPath, GuestUser, HealthCheck, ImageName,
+    Isolation, Labels, Limits, Network, OnExpiry, PoolSize, PublishPort, RuntimeChoice, SandboxSpec, bounds,
 };
 
 text_input!(
@@ -62,6 +62,9 @@ pub struct SandboxTemplate {
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// GPUs of the host that it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<Gpus>,
     /// Variables of every process; laid over those below, one by one.
     pub env: EnvVars,
     /// What is run with the command as its arguments; an empty list: nothing.
@@ -127,6 +130,7 @@ impl SandboxTemplate {
             open_files: self.open_files.or(base.open_files),
             bandwidth_mbit: self.bandwidth_mbit.or(base.bandwidth_mbit),
             network: self.network.or(base.network),
+            gpus: self.gpus.or(base.gpus),
             env: self.env.over(base.env)?,
             entrypoint: self.entrypoint.or(base.entrypoint),
             command: self.command.or(below),
@@ -158,6 +162,7 @@ impl SandboxTemplate {
             open_files: Some(spec.limits.open_files),
             bandwidth_mbit: Some(spec.limits.bandwidth_mbit),
             network: Some(spec.network),
+            gpus: Some(spec.gpus.clone()),
             env: spec.env.clone(),
             entrypoint: (!spec.entrypoint.is_empty()).then(|| spec.entrypoint.clone()),
             command: spec.command.clone(),

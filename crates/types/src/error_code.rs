@@ -51,6 +51,8 @@ codes! {
     ImageNotFound = "image_not_found", 404;
     /// The runtime that was asked for is not there; the message says what is missing. No other takes its place.
     RuntimeUnavailable = "runtime_unavailable", 422;
+    /// The GPUs that were asked for cannot be had here; the message says what is missing. No sandbox is made without them.
+    GpuUnavailable = "gpu_unavailable", 422;
     /// A sandbox still uses the image.
     ImageInUse = "image_in_use", 409;
     /// The archive is no root file system, or is malformed.

@@ -10,6 +10,7 @@ mod environment;
 mod error_code;
 mod exec;
 mod file;
+mod gpu;
 mod health;
 mod id;
 mod idempotency;
@@ -37,6 +38,7 @@ pub use environment::{EnvironmentName, EnvironmentRef, SandboxTemplate};
 pub use error_code::ErrorCode;
 pub use exec::{ExecEvent, ExecEventKind, ExecExit, ExecKind, ExecSpec, ExecStatus, OutputStream, Signal};
 pub use file::{FileKind, FileMode, FilePath};
+pub use gpu::{GpuId, Gpus};
 pub use health::{Health, HealthCheck};
 pub use id::{
     ApiKeyId, AuditId, ClassLinkId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId,

@@ -48,6 +48,10 @@ pub mod bounds {
     pub const EXEC_TIMEOUT_SECONDS_MAX: u32 = 86_400;
     /// Longest life of a sandbox, in seconds: a year.
     pub const TTL_SECONDS_MAX: u64 = 365 * 86_400;
+    /// Most GPUs of a sandbox: far more than any machine has.
+    pub const GPUS_MAX: u32 = 64;
+    /// Longest id of a GPU, in bytes: those of parts of GPUs have 40 to 50.
+    pub const GPU_ID_BYTES_MAX: usize = 64;
     /// Most ports that one sandbox publishes: each is an open socket of the server, and few services have more than a handful.
     pub const PORTS_MAX: usize = 16;
     /// Most environments of a user: a person looks through that many, and each may be some hundred KiB of variables.

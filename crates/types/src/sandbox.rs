@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::InputError;
 use crate::{
-    Command, EnvVars, EnvironmentRef, GuestPath, GuestUser, HealthCheck, ImageName, ImageSource, Labels,
-    Limits, PublishPort, SandboxName,
+    Command, EnvVars, EnvironmentRef, Gpus, GuestPath, GuestUser, HealthCheck, ImageName, ImageSource,
+    Labels, Limits, PublishPort, SandboxName,
 };
 
 /// What isolates a sandbox.
@@ -128,6 +128,9 @@ pub struct SandboxSpec {
     pub limits: Limits,
     /// What it may reach.
     pub network: Network,
+    /// GPUs of the host that it is given.
+    #[serde(default, skip_serializing_if = "Gpus::is_none")]
+    pub gpus: Gpus,
     /// Variables of every process.
     #[serde(default)]
     pub env: EnvVars,

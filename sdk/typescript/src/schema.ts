@@ -1530,6 +1530,8 @@ export interface components {
         AdminRuntime: {
             /** @description Whether the disk limits of sandboxes are enforced. */
             diskLimits: boolean;
+            /** @description Whether sandboxes may ask for GPUs. */
+            gpus?: boolean;
             /** @description `native`. */
             name: string;
             /** @description Whether sandboxes can have a network, beside loopback. */
@@ -1873,6 +1875,7 @@ export interface components {
              * @description Version of the environment; its newest when absent.
              */
             environmentVersion?: number | null;
+            gpus?: components["schemas"]["Gpus"] | null;
             healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
@@ -1982,6 +1985,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            gpus?: components["schemas"]["Gpus"] | null;
             healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
@@ -2115,6 +2119,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            gpus?: components["schemas"]["Gpus"] | null;
             healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
@@ -2217,7 +2222,7 @@ export interface components {
          * @description Stable code of a failure; docs/errors.md says what each means. Others may be added.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "image_in_use" | "invalid_image" | "invalid_dockerfile" | "build_failed" | "too_many_builds" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "class_link_not_found" | "sandbox_not_healthy";
+        ErrorCode: "invalid_request" | "unauthorized" | "invalid_credentials" | "forbidden" | "route_not_found" | "method_not_allowed" | "sandbox_not_found" | "exec_not_found" | "api_key_not_found" | "image_not_found" | "runtime_unavailable" | "gpu_unavailable" | "image_in_use" | "invalid_image" | "invalid_dockerfile" | "build_failed" | "too_many_builds" | "registry_denied" | "registry_unavailable" | "registry_busy" | "email_taken" | "signup_closed" | "missing_scope" | "login_locked" | "account_disabled" | "session_ended" | "session_not_found" | "invalid_invitation" | "invitation_not_found" | "account_not_found" | "account_in_use" | "last_admin" | "sandbox_not_running" | "sandbox_paused" | "sandbox_deleting" | "exec_not_running" | "stdin_closed" | "exec_has_no_tty" | "stdin_offset" | "events_expired" | "body_too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "too_many_execs" | "file_not_found" | "file_exists" | "is_directory" | "not_directory" | "not_regular_file" | "directory_not_empty" | "file_permission_denied" | "invalid_path" | "sandbox_disk_full" | "read_only_file_system" | "file_busy" | "file_too_large" | "range_not_satisfiable" | "invalid_archive" | "cross_device" | "user_not_found" | "too_many_file_operations" | "file_operation_failed" | "disk_full" | "runtime_failed" | "agent_unreachable" | "unavailable" | "terminal_not_found" | "terminal_ended" | "too_many_terminals" | "internal" | "environment_not_found" | "environment_version_not_found" | "environment_in_use" | "environment_changed" | "secret_not_found" | "secret_unreadable" | "idempotency_mismatch" | "idempotency_in_progress" | "idempotency_interrupted" | "job_not_found" | "too_many_jobs" | "sessions_disabled" | "sessions_unavailable" | "too_many_sessions" | "invalid_class_link" | "class_link_not_found" | "sandbox_not_healthy";
         /** @description Something that happened: the data of a server-sent event of `GET /events`. */
         Event: {
             /** @description More, by name: of a sandbox `status`, `before` and `name`; of an exec `execId`, `status` and `exitCode`. */
@@ -2454,6 +2459,11 @@ export interface components {
             /** @description Whether a bound of number, time or work ended the search. */
             truncated: boolean;
         };
+        /**
+         * @description GPUs of the host that a sandbox is given, which only the runtime `docker` can: `none`, `all`, a number from 1 to 64, or a list of ids
+         *     as `nvidia-smi -L` shows them.
+         */
+        Gpus: string | number | string[];
         /** @description Answer to `GET /health`. */
         Health: {
             /**
@@ -3145,6 +3155,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            gpus?: components["schemas"]["Gpus"] | null;
             healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64
@@ -3236,6 +3247,8 @@ export interface components {
         RuntimeHealth: {
             /** @description Whether disk limits hold here. */
             diskLimits: boolean;
+            /** @description Whether sandboxes may ask for GPUs here; Docker says whether it has any only when one is made. */
+            gpus?: boolean;
             /** @description Whether sandboxes can have a network here, beside loopback. */
             networks?: boolean;
             /** @description What is missing here and why. */
@@ -3284,6 +3297,8 @@ export interface components {
             error?: string | null;
             /** @description RFC 3339: when its life ends, as the clocks stand now. */
             expiresAt?: string | null;
+            /** @description GPUs of the host that it has. */
+            gpus?: components["schemas"]["Gpus"];
             /**
              * @description `none` without a health check, and while it is not up; `starting`, `healthy` or `unhealthy`.
              * @example healthy
@@ -3593,6 +3608,7 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+            gpus?: components["schemas"]["Gpus"] | null;
             healthCheck?: components["schemas"]["HealthCheck"] | null;
             /**
              * Format: int64

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use atoll_api_types::{CommandBody, HealthCheck, PublishedPort, Sandbox};
+use atoll_api_types::{CommandBody, Gpus, HealthCheck, PublishedPort, Sandbox};
 
 use super::{Call, ls};
 use crate::printer::pairs;
@@ -40,6 +40,7 @@ fn describe(sandbox: &Sandbox) -> String {
         ("disk", units::bytes(sandbox.disk_bytes)),
         ("pids", sandbox.pids.to_string()),
         ("network", sandbox.network.clone()),
+        ("gpus", gpus(&sandbox.gpus)),
         ("ports", ports(sandbox)),
         ("capabilities", sandbox.capabilities.clone()),
         ("read-only root", if sandbox.read_only_root { "yes".to_owned() } else { String::new() }),
@@ -61,6 +62,15 @@ fn describe(sandbox: &Sandbox) -> String {
         ("created", sandbox.created_at.clone()),
         ("started", text(&sandbox.started_at)),
     ])
+}
+
+fn gpus(gpus: &Gpus) -> String {
+    match gpus {
+        Gpus::Word(word) if word == "none" => String::new(),
+        Gpus::Word(word) => word.clone(),
+        Gpus::Count(count) => count.to_string(),
+        Gpus::Devices(ids) => ids.join(", "),
+    }
 }
 
 fn health(sandbox: &Sandbox) -> String {

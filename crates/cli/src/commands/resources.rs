@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_api_types::{CommandBody, CreateSandbox, HealthCheck, PublishPort};
+use atoll_api_types::{CommandBody, CreateSandbox, Gpus, HealthCheck, PublishPort};
 use atoll_types::HealthCheck as Usual;
 
 use crate::{pairs, units};
@@ -43,6 +43,9 @@ pub(crate) struct Resources {
     /// What it reaches: `none`, or `all` of the Internet but private addresses.
     #[arg(long)]
     network: Option<String>,
+    /// GPUs of the host, only with `--runtime docker`: `all`, a number, or `device=ID,…` with ids as `nvidia-smi -L` shows them; or `none`.
+    #[arg(long, value_name = "GPUS", value_parser = pairs::gpus)]
+    gpus: Option<Gpus>,
     /// Capabilities inside: `standard` or `none`.
     #[arg(long)]
     capabilities: Option<String>,
@@ -151,6 +154,7 @@ impl Resources {
             open_files: self.open_files,
             bandwidth: self.bandwidth,
             network: self.network,
+            gpus: self.gpus,
             capabilities: self.capabilities,
             read_only_root: self.read_only.then_some(true),
             labels: self.labels.into_iter().collect(),

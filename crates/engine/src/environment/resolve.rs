@@ -112,6 +112,7 @@ fn new_sandbox(name: Option<SandboxName>, template: SandboxTemplate) -> Result<N
         runtime: runtime.map_err(|e| EngineError::field(e.what, format!("must be {}", e.expected)))?,
         limits,
         network: template.network.unwrap_or(Network::None),
+        gpus: template.gpus.unwrap_or_default(),
         env: template.env,
         entrypoint: template.entrypoint.unwrap_or_default(),
         command: template.command,

@@ -68,7 +68,13 @@ impl Engine {
 
 /// Whether it is a matter of what was asked for.
 fn is_his(error: &EngineError) -> bool {
-    matches!(error.code, ErrorCode::ImageNotFound | ErrorCode::InvalidRequest | ErrorCode::RuntimeUnavailable)
+    matches!(
+        error.code,
+        ErrorCode::ImageNotFound
+            | ErrorCode::InvalidRequest
+            | ErrorCode::RuntimeUnavailable
+            | ErrorCode::GpuUnavailable
+    )
 }
 
 /// Those that are made alike are one kind.
@@ -82,13 +88,16 @@ fn add(wanted: &mut Wanted, shape: SandboxSpec, size: PoolSize) {
 impl NewSandbox {
     /// What a request that says nothing asks for.
     pub(crate) fn usual() -> Self {
-        use atoll_types::{Capabilities, EnvVars, ImageName, Labels, Limits, Network, OnExpiry, RuntimeKind};
+        use atoll_types::{
+            Capabilities, EnvVars, Gpus, ImageName, Labels, Limits, Network, OnExpiry, RuntimeKind,
+        };
         Self {
             name: None,
             image: None::<ImageName>,
             runtime: RuntimeKind::Native,
             limits: Limits::default(),
             network: Network::None,
+            gpus: Gpus::None,
             env: EnvVars::default(),
             entrypoint: Vec::new(),
             command: None,

@@ -36,7 +36,14 @@ mod tests {
     use super::*;
 
     fn runtime(kind: RuntimeKind, available: bool) -> RuntimeInfo {
-        RuntimeInfo { kind, available, notes: Vec::new(), disk_limits: true, no_networks: None }
+        RuntimeInfo {
+            kind,
+            available,
+            notes: Vec::new(),
+            disk_limits: true,
+            no_networks: None,
+            no_gpus: None,
+        }
     }
 
     fn native(available: bool) -> RuntimeInfo {

@@ -162,6 +162,7 @@ impl Engine {
             runtime: new.runtime,
             limits: new.limits,
             network: new.network,
+            gpus: new.gpus,
             env: new.env,
             entrypoint: new.entrypoint,
             command: new.command,

@@ -23,8 +23,8 @@ use atoll_testkit::{
     samples,
 };
 use atoll_types::{
-    Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, ImageDigest, Labels, Limits,
-    Network, NodeId, Observed, OnExpiry, Quota, RuntimeKind, SandboxId,
+    Capabilities, Command, Desired, EnvVars, ExecEvent, ExecEventKind, ExecId, Gpus, ImageDigest, Labels,
+    Limits, Network, NodeId, Observed, OnExpiry, Quota, RuntimeKind, SandboxId,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -401,6 +401,7 @@ pub(crate) fn sandbox() -> NewSandbox {
         runtime: RuntimeKind::Native,
         limits: Limits::default(),
         network: Network::None,
+        gpus: Gpus::None,
         env: EnvVars::default(),
         entrypoint: Vec::new(),
         command: None,

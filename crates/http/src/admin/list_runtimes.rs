@@ -20,6 +20,7 @@ pub(crate) async fn list_runtimes(
         status: if info.available { "ok" } else { "unavailable" }.to_owned(),
         disk_limits: info.disk_limits,
         networks: info.no_networks.is_none(),
+        gpus: info.no_gpus.is_none(),
         notes: info.notes,
     });
     Ok(Page { items: items.collect(), next_cursor: None })

@@ -157,6 +157,7 @@ impl ApiFailure {
             | ErrorCode::ImageNotFound
             | ErrorCode::ImageInUse
             | ErrorCode::RuntimeUnavailable
+            | ErrorCode::GpuUnavailable
             | ErrorCode::InvalidImage
             | ErrorCode::InvalidDockerfile
             | ErrorCode::BuildFailed

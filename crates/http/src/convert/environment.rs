@@ -5,6 +5,7 @@ use atoll_ports::{EnvironmentRecord, EnvironmentVersion};
 use atoll_types::{EnvironmentId, EnvironmentName, PoolSize, PublishPort, SandboxTemplate, bounds};
 
 use super::exec_view::command_view;
+use super::gpu::gpus_view;
 use super::health_check::health_check_view;
 use super::sandbox::template;
 use super::words;
@@ -97,6 +98,7 @@ fn definition(template: SandboxTemplate) -> api::Definition {
         open_files: template.open_files,
         bandwidth: template.bandwidth_mbit,
         network: template.network.map(|network| words::network(network).to_owned()),
+        gpus: template.gpus.map(gpus_view),
         env: template.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         entrypoint: template.entrypoint,
         command: template.command.as_ref().map(command_view),

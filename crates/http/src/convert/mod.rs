@@ -6,6 +6,7 @@ mod environment;
 mod environment_diff;
 mod exec;
 mod exec_view;
+mod gpu;
 mod health_check;
 mod job;
 mod port;

@@ -12,6 +12,7 @@ use atoll_types::{
 
 use super::environment::{environment_id, warm_pool};
 use super::exec::command;
+use super::gpu::gpus;
 use super::health_check::{health_check, wait_for_healthy};
 use super::port::ports;
 use crate::answer::ApiFailure;
@@ -75,6 +76,7 @@ pub(crate) fn template(p: &mut Problems, asked: Definition) -> SandboxTemplate {
         open_files: p.within("openFiles", asked.open_files, &(bounds::OPEN_FILES_MIN..=bounds::OPEN_FILES)),
         bandwidth_mbit: p.within("bandwidth", asked.bandwidth, &(0..=bounds::BANDWIDTH_MBIT_MAX)),
         network: p.word("network", asked.network.as_deref(), NETWORKS),
+        gpus: asked.gpus.and_then(|asked| gpus(p, asked)),
         env: p.check("env", EnvVars::new(asked.env)).unwrap_or_default(),
         entrypoint: asked.entrypoint.and_then(|argv| entrypoint(p, argv)),
         command: asked.command.and_then(|body: CommandBody| p.check("command", command(body))),

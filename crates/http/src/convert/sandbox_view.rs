@@ -5,6 +5,7 @@ use atoll_engine::SandboxView;
 use atoll_types::Timestamp;
 
 use super::exec_view::command_view;
+use super::gpu::gpus_view;
 use super::health_check::{health_check_view, health_result_view};
 use super::port::port_views;
 use super::words;
@@ -28,6 +29,7 @@ pub(crate) fn sandbox_view(view: SandboxView) -> Sandbox {
         open_files: spec.limits.open_files,
         bandwidth: spec.limits.bandwidth_mbit,
         network: words::network(spec.network).to_owned(),
+        gpus: gpus_view(spec.gpus),
         env: spec.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         entrypoint: spec.entrypoint,
         command: spec.command.as_ref().map(command_view),

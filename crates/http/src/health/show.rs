@@ -25,6 +25,7 @@ pub(crate) async fn get_health(State(api): State<Api>) -> Bare<Health> {
             status: status.to_owned(),
             disk_limits: info.disk_limits,
             networks: info.no_networks.is_none(),
+            gpus: info.no_gpus.is_none(),
             notes: info.notes,
         };
         (runtime(info.kind).to_owned(), shown)

@@ -36,7 +36,7 @@ async fn versions_are_made_shown_and_compared() {
         "openFiles": 2048, "network": "all", "ports": [{"container": 80, "host": 8080}],
         "env": {"NGINX_HOST": "localhost"}, "entrypoint": ["/entry", "-x"], "command": ["serve"],
         "cwd": "/srv", "user": "root", "capabilities": "none", "readOnlyRoot": true, "labels": {"team": "a"},
-        "runtime": "native", "ttlSeconds": 60, "onExpiry": "stop", "idleTtlSeconds": 0,
+        "runtime": "native", "ttlSeconds": 60, "onExpiry": "stop", "idleTtlSeconds": 0, "gpus": ["0", "GPU-1a"],
     });
     let (path, id) = user.environment(body.clone()).await;
     let shown = user.get(&path).await;

@@ -289,3 +289,25 @@ async fn many_are_stopped_and_deleted_by_their_labels() {
         (json!("running"), json!("running"))
     );
 }
+
+#[tokio::test]
+async fn gpus_are_a_word_a_number_or_ids_and_not_for_every_runtime() {
+    let server = Server::start().await;
+    let user = server.user("a").await;
+    for gpus in [json!("all"), json!(1), json!(["0"]), json!(["GPU-3a23c669", "1:0"])] {
+        let refused = user.post("/sandboxes", json!({"gpus": gpus})).await;
+        refused.is(400, "invalid_request");
+        assert_eq!(refused.fields(), ["gpus"], "{gpus}");
+        let message = refused.body["error"]["message"].to_string();
+        assert!(message.contains("with the runtime 'native'"), "{message}");
+    }
+    for gpus in
+        [json!("some"), json!(0), json!(65), json!([]), json!(["all"]), json!(["0", "0"]), json!(true)]
+    {
+        let refused = user.post("/sandboxes", json!({"gpus": gpus, "runtime": "docker"})).await;
+        refused.is(400, "invalid_request");
+        assert_eq!(refused.fields(), ["gpus"], "{gpus}");
+    }
+    let made = user.post("/sandboxes", json!({"gpus": "none"})).await;
+    assert_eq!(made.data()["gpus"], "none");
+}

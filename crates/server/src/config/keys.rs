@@ -396,6 +396,13 @@ pub const KEYS: &[Key] = &[
         "Size of the network of one sandbox in Docker, as the length of its prefix: from 24 (256 addresses) to 28 (16).",
     ),
     key(
+        "dockerGpus",
+        &["ATOLL_DOCKER_GPUS"],
+        "docker-gpus",
+        "off",
+        "allowed: every user may give sandboxes of the runtime docker GPUs of its host, which then share their driver; or off.",
+    ),
+    key(
         "cgroupMoves",
         &["ATOLL_CGROUP_MOVES"],
         "cgroup-moves",

@@ -175,6 +175,8 @@ pub struct Config {
     pub docker_host: DockerHost,
     /// What the networks of its sandboxes are cut from.
     pub docker_subnets: DockerSubnets,
+    /// Whether sandboxes there may have GPUs.
+    pub docker_gpus: bool,
     pub cheap_cgroup_moves: bool,
     pub idle_ttl: Duration,
     pub quota: Quota,
@@ -271,6 +273,7 @@ impl Gathered {
             })?,
             docker_host: self.required("dockerHost", DOCKER, docker_host)?,
             docker_subnets: self.docker_subnets()?,
+            docker_gpus: self.required("dockerGpus", "allowed or off", docker_gpus)?,
             cheap_cgroup_moves: self.required("cgroupMoves", "cheap or as-is", cheap_cgroup_moves)?,
             log_level: self.required("logLevel", "error, warn, info, debug or trace", log_level)?,
             log_format: self.required("logFormat", "text, json or auto", log_format)?,
@@ -403,6 +406,14 @@ pub(super) fn cors_origins(text: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     text.split(',').map(|text| origin(text.trim())).collect()
+}
+
+fn docker_gpus(text: &str) -> Option<bool> {
+    match text {
+        "allowed" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 /// With or without a scheme, as other tools take `DOCKER_HOST`. Names are not looked up: the broker has nothing to do it with.

@@ -153,6 +153,14 @@ fn the_collector_is_sent_traces_below_its_address() {
 }
 
 #[test]
+fn gpus_are_off_unless_the_operator_allows_them() {
+    let allowed = |text: &str| Setup::new(text, &[], &[]).load().map(|config| config.docker_gpus);
+    assert!(!allowed("port: 1").unwrap());
+    assert!(allowed("dockerGpus: allowed").unwrap());
+    assert!(refused("dockerGpus: all", &[], &[]).contains("dockerGpus"));
+}
+
+#[test]
 fn networks_in_docker_are_cut_from_a_private_range() {
     let subnets = |text: &str| Setup::new(text, &[], &[]).load().unwrap().docker_subnets.to_string();
     assert_eq!(subnets(""), "10.212.0.0/14,28");

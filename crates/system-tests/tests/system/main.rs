@@ -12,6 +12,7 @@ mod demo;
 mod disk;
 mod docker_disk;
 mod docker_faults;
+mod docker_gpu;
 mod docker_network;
 mod docker_ports;
 mod embed;

@@ -51,6 +51,10 @@ class RuntimeUnavailable(ApiError):
     """`runtime_unavailable`"""
 
 
+class GpuUnavailable(ApiError):
+    """`gpu_unavailable`"""
+
+
 class ImageInUse(ApiError):
     """`image_in_use`"""
 
@@ -383,6 +387,7 @@ __all__ = [
     "FilePermissionDenied",
     "FileTooLarge",
     "Forbidden",
+    "GpuUnavailable",
     "IdempotencyInProgress",
     "IdempotencyInterrupted",
     "IdempotencyMismatch",
@@ -457,6 +462,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "api_key_not_found": ApiKeyNotFound,
     "image_not_found": ImageNotFound,
     "runtime_unavailable": RuntimeUnavailable,
+    "gpu_unavailable": GpuUnavailable,
     "image_in_use": ImageInUse,
     "invalid_image": InvalidImage,
     "invalid_dockerfile": InvalidDockerfile,

@@ -45,6 +45,8 @@ class AdminRuntime:
     """What an operator should know."""
     status: str
     """`ok` or `unavailable`."""
+    gpus: bool | None = None
+    """Whether sandboxes may ask for GPUs."""
     networks: bool | None = None
     """Whether sandboxes can have a network, beside loopback."""
 
@@ -56,6 +58,7 @@ class AdminRuntime:
             name=data["name"],
             notes=list(data["notes"]),
             status=data["status"],
+            gpus=data.get("gpus"),
             networks=data.get("networks"),
         )
 
@@ -490,6 +493,9 @@ class Definition:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    gpus: str | int | list[str] | None = None
+    """GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime `docker`, and
+    where the operator allows it."""
     health_check: HealthCheck | None = None
     """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
@@ -538,6 +544,7 @@ class Definition:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            gpus=data.get("gpus"),
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
@@ -650,6 +657,9 @@ class Environment:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    gpus: str | int | list[str] | None = None
+    """GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime `docker`, and
+    where the operator allows it."""
     health_check: HealthCheck | None = None
     """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
@@ -703,6 +713,7 @@ class Environment:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            gpus=data.get("gpus"),
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
@@ -788,6 +799,9 @@ class EnvironmentVersion:
     """Program, with arguments, that gets the command as further arguments; an empty list: none."""
     env: dict[str, str] | None = None
     """Variables of every process."""
+    gpus: str | int | list[str] | None = None
+    """GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime `docker`, and
+    where the operator allows it."""
     health_check: HealthCheck | None = None
     """What tells whether it works, as OCI's HEALTHCHECK."""
     idle_ttl_seconds: int | None = None
@@ -838,6 +852,7 @@ class EnvironmentVersion:
             disk=data.get("disk"),
             entrypoint=None if (value := data.get("entrypoint")) is None else list(value),
             env=None if (value := data.get("env")) is None else dict(value),
+            gpus=data.get("gpus"),
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             idle_ttl_seconds=data.get("idleTtlSeconds"),
             image=data.get("image"),
@@ -1930,6 +1945,8 @@ class RuntimeHealth:
     """What is missing here and why."""
     status: str
     """`ok` or `unavailable`."""
+    gpus: bool | None = None
+    """Whether sandboxes may ask for GPUs here; Docker says whether it has any only when one is made."""
     networks: bool | None = None
     """Whether sandboxes can have a network here, beside loopback."""
 
@@ -1940,6 +1957,7 @@ class RuntimeHealth:
             disk_limits=data["diskLimits"],
             notes=list(data["notes"]),
             status=data["status"],
+            gpus=data.get("gpus"),
             networks=data.get("networks"),
         )
 
@@ -1999,6 +2017,8 @@ class Sandbox:
     """Why it failed."""
     expires_at: str | None = None
     """RFC 3339: when its life ends, as the clocks stand now."""
+    gpus: str | int | list[str] | None = None
+    """GPUs of the host that it has."""
     health: str | None = None
     """`none` without a health check, and while it is not up; `starting`, `healthy` or `unhealthy`."""
     health_check: HealthCheck | None = None
@@ -2048,6 +2068,7 @@ class Sandbox:
             environment_version=data.get("environmentVersion"),
             error=data.get("error"),
             expires_at=data.get("expiresAt"),
+            gpus=data.get("gpus"),
             health=data.get("health"),
             health_check=None if (value := data.get("healthCheck")) is None else HealthCheck.from_json(value),
             health_result=None if (value := data.get("healthResult")) is None else HealthResult.from_json(value),

@@ -283,6 +283,13 @@ impl Atoll {
         Inside { atoll: self, id: parse_id(&made[0].id) }
     }
 
+    /// How it says that it is.
+    pub(crate) fn health(&self) -> serde_json::Value {
+        let address = format!("{}/health", self.client.base_url());
+        let shown = Command::new("curl").args(["--silent", &address]).output().unwrap().stdout;
+        serde_json::from_slice(&shown).unwrap()
+    }
+
     /// What `atoll doctor` says, as a program reads it.
     pub(crate) fn doctor(&self) -> serde_json::Value {
         let output = self.cli(&["doctor", "--data-dir", self.data().to_str().unwrap(), "--output", "json"]);

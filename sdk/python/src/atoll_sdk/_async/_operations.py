@@ -566,6 +566,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -598,6 +599,8 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -631,6 +634,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -670,6 +674,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -704,6 +709,8 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -736,6 +743,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -968,6 +976,7 @@ class AsyncOperations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -1007,6 +1016,8 @@ class AsyncOperations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1042,6 +1053,7 @@ class AsyncOperations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -1080,6 +1092,7 @@ class AsyncOperations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -1120,6 +1133,8 @@ class AsyncOperations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1155,6 +1170,7 @@ class AsyncOperations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -1616,6 +1632,7 @@ class AsyncOperations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -1651,6 +1668,8 @@ class AsyncOperations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1682,6 +1701,7 @@ class AsyncOperations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,

@@ -562,6 +562,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -594,6 +595,8 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -627,6 +630,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -666,6 +670,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -700,6 +705,8 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -732,6 +739,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -959,6 +967,7 @@ class Operations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -998,6 +1007,8 @@ class Operations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1033,6 +1044,7 @@ class Operations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -1071,6 +1083,7 @@ class Operations:
         env: Mapping[str, str] | None = None,
         environment_id: str | None = None,
         environment_version: int | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -1111,6 +1124,8 @@ class Operations:
             environment_id: Environment to make it of; the other fields are laid over what that says, variables
                 and labels one by one.
             environment_version: Version of the environment; its newest when absent.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1146,6 +1161,7 @@ class Operations:
                 env=env,
                 environment_id=environment_id,
                 environment_version=environment_version,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
@@ -1603,6 +1619,7 @@ class Operations:
         disk: int | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
+        gpus: str | int | Sequence[str] | None = None,
         health_check: HealthCheck | Mapping[str, Any] | None = None,
         idle_ttl_seconds: int | None = None,
         image: str | None = None,
@@ -1638,6 +1655,8 @@ class Operations:
             entrypoint: Program, with arguments, that gets the command as further arguments; an empty list:
                 none.
             env: Variables of every process.
+            gpus: GPUs of the host: `none`, `all`, a number, or a list of ids; only with the runtime
+                `docker`, and where the operator allows it.
             health_check: What tells whether it works, as OCI's HEALTHCHECK.
             idle_ttl_seconds: Seconds without activity after which it stops; 0: never; the server's `idleTtl` when
                 nothing says.
@@ -1669,6 +1688,7 @@ class Operations:
                 disk=disk,
                 entrypoint=entrypoint,
                 env=env,
+                gpus=gpus,
                 health_check=health_check,
                 idle_ttl_seconds=idle_ttl_seconds,
                 image=image,
