@@ -10,6 +10,7 @@ shift
 if [ "$profile" = system ] && ! have mkfs.ext4; then apt_install "tests on disks of their own" e2fsprogs; fi
 if [ "$profile" = system ] && ! have dockerd; then apt_install "the escape suite beside Docker" docker.io; fi
 if [ "$profile" = system ] && ! have podman; then apt_install "Podman in Docker's place" podman runc; fi
+if [ "$profile" = system ] && ! have mkfs.xfs; then apt_install "disks of XFS below Docker" xfsprogs; fi
 if [ "$profile" = system ] && ! have runsc; then apt_install "the runtime gvisor" runsc; fi
 if [ "$profile" = system ] && ! have busybox; then apt_install "a small image" busybox-static; fi
 if [ "$profile" = system ] && ! have promtool; then apt_install "the check of the metrics" prometheus; fi

@@ -19,6 +19,8 @@ pub(crate) enum Format {
     Btrfs,
     /// With full quotas, as kernels before 6.7 have them.
     BtrfsFullQuotas,
+    /// With no quotas, as it is mounted where nobody asks for them.
+    Xfs,
 }
 
 /// A disk that is mounted.
@@ -44,6 +46,7 @@ impl Disk {
         match format {
             Format::Ext4 => run("mkfs.ext4", &["-q", "-m", "0", "-E", "lazy_itable_init=1", name]),
             Format::Btrfs | Format::BtrfsFullQuotas => run("mkfs.btrfs", &["--quiet", name]),
+            Format::Xfs => run("mkfs.xfs", &["-q", name]),
         }
         let this = Self { image, point };
         this.mount();
