@@ -126,7 +126,8 @@ impl Dockerfile {
 /// Leaves out what comes after a stage.
 fn cut(steps: &mut Vec<Step>, stage: usize) {
     let begins = steps.iter().enumerate().filter(|(_, step)| matches!(step.what, What::From { .. }));
-    if let Some((end, _)) = begins.skip(stage + 1).map(|(at, _)| (at, ())).next() {
+    let next = begins.map(|(at, _)| at).nth(stage + 1);
+    if let Some(end) = next {
         steps.truncate(end);
     }
 }
