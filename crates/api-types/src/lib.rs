@@ -17,6 +17,7 @@ mod image;
 mod job;
 mod log;
 mod metrics;
+mod progress;
 mod public_session;
 mod sandbox;
 mod secret;
@@ -48,6 +49,7 @@ pub use image::{
 pub use job::{Job, JobBody, JobExit};
 pub use log::{LogLine, Logs};
 pub use metrics::{CpuMetrics, IoMetrics, MemoryMetrics, Metrics, NetworkMetrics, PidMetrics};
+pub use progress::ProgressLine;
 pub use public_session::{AdminSession, ClassLink, ClassLinkEntry, CreateClassLink, PublicSession};
 pub use sandbox::{BulkFailure, BulkResult, CreatedSandboxes, Gpus, PublishPort, PublishedPort, Sandbox};
 pub use secret::{RotatedMasterKey, Secret, SecretBody};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use atoll_api_types::{
-    BuildProgress, Deleted, Image, PullImage, PullProgress, PushImage, PushProgress, PushedImage, Success,
+    BuildProgress, Deleted, Image, ProgressLine, PullImage, PullProgress, PushImage, PushProgress,
+    PushedImage, Success,
 };
 use atoll_types::ImageName;
 use bytes::Bytes;
@@ -148,21 +149,10 @@ impl Client {
     pub async fn image_pull(
         &self,
         pull: &PullImage,
-        mut progress: impl FnMut(&PullProgress),
+        progress: impl FnMut(&PullProgress),
     ) -> Result<Image, ClientError> {
         let request = self.request(Method::POST, self.url(&["images"])).json(pull);
-        let mut lines = self.lines(request).await?;
-        loop {
-            let mut line: PullProgress = lines.next().await?;
-            let (image, error) = (line.image.take(), line.error.take());
-            progress(&line);
-            if let Some(image) = image {
-                return Ok(image);
-            }
-            if let Some(error) = error {
-                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
-            }
-        }
+        self.told(request, progress).await
     }
 
     /// `POST /images/build?name=`: sends the context of a build, a tar, and has the server build it; `progress` is called with what it
@@ -175,24 +165,13 @@ impl Client {
         name: &ImageName,
         build: &ImageBuild,
         context: Content,
-        mut progress: impl FnMut(&BuildProgress),
+        progress: impl FnMut(&BuildProgress),
     ) -> Result<Image, ClientError> {
         let mut url = self.url(&["images", "build"]);
         url.query_pairs_mut().append_pair("name", name.as_str()).extend_pairs(build.pairs());
         let request = self.request(Method::POST, url).header(CONTENT_TYPE, "application/x-tar");
         let pieces = context.map(|piece| piece.map_err(ReadError));
-        let mut lines = self.lines(request.body(Body::wrap_stream(pieces))).await?;
-        loop {
-            let mut line: BuildProgress = lines.next().await?;
-            let (image, error) = (line.image.take(), line.error.take());
-            progress(&line);
-            if let Some(image) = image {
-                return Ok(image);
-            }
-            if let Some(error) = error {
-                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
-            }
-        }
+        self.told(request.body(Body::wrap_stream(pieces)), progress).await
     }
 
     /// `POST /images/:name/push`: has the server push an image to a registry; `progress` is called whenever the server says how
@@ -204,31 +183,32 @@ impl Client {
         &self,
         name: &ImageName,
         push: &PushImage,
-        mut progress: impl FnMut(&PushProgress),
+        progress: impl FnMut(&PushProgress),
     ) -> Result<PushedImage, ClientError> {
         let request = self.request(Method::POST, self.url(&["images", name.as_str(), "push"])).json(push);
-        let mut lines = self.lines(request).await?;
-        loop {
-            let mut line: PushProgress = lines.next().await?;
-            let (pushed, error) = (line.pushed.take(), line.error.take());
-            progress(&line);
-            if let Some(pushed) = pushed {
-                return Ok(pushed);
-            }
-            if let Some(error) = error {
-                return Err(ClientError::Api(Box::new(ApiError::new(200, None, error))));
-            }
-        }
+        self.told(request, progress).await
     }
 
-    /// The lines of an answer that is told line by line.
-    async fn lines(&self, request: RequestBuilder) -> Result<Lines<'_>, ClientError> {
+    /// What an answer that is told line by line says in the end.
+    async fn told<L: ProgressLine + DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        mut progress: impl FnMut(&L),
+    ) -> Result<L::Made, ClientError> {
         let request = request.header(ACCEPT, "application/x-ndjson");
         let response = request.send().await.map_err(|error| self.lost(error))?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
-        Ok(Lines { client: self, response, unread: Vec::new() })
+        let mut lines = Lines { client: self, response, unread: Vec::new() };
+        loop {
+            let mut line: L = lines.next().await?;
+            let end = line.end();
+            progress(&line);
+            if let Some(end) = end {
+                return end.map_err(|error| ClientError::Api(Box::new(ApiError::new(200, None, error))));
+            }
+        }
     }
 
     /// `DELETE /images/:name`.
@@ -240,7 +220,7 @@ impl Client {
     }
 }
 
-/// Lines of a pull or a push.
+/// Lines of progress.
 struct Lines<'a> {
     client: &'a Client,
     response: Response,

@@ -6390,7 +6390,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description With `Accept: application/x-ndjson`: lines, each one such object; the last has `image` or `error`. */
+            /** @description With `Accept: application/x-ndjson`: lines, each one `PullProgress`; the last has `image` or `error`. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6602,7 +6602,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description With `Accept: application/x-ndjson`: lines, each one such object; the last has `image` or `error`. */
+            /** @description With `Accept: application/x-ndjson`: lines, each one `BuildProgress`; the last has `image` or `error`. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -2,26 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use atoll_api_types::{BuildProgress, Image};
+use atoll_api_types::BuildProgress;
 use atoll_ports::BuildSource;
 use atoll_types::{ErrorCode, ImageName, Network};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder};
-use utoipa::{IntoResponses, ToSchema};
 
-use super::built_lines::{self, Heard};
+use super::built_lines::{Building, Step};
 use super::import::{TARS, media, variables};
-use super::lines::LINES;
+use super::lines::Told;
 use super::upload::{UploadLimit, receive_within};
 use super::{image_view, lines};
 use crate::Api;
 use crate::access::Authenticated;
-use crate::answer::{Answer, ApiFailure, Created, TraceId};
+use crate::answer::{ApiFailure, TraceId};
 use crate::extract::{Problems, Query, discard};
 
 /// Bytes of a context as it is sent; unpacked it may have as many.
@@ -56,12 +53,6 @@ pub(crate) struct BuildQuery {
     network: Option<String>,
 }
 
-/// An image that was built, or how far it is.
-pub(crate) enum Built {
-    Done(Box<Created<Image>>),
-    Told(Body),
-}
-
 /// Build an image from a Dockerfile.
 ///
 /// The body is the context: a tar, plain or compressed by gzip, with the Dockerfile and the files that it copies. With
@@ -78,7 +69,7 @@ pub(crate) async fn build_image(
     query: Result<Query<BuildQuery>, ApiFailure>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Built, ApiFailure> {
+) -> Result<Told<201, BuildProgress>, ApiFailure> {
     let asked = match query.and_then(|Query(query)| Asked::new(query, &headers)) {
         Ok(asked) => asked,
         Err(refused) => {
@@ -98,14 +89,10 @@ pub(crate) async fn build_image(
     let source = asked.source(context);
     let work = Box::pin(async move {
         // The broker passes no more on of one build than a few MiB.
-        let progress = |step: atoll_ports::BuildProgress<'_>| drop(tell.send(Heard::from(step)));
-        engine.image_build(&caller, name, source, network, &progress).await
+        let progress = |step: atoll_ports::BuildProgress<'_>| drop(tell.send(Step::from(step)));
+        Ok(image_view(engine.image_build(&caller, name, source, network, &progress).await?))
     });
-    if lines::wanted(&headers) {
-        return Ok(Built::Told(built_lines::told(&api, work, heard, trace)?));
-    }
-    drop(heard);
-    Ok(Built::Done(Box::new(Answer(image_view(work.await?)))))
+    lines::answer(&api, &headers, trace, work, Building::new(heard)).await
 }
 
 /// What is asked for.
@@ -162,26 +149,4 @@ fn is_plain(text: &str) -> bool {
 fn is_arg(name: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(known)
-}
-
-impl IntoResponse for Built {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Done(done) => (*done).into_response(),
-            Self::Told(lines) => lines::response(lines),
-        }
-    }
-}
-
-impl IntoResponses for Built {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let mut all = <Created<Image> as IntoResponses>::responses();
-        let line = ContentBuilder::new().schema(Some(Ref::from_schema_name(BuildProgress::name()))).build();
-        let lines = ResponseBuilder::new()
-            .description("With `Accept: application/x-ndjson`: lines, each one such object; the last has `image` or `error`.")
-            .content(LINES, line);
-        let lines: BTreeMap<_, _> = ResponsesBuilder::new().response("200", lines).build().into();
-        all.extend(lines);
-        all
-    }
 }

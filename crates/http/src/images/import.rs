@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atoll_api_types::{CommandBody, Definition, PullImage};
+use atoll_api_types::{CommandBody, Definition, PullImage, PullProgress};
 use atoll_types::{ErrorCode, ImageName, SandboxTemplate};
 use axum::Extension;
 use axum::body::Body;
@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 
 use super::image_view;
-use super::pull::{Asked, Made};
+use super::lines::Told;
+use super::pull::Asked;
 use super::upload::receive;
 use crate::Api;
 use crate::access::Authenticated;
@@ -72,7 +73,7 @@ pub(crate) async fn import_image(
     query: Result<Query<ImportQuery>, ApiFailure>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Made, ApiFailure> {
+) -> Result<Told<201, PullProgress>, ApiFailure> {
     if media(&headers) == "application/json" {
         let body = Json::<PullImage>::read(&headers, body).await?;
         let Query(query) = query?;
@@ -89,7 +90,7 @@ pub(crate) async fn import_image(
     };
     let archive = receive(&api, &headers, body).await?;
     let image = api.engine().image_import(&caller, name, template, archive).await?;
-    Ok(Made::Done(Box::new(Answer(image_view(image)))))
+    Ok(Told::Done(Box::new(Answer(image_view(image)))))
 }
 
 /// The type of the body, without its parameters.
