@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, MANY};
+use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, LOCAL_EXEC, MANY};
 use crate::atoll::{Client, Server};
-use crate::peers::repeat;
+use crate::peers::{local, repeat};
 use crate::report::{Goal, Report};
 use crate::stats::Series;
 use crate::{Args, memory};
@@ -14,6 +14,8 @@ use crate::{Args, memory};
 /// Sandboxes alive in the row about a busy machine, and in those about a full one.
 const CROWD: usize = 500;
 const FULL: usize = 1_000;
+/// In which commands in a sandbox and on the host take turns.
+const SLICES: usize = 10;
 /// Commands in each sandbox before its memory is looked at.
 const EXECS_BEFORE_MEMORY: usize = 100;
 /// The machine comes to rest before memory is read.
@@ -30,7 +32,7 @@ pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyh
     report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
     // As the peers have it: one container for docker exec, nothing else for a local process.
     let alone = [client.create()?];
-    report.series(Series::new(ATOLL_EXEC_ALONE, exec_in_all(&mut client, &alone, args.count * 5)?));
+    beside_local(&mut client, &alone, args.count * 5, report)?;
     client.delete(&alone[0])?;
 
     std::thread::sleep(REST);
@@ -142,6 +144,25 @@ fn networked_creates(client: &mut Client, count: usize) -> anyhow::Result<Vec<Du
         client.delete(&sandbox)?;
         Ok(elapsed)
     })
+}
+
+/// Commands in the sandbox and on the host in turn, slice by slice: both meet the same minutes of the machine.
+fn beside_local(
+    client: &mut Client,
+    alone: &[String],
+    count: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (mut local, mut ours) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let slice = count.div_ceil(SLICES);
+    for _ in 0..SLICES {
+        local.extend(local::exec_true(slice)?);
+        // One more, since the first is not counted.
+        ours.extend(exec_in_all(client, alone, slice + 1)?);
+    }
+    report.series(Series::new(LOCAL_EXEC, local));
+    report.series(Series::new(ATOLL_EXEC_ALONE, ours));
+    Ok(())
 }
 
 /// Round by round through all sandboxes, so that no single one is warm.
