@@ -19,7 +19,7 @@ use rustix::mount::{
 
 pub(crate) use cgroup_view::{clone_cgroup_views, mount_cgroup_views};
 pub(crate) use dev::mount_dev;
-pub(crate) use proc::{mount_proc, mount_sys};
+pub(crate) use proc::{make_sys, mount_proc, mount_sys};
 pub(crate) use root::{
     attach_usr, clone_layers, clone_mapped, clone_root, enter_mount_points, enter_root, make_private,
     mount_root, mount_usr, protect_root, refresh_usr,

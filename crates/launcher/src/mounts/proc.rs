@@ -1,6 +1,6 @@
 //! `/proc` and `/sys` of the sandbox's own namespaces, with what tells about the host or changes it taken away.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::CWD;
 use rustix::io::Errno;
@@ -45,10 +45,13 @@ pub(crate) fn mount_proc(first_id: u32) -> Result<(), StepError> {
     attach(proc, place).at(Step::MountProc)
 }
 
-/// Mounts `/sys`, and masks paths of `/proc` and `/sys`. Must be done in the sandbox's own network namespace, whose
-/// devices `/sys` shows.
-pub(crate) fn mount_sys(first_id: u32) -> Result<(), StepError> {
-    let sys = make_mount("sysfs", &[], PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY).at(Step::MountSys)?;
+/// Makes the `/sys` of the network namespace that this process is in, whose devices it shows; attached nowhere.
+pub(crate) fn make_sys() -> Result<OwnedFd, StepError> {
+    make_mount("sysfs", &[], PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY).at(Step::MountSys)
+}
+
+/// Mounts the sandbox's `/sys`, and masks paths of `/proc` and `/sys`.
+pub(crate) fn mount_sys(sys: impl AsFd, first_id: u32) -> Result<(), StepError> {
     let place = as_guest(first_id, || root_target("sys").at(Step::MountSys))?;
     attach(sys, place).at(Step::MountSys)?;
     mask().at(Step::MaskPath)

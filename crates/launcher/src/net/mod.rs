@@ -17,9 +17,9 @@
 //! decided by from which side it comes and where it goes. A sandbox can therefore not run before its rules are in
 //! place. Reverse-path filtering ties each address to its link.
 //!
-//! **Namespaces are made ahead** by a helper process ([`prepare`]), with their link and addresses, and kept as descriptors: a
-//! start only enters one. A namespace that nobody uses any more is dropped whole by the kernel, and its link with it, outside
-//! of every answer.
+//! **Namespaces are made ahead** by a helper process ([`prepare`]), with their link, addresses and `/sys`, and kept as descriptors:
+//! a start only enters one. Those of network `none` are made ahead too, with loopback alone. A namespace that nobody uses any more is
+//! dropped whole by the kernel, and its link with it, outside of every answer.
 //!
 //! **Nothing is remembered** that the kernel does not hold. The router is pinned by a mount in `/run/netns`, made last, so
 //! that one that is there is whole; links that are there say which addresses are in use. The next launcher takes the
@@ -45,6 +45,6 @@ pub(crate) use addresses::DNS;
 pub(crate) use dial::dial;
 pub(crate) use dns::{hand_over, heard};
 pub(crate) use namespace::{enter, open_low_ports};
-pub(crate) use prepare::{NONE_FREE, Note, Prepared, channel, prepare, prepare_many};
+pub(crate) use prepare::{NONE_FREE, Note, Prepared, Wanted, channel, prepare, prepare_many};
 pub(crate) use router::Router;
 pub(crate) use watch::Watch;

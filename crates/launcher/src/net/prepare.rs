@@ -12,7 +12,9 @@ use super::addresses::{LINKS_MAX, link};
 use super::links::{self, End, LOOPBACK};
 use super::namespace;
 use super::netlink::Netlink;
+use crate::mounts::make_sys;
 use crate::report::{At, Step, StepError, log};
+use crate::sys;
 
 /// Numbers of links in the router that are not sandboxes': its own loopback and uplink, and room.
 pub(super) const FIRST_NUMBER: u32 = 64;
@@ -25,22 +27,33 @@ pub(super) const OWN_NUMBER: u32 = 2;
 pub(crate) struct Prepared {
     /// The namespace; it lives as long as this or a process in it.
     pub(crate) namespace: OwnedFd,
-    /// Number of its link, from which its addresses come.
-    pub(crate) link: u32,
+    /// Its `/sys`, attached nowhere, where a helper has made it: the kernel looks at all that there are for it.
+    pub(crate) sys: Option<OwnedFd>,
+    /// Number of its link, from which its addresses come; none: loopback alone.
+    pub(crate) link: Option<u32>,
 }
 
 impl Prepared {
-    /// The sandbox's address.
-    pub(crate) fn address(&self) -> Ipv4Addr {
-        link(self.link).far
+    /// The sandbox's address, where it has one.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        self.link.map(|number| link(number).far)
     }
 }
 
-/// What a helper says of a namespace that it has prepared; the namespace's descriptor is beside it.
+/// How many of each kind a helper is to prepare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// With a link to the router.
+    pub(crate) linked: usize,
+    /// With loopback alone.
+    pub(crate) alone: usize,
+}
+
+/// What a helper says of a namespace that it has prepared; the descriptors of the namespace and its `/sys` are beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Note {
-    /// Number of its link.
-    pub(crate) link: u32,
+    /// Number of its link, if it has one.
+    pub(crate) link: Option<u32>,
 }
 
 /// The way on which helpers say what they have prepared: the launcher's end first.
@@ -67,24 +80,41 @@ pub(crate) fn prepare(router: &Router, from: u32) -> Result<Prepared, StepError>
 }
 
 /// Prepares so many and says each to the launcher. For a helper process: it ends in the last namespace that it has made.
-pub(crate) fn prepare_many(router: &Router, from: u32, count: usize, launcher: &OwnedFd) {
-    let made = Maker::new(router).and_then(|maker| {
-        for link in maker.free(from).take(count) {
-            let prepared = match maker.make(link) {
-                Err(StepError { errno: Errno::EXIST, .. }) => continue,
-                other => other?,
-            };
-            let note = Note { link };
-            if let Err(error) = atoll_launcher_protocol::send(launcher, &note, &[prepared.namespace.as_fd()])
-            {
-                log(&format!("could not hand over a prepared network: {error}"));
-            }
-        }
-        Ok(())
-    });
-    if let Err(error) = made {
+pub(crate) fn prepare_many(router: Option<&Router>, from: u32, wanted: Wanted, launcher: &OwnedFd) {
+    // The launcher itself makes one with a link where none is ready, and nothing else meanwhile: they come first.
+    let linked = router.map_or(Ok(()), |router| prepare_linked(router, from, wanted.linked, launcher));
+    let alone = (0..wanted.alone).try_for_each(|_| hand_over(&make_alone()?, launcher));
+    for error in [linked, alone].into_iter().filter_map(Result::err) {
         log(&error.to_string());
     }
+}
+
+fn prepare_linked(router: &Router, from: u32, count: usize, launcher: &OwnedFd) -> Result<(), StepError> {
+    let maker = Maker::new(router)?;
+    for link in maker.free(from).take(count) {
+        match maker.make(link) {
+            Err(StepError { errno: Errno::EXIST, .. }) => {}
+            made => hand_over(&made?, launcher)?,
+        }
+    }
+    Ok(())
+}
+
+/// Says one to the launcher, with its `/sys`; this process is in it.
+fn hand_over(made: &Prepared, launcher: &OwnedFd) -> Result<(), StepError> {
+    let sys = make_sys()?;
+    let (note, descriptors) = (Note { link: made.link }, [made.namespace.as_fd(), sys.as_fd()]);
+    if let Err(error) = atoll_launcher_protocol::send(launcher, &note, &descriptors) {
+        log(&format!("could not hand over a prepared network: {error}"));
+    }
+    Ok(())
+}
+
+/// Makes one with loopback alone, and leaves this process in it.
+fn make_alone() -> Result<Prepared, StepError> {
+    let namespace = namespace::enter_new().at(Step::PrepareNetwork)?;
+    sys::loopback_up().at(Step::PrepareNetwork)?;
+    Ok(Prepared { namespace, sys: None, link: None })
 }
 
 /// Every link is in use.
@@ -127,6 +157,6 @@ impl Maker {
         links::bring_up(&netlink, OWN_NUMBER).at(step)?;
         links::add_pair_address(&netlink, OWN_NUMBER, pair.far).at(step)?;
         links::add_default_route(&netlink, OWN_NUMBER, pair.near).at(step)?;
-        Ok(Prepared { namespace: own, link: number })
+        Ok(Prepared { namespace: own, sys: None, link: Some(number) })
     }
 }

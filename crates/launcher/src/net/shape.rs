@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 
 use super::namespace;
 use super::netlink::{MAKE, Message, Netlink, text};
@@ -41,8 +41,8 @@ impl Prepared {
     /// Bounds what this carries each way, in megabits a second.
     pub(crate) fn limit(&self, router: &Router, mbit: NonZeroU32) -> std::result::Result<(), StepError> {
         let step = Step::LimitNetwork;
-        router
-            .inside(|| fill_slowly(&Netlink::routing().at(step)?, FIRST_NUMBER + self.link, mbit).at(step))?;
+        let link = self.link.ok_or(StepError { step, errno: Errno::NODEV })?;
+        router.inside(|| fill_slowly(&Netlink::routing().at(step)?, FIRST_NUMBER + link, mbit).at(step))?;
         namespace::inside(self.namespace.as_fd(), || {
             fill_slowly(&Netlink::routing().at(step)?, OWN_NUMBER, mbit).at(step)
         })

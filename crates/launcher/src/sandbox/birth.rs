@@ -77,7 +77,7 @@ pub(crate) fn start(
         ProcessIdentity { pid: pid.as_raw_nonzero().get(), start_time, boot_id: tools.boot_id.clone() };
     let image = request.image.clone();
     let root = (image == ImageSource::Host).then(|| tools.host_image.clone());
-    let address = network.map(Prepared::address);
+    let address = network.and_then(Prepared::address);
     let usr_overlay = root.is_some();
     let state = State { image, uid_slot: request.uid_slot, process, root, usr_overlay, address };
     state::write(&folder, &state)?;
@@ -108,7 +108,7 @@ fn clone_child(
                 request,
                 user_namespace,
                 listener: listener.as_fd(),
-                network: network.map(|network| network.namespace.as_fd()),
+                network,
                 report: report_end.as_fd(),
                 go: go_end.as_fd(),
             })

@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups};
 
 use super::Tools;
+use crate::net::Prepared;
 use crate::report::{At, Step, StepError};
 use crate::userns::first_id;
 use crate::{caps, guest_files, mounts, net, sys};
@@ -24,8 +25,8 @@ pub(super) struct Inheritance<'a> {
     pub(super) user_namespace: BorrowedFd<'a>,
     /// The agent's listening socket.
     pub(super) listener: BorrowedFd<'a>,
-    /// The network that was prepared for it; none: loopback alone.
-    pub(super) network: Option<BorrowedFd<'a>>,
+    /// The network that was prepared for it; where none was, it makes one with loopback alone.
+    pub(super) network: Option<&'a Prepared>,
     /// Where a failure is written.
     pub(super) report: BorrowedFd<'a>,
     /// Says when the state is recorded.
@@ -89,7 +90,7 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
         None => sys::unshare(namespaces | UnshareFlags::NEWNET).at(Step::NewNamespaces)?,
         Some(network) => {
             sys::unshare(namespaces).at(Step::NewNamespaces)?;
-            net::enter(network).at(Step::EnterNetwork)?;
+            net::enter(network.namespace.as_fd()).at(Step::EnterNetwork)?;
         }
     }
 
@@ -102,7 +103,10 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     // The kernel's file systems, of the new namespaces. /dev first: its null device masks files of the others.
     mounts::mount_dev(guest_root, request.limits.memory_bytes)?;
     mounts::mount_proc(guest_root)?;
-    mounts::mount_sys(guest_root)?;
+    match inheritance.network.and_then(|network| network.sys.as_ref()) {
+        Some(sys) => mounts::mount_sys(sys, guest_root)?,
+        None => mounts::mount_sys(mounts::make_sys()?, guest_root)?,
+    }
     mounts::mount_cgroup_views(&views)?;
     let files_root = if request.read_only_root {
         let writable = mounts::clone_root(&root)?;

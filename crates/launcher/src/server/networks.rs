@@ -12,17 +12,20 @@ use atoll_launcher_protocol::{Answer, Failure, PACKET_BYTES_MAX, receive};
 use super::workers::Task;
 use super::{Server, Source};
 use crate::clock::now;
-use crate::net::{self, Note, Prepared, Router, Watch};
+use crate::net::{self, Note, Prepared, Router, Wanted, Watch};
 use crate::report::{At, Step, StepError, log};
 
-/// Namespaces that are kept ready: a burst of creates takes them at once. Each costs the kernel some 100 KiB.
+/// Namespaces of a kind that are kept ready: a burst of creates takes them at once. Each costs the kernel some 100 KiB.
 const READY_MAX: usize = 16;
 
-/// When more are made.
+/// When more are needed soon.
 const READY_MIN: usize = 8;
 
-/// Rest before more are made while there are some: the create that took one has the processors for itself.
+/// Rest before more are made where they are needed soon: the create that took one has the processors for itself.
 const REFILL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Rest before all are there again that should be.
+const FILL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rest after a helper that made none.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -43,8 +46,14 @@ pub(super) struct Networks {
     router: Option<Router>,
     watch: Option<Watch>,
     ready: VecDeque<Prepared>,
+    /// Those with loopback alone.
+    alone: VecDeque<Prepared>,
+    /// Whether a sandbox has asked this launcher for such a one.
+    asked_alone: bool,
     /// Where the helper at work says what it has made.
     arriving: Option<(OwnedFd, u64)>,
+    /// How many the last helper has made; none where one was taken since.
+    made: Option<usize>,
     /// Where the search for a free link begins.
     next_link: u32,
     refill_at: Duration,
@@ -58,7 +67,10 @@ impl Networks {
             router: None,
             watch: None,
             ready: VecDeque::new(),
+            alone: VecDeque::new(),
+            asked_alone: false,
             arriving: None,
+            made: None,
             // Elsewhere than the last launcher began.
             next_link: now().subsec_micros(),
             refill_at: Duration::ZERO,
@@ -70,15 +82,47 @@ impl Networks {
         self.refill().into_iter().chain(self.offer.map(|(at, _)| at))
     }
 
-    /// When more namespaces must be made.
+    /// When more namespaces must be made. After a helper that could make none, somebody must ask first.
     fn refill(&self) -> Option<Duration> {
-        let wanted = self.router.is_some() && self.arriving.is_none() && self.ready.len() < READY_MIN;
-        wanted.then_some(self.refill_at)
+        let may = self.arriving.is_none() && self.made != Some(0);
+        (may && self.wanted() != Wanted::default()).then_some(self.refill_at)
+    }
+
+    /// How many more there should be.
+    fn wanted(&self) -> Wanted {
+        let missing = |kept: bool, ready: usize| if kept { READY_MAX.saturating_sub(ready) } else { 0 };
+        Wanted {
+            linked: missing(self.router.is_some(), self.ready.len()),
+            alone: missing(self.asked_alone, self.alone.len()),
+        }
+    }
+
+    /// Whether more are needed soon.
+    fn is_short(&self) -> bool {
+        let short = |kept: bool, ready: usize| kept && ready < READY_MIN;
+        short(self.router.is_some(), self.ready.len()) || short(self.asked_alone, self.alone.len())
+    }
+
+    /// One was taken, or would have been.
+    fn taken(&mut self) {
+        self.refill_at = now() + if self.is_short() { REFILL_PAUSE } else { FILL_PAUSE };
+        if self.arriving.is_none() {
+            self.made = None;
+        }
     }
 
     fn keep(&mut self, prepared: Prepared) {
-        self.next_link = prepared.link + 1;
-        self.ready.push_back(prepared);
+        self.note_link(&prepared);
+        self.made = self.made.map(|made| made + 1);
+        let stock = if prepared.link.is_some() { &mut self.ready } else { &mut self.alone };
+        stock.push_back(prepared);
+    }
+
+    /// The search for the next link begins behind it.
+    fn note_link(&mut self, prepared: &Prepared) {
+        if let Some(link) = prepared.link {
+            self.next_link = link + 1;
+        }
     }
 }
 
@@ -133,14 +177,25 @@ impl Server {
         self.take_notes();
         self.have_router()?;
         let networks = &mut self.networks;
-        networks.refill_at = now() + REFILL_PAUSE;
-        if let Some(prepared) = networks.ready.pop_front() {
+        let prepared = networks.ready.pop_front();
+        networks.taken();
+        if let Some(prepared) = prepared {
             return Ok(prepared);
         }
         let Some(router) = &networks.router else { return Err(net::NONE_FREE) };
         let prepared = net::prepare(router, networks.next_link)?;
-        networks.next_link = prepared.link + 1;
+        networks.note_link(&prepared);
         Ok(prepared)
+    }
+
+    /// A namespace with loopback alone, where one is ready. Else the sandbox's child makes its own, beside those of others.
+    pub(super) fn take_alone(&mut self) -> Option<Prepared> {
+        self.take_notes();
+        let networks = &mut self.networks;
+        networks.asked_alone = true;
+        let prepared = networks.alone.pop_front();
+        networks.taken();
+        prepared
     }
 
     fn use_router(&mut self, router: Router) {
@@ -212,11 +267,10 @@ impl Server {
             Err(error) => return log(&error.to_string()),
         };
         self.networks.arriving = Some((own, token));
-        let (from, count) = (self.networks.next_link, READY_MAX - self.networks.ready.len());
+        self.networks.made = Some(0);
+        let (from, wanted) = (self.networks.next_link, self.networks.wanted());
         self.start_worker(Task::Prepare, move |server| {
-            if let Some(router) = &server.networks.router {
-                net::prepare_many(router, from, count, &helper);
-            }
+            net::prepare_many(server.networks.router.as_ref(), from, wanted, &helper);
         });
     }
 
@@ -226,8 +280,11 @@ impl Server {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let mut arrived = Vec::new();
         while let Ok(packet) = receive::<Note>(own, &mut buffer) {
-            if let Ok([namespace]) = <[OwnedFd; 1]>::try_from(packet.descriptors) {
-                arrived.push(Prepared { namespace, link: packet.message.link });
+            match <[OwnedFd; 2]>::try_from(packet.descriptors) {
+                Ok([namespace, sys]) => {
+                    arrived.push(Prepared { namespace, sys: Some(sys), link: packet.message.link });
+                }
+                Err(other) => log(&format!("a prepared network came with {} descriptors", other.len())),
             }
         }
         arrived.into_iter().for_each(|prepared| self.networks.keep(prepared));

@@ -45,7 +45,7 @@ impl Server {
             return self.answer_all(&waiters, &Err(refusal));
         }
         let network = match request.network {
-            Network::None => None,
+            Network::None => self.take_alone(),
             Network::All => match self.take_network(request.limits.bandwidth_mbit) {
                 Ok(network) => Some(network),
                 Err(error) => return self.answer_all(&waiters, &Err(error.into())),
