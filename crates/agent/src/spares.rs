@@ -7,7 +7,7 @@
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,
 //! each is a tenth of a millisecond that somebody waits (measured: everything of an exec ran on one of two), and so one command of
-//! [`IN_A_ROW`] bears it and the others start at once. When the row has ended, one stays.
+//! [`IN_A_ROW`] bears it and the others start at once. When the row has ended, one stays, and after [`IDLE_END`] only the breeder.
 //!
 //! The workload sees all of them as processes named `atoll-spare` and can kill or stop them; then the next exec makes its own.
 //! They are not made again before, so that a workload that kills everything in a loop makes the agent fork no more often than
@@ -40,6 +40,11 @@ const ROW_GAP: Duration = Duration::from_millis(20);
 const QUIET: Duration = Duration::from_millis(5);
 /// Time without a command after which a row has ended.
 const ROW_END: Duration = Duration::from_secs(1);
+
+/// Time after the end of a row, without a command, after which none is kept where there is a breeder. The next command has one made,
+/// which takes a tenth of a millisecond, or longer where the workload uses up all of its processor time. A thousand idle sandboxes are a
+/// thousand processes less then; the kernel looks at each for every new root (0.3 µs).
+const IDLE_END: Duration = Duration::from_secs(10);
 
 /// Time from the first spare to the next: the first command of a sandbox goes before.
 const FIRST_DELAY: Duration = Duration::from_millis(20);
@@ -229,9 +234,20 @@ impl Spares {
             }
             breeder = self.fill(breeder).await;
             self.note_breeder(breeder.is_some());
-            if !self.used_within(ROW_END).await {
-                self.end_row();
-                self.used.notified().await;
+            if self.used_within(ROW_END).await {
+                continue;
+            }
+            self.end_row();
+            if self.used_within(IDLE_END).await {
+                continue;
+            }
+            // What asked for one that came long ago asks for none now.
+            drop(tokio::time::timeout(Duration::ZERO, self.urgent.notified()).await);
+            self.rest();
+            // Both only wait; whichever it is, one is made.
+            tokio::select! {
+                () = self.used.notified() => {}
+                () = self.urgent.notified() => {}
             }
         }
     }
@@ -316,6 +332,14 @@ impl Spares {
         let mut stock = lock(&self.stock);
         stock.in_a_row = false;
         stock.ready.truncate(1);
+    }
+
+    /// Lets the last one go, where another one is made in a moment.
+    fn rest(&self) {
+        let mut stock = lock(&self.stock);
+        if stock.breeds {
+            stock.ready.clear();
+        }
     }
 
     fn fork(&self) -> io::Result<Spare> {

@@ -1,8 +1,14 @@
 //! Real programs, built and run inside, with the interpreters of the host.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::harness::Atoll;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Atoll, until};
+
+/// What waits in a sandbox that nobody uses has gone by then: ten seconds, and a busy machine.
+const REST: Duration = Duration::from_secs(60);
 
 /// The host image shows the host's `/usr`, so its programs must be there.
 fn needs(program: &str, package: &str) {
@@ -103,5 +109,29 @@ END
 ";
     assert_eq!(sandbox.ok(script).await, "200 hello /atoll\n");
     sandbox.delete().await;
+    atoll.finish().await;
+}
+
+#[tokio::test]
+async fn after_a_rest_one_process_waits_and_commands_at_once_all_run() {
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    sandbox.ok("true").await;
+    let members = sandbox.group("pids").join("cgroup.procs");
+    let waiting = || std::fs::read_to_string(&members).unwrap().lines().count();
+    until("one is ready", REST, async || (waiting() == 2).then_some(())).await;
+    until("it goes", REST, async || (waiting() == 1).then_some(())).await;
+    let said = tokio::join!(
+        sandbox.ok("echo one"),
+        sandbox.ok("echo two"),
+        sandbox.ok("echo three"),
+        sandbox.ok("echo four")
+    );
+    assert_eq!(said, ("one\n".into(), "two\n".into(), "three\n".into(), "four\n".into()));
+    until("and again", REST, async || (waiting() == 1).then_some(())).await;
+    // Without the one that makes the others, the agent makes them.
+    let breeder = std::fs::read_to_string(&members).unwrap().trim().parse::<i32>().unwrap();
+    kill_process(Pid::from_raw(breeder).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(sandbox.ok("echo five").await, "five\n");
     atoll.finish().await;
 }
