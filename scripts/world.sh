@@ -15,6 +15,11 @@ end_world() {
     make --no-print-directory stop || result=1
     # What ran leaves nothing behind.
     if [ -d "$DATA_DIR" ]; then ./atoll doctor --data-dir "$DATA_DIR" || result=1; fi
+    # Sandboxes that are up go on without their server, but not without their world: without records none has an owner.
+    if [ "$result" -eq 0 ] && [ -d "$DATA_DIR" ]; then
+        rm -f "$DATA_DIR"/serve/atoll.db*
+        ./atoll doctor --data-dir "$DATA_DIR" --fix || result=1
+    fi
     # What a stopped server keeps for its next start, of which there is none.
     if [ -e "$DATA_DIR/installation" ]; then
         find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -depth -name "atoll-$(cat "$DATA_DIR/installation")" -exec rmdir {} + || true
