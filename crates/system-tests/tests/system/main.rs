@@ -26,6 +26,7 @@ mod images;
 mod jobs;
 mod lifetimes;
 mod logs;
+mod loopback;
 mod metrics;
 mod network;
 mod newcomer;
