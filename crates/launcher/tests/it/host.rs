@@ -70,13 +70,14 @@ pub fn unpack_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let target = Path::new(env!("CARGO_BIN_EXE_atoll-launcher")).ancestors().nth(2).unwrap();
-        let built = target.join("dist/atoll-unpack");
+        let triple = "x86_64-unknown-linux-gnu";
+        // Where cargo built it, not `dist`: that is left alone, and old, when a newer source made the same program.
+        let built = target.join("dist-build").join(triple).join("small/atoll-unpack");
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../unpack/src");
         if std::fs::read_dir(sources).unwrap().all(|source| is_newer(&built, &source.unwrap().path())) {
             return built;
         }
         let target = target.join("static");
-        let triple = "x86_64-unknown-linux-gnu";
         let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
             .args(["build", "--quiet", "--package", "atoll-unpack", "--target", triple])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
