@@ -12,6 +12,25 @@ use super::{Disk, Format};
 
 /// A group that nobody has, for Podman's socket.
 const PODMAN_GROUP: u32 = 54_322;
+const GVISOR: &str = "/usr/bin/runsc";
+/// Its first container has no program to load. It says of it what gVisor says at one of some hundred starts that it could not load one
+/// that is there, as it says it: in the last line of the log that it is given.
+const FAULTY_GVISOR: &str = r#"#!/bin/sh
+for word; do
+    case $last in --log) log=$word;; --bundle) bundle=$word;; esac
+    case $word in create|start) call=$word;; esac
+    last=$word
+done
+[ -e "$0.failed" ] && call=
+[ "$call" = create ] && sed -i 's|/.atoll/agent"|/.atoll/none"|' "$bundle/config.json"
+/usr/bin/runsc "$@"
+result=$?
+if [ "$call" = start ]; then
+    touch "$0.failed"
+    echo '{"level":"error","msg":"creating process: failed to load /.atoll/agent: bad address"}' >> "$log"
+fi
+exit "$result"
+"#;
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,10 +84,12 @@ impl Dockerd {
         let folder = tempfile::Builder::new().prefix("atoll-dockerd-").tempdir_in("/tmp").unwrap();
         // Who has the socket's group gets to it.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let gvisor = folder.path().join("runsc");
+        std::os::unix::fs::symlink(GVISOR, &gvisor).unwrap();
         let settings = json!({
             "live-restore": live_restore,
             // The one platform that gVisor has on every machine; of this release no network works on newer kernels.
-            "runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
+            "runtimes": {"runsc": {"path": gvisor, "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
         });
         std::fs::write(folder.path().join("daemon.json"), settings.to_string()).unwrap();
         let disk = format.map(|format| Disk::new(folder.path(), format, DISK_BYTES));
@@ -90,6 +111,16 @@ impl Dockerd {
         std::os::unix::fs::chown(this.socket(), None, Some(PODMAN_GROUP)).unwrap();
         std::fs::set_permissions(this.socket(), std::fs::Permissions::from_mode(0o660)).unwrap();
         this
+    }
+
+    /// gVisor fails at the next start of a container, and not again. Whether it has can be asked.
+    pub(crate) fn make_gvisor_fail_once(&self) -> impl Fn() -> bool {
+        let gvisor = self.folder.path().join("runsc");
+        std::fs::remove_file(&gvisor).unwrap();
+        std::fs::write(&gvisor, FAULTY_GVISOR).unwrap();
+        std::fs::set_permissions(&gvisor, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let failed = gvisor.with_extension("failed");
+        move || failed.exists()
     }
 
     /// The daemon ends, with its containers unless it lets them live, and begins again.
@@ -173,7 +204,7 @@ impl Dockerd {
 
     /// Whether it has gVisor.
     pub(crate) fn has_gvisor() -> bool {
-        Path::new("/usr/bin/runsc").exists()
+        Path::new(GVISOR).exists()
     }
 }
 
