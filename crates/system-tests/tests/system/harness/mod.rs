@@ -128,15 +128,14 @@ impl Atoll {
     pub(crate) async fn start_again(&mut self) {
         self.supervisor.wait().unwrap();
         let end = Instant::now() + START_PATIENCE;
-        loop {
-            self.supervisor = spawn(&self.place, self.port, self.boot_id.as_deref());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if self.supervisor.try_wait().unwrap().is_none() {
-                break;
-            }
+        self.supervisor = spawn(&self.place, self.port, self.boot_id.as_deref());
+        while self.get("/health/ready").await != Some(200) {
             assert!(Instant::now() < end, "it does not start again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if self.supervisor.try_wait().unwrap().is_some() {
+                self.supervisor = spawn(&self.place, self.port, self.boot_id.as_deref());
+            }
         }
-        self.ready().await;
     }
 
     /// The host loses its power, and boots again. Needs a disk of its own, and names everything that had a process.
