@@ -120,7 +120,8 @@ pub(crate) fn start(
 ) -> Result<(OwnedFd, Cage), StepError> {
     let cage = Cage(SandboxId::random());
     let limits = Limits { memory_bytes: MEMORY_BYTES, cpu_millis: 1_000, pids: 8, ..Limits::default() };
-    tools.cgroups.make(&cage.0, &limits)?;
+    tools.cgroups.make(&cage.0)?;
+    tools.cgroups.limit(&cage.0, &limits)?;
     match sys::clone3(libc::CLONE_NEWPID).at(Step::Clone) {
         Ok(Cloned::Child) => {
             let Err(error) = become_unpacker(tools, &cage, user_namespace, job);

@@ -38,8 +38,10 @@ pub(crate) struct View {
 pub(crate) trait Cgroups: Debug {
     /// 1 or 2.
     fn version(&self) -> u32;
-    /// Makes the groups of a sandbox and sets their limits.
-    fn make(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError>;
+    /// Makes the groups of a sandbox.
+    fn make(&self, sandbox: &SandboxId) -> Result<(), StepError>;
+    /// Sets their limits. Must be done before anything of the sandbox's own runs in them.
+    fn limit(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError>;
     /// Files through which a process enters the workload's groups by writing `0`.
     fn workload_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError>;
     /// Files through which a process enters the agent's groups by writing `0`.

@@ -89,7 +89,7 @@ fn holds_pages(stat: &str) -> bool {
 }
 
 impl V1 {
-    fn limit(hierarchy: &Hierarchy, group: &str, limits: &Limits) -> rustix::io::Result<()> {
+    fn limit_group(hierarchy: &Hierarchy, group: &str, limits: &Limits) -> rustix::io::Result<()> {
         let base = &hierarchy.base;
         match hierarchy.controller {
             Controller::Memory => limit_memory(base, group, limits.memory_bytes),
@@ -98,8 +98,7 @@ impl V1 {
                 base.set(&format!("{group}/cpu.cfs_quota_us"), &quota_micros(limits).to_string())
             }
             Controller::Pids => base.set(&format!("{group}/pids.max"), &limits.pids.to_string()),
-            Controller::Freezer => base.set(&format!("{group}/freezer.state"), "THAWED"),
-            Controller::CpuAccounting => Ok(()),
+            Controller::Freezer | Controller::CpuAccounting => Ok(()),
         }
     }
 
@@ -134,15 +133,24 @@ impl Cgroups for V1 {
         1
     }
 
-    fn make(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError> {
+    fn make(&self, sandbox: &SandboxId) -> Result<(), StepError> {
+        for (base, controller, group) in self.groups(sandbox) {
+            base.make(&group).at(Step::MakeCgroup)?;
+            if controller == Controller::Freezer {
+                // Its child enters it, and must not wait there.
+                base.set(&format!("{group}/freezer.state"), "THAWED").at(Step::LimitCgroup)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn limit(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError> {
         let group = workload_name(sandbox);
         for hierarchy in &self.hierarchies {
-            hierarchy.base.make(&group).at(Step::MakeCgroup)?;
-            Self::limit(hierarchy, &group, limits).at(Step::LimitCgroup)?;
+            Self::limit_group(hierarchy, &group, limits).at(Step::LimitCgroup)?;
             if hierarchy.controller == Controller::Memory {
-                let agent = agent_name(sandbox);
-                hierarchy.base.make(&agent).at(Step::MakeCgroup)?;
-                limit_memory(&hierarchy.base, &agent, AGENT_MEMORY_BYTES).at(Step::LimitCgroup)?;
+                limit_memory(&hierarchy.base, &agent_name(sandbox), AGENT_MEMORY_BYTES)
+                    .at(Step::LimitCgroup)?;
             }
         }
         Ok(())
@@ -298,7 +306,8 @@ mod tests {
         let cgroups = fake(root.path());
         let id = SandboxId::random();
         let limits = Limits { memory_bytes: 64 << 20, cpu_millis: 250, pids: 17, ..Limits::default() };
-        cgroups.make(&id, &limits).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &limits).unwrap();
         let read = |path: String| std::fs::read_to_string(root.path().join(path)).unwrap();
         assert_eq!(read(format!("memory/sandbox-{id}/memory.limit_in_bytes")), "67108864");
         assert_eq!(read(format!("memory/sandbox-{id}/memory.memsw.limit_in_bytes")), "67108864");
@@ -314,7 +323,8 @@ mod tests {
         let cgroups = fake(root.path());
         let id = SandboxId::random();
         assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed, "no group at all");
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
         cgroups.set_frozen(&id, true).unwrap();
         assert_eq!(cgroups.freeze_state(&id), Freeze::Frozen);
@@ -330,7 +340,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mut cgroups = fake(root.path());
         let id = SandboxId::random();
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.usage(&id), GroupUsage::default());
         let write = |path: &str, text: &str| {
             let (controller, file) = path.split_once('/').unwrap();
@@ -368,7 +379,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cgroups = fake(root.path());
         let id = SandboxId::random();
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.workload_entries(&id).unwrap().len(), 4);
         assert_eq!(cgroups.agent_entries(&id).unwrap().len(), 4);
         assert_eq!(cgroups.memory_entries(&id).unwrap().len(), 1);

@@ -45,7 +45,7 @@ impl Cgroups for V2 {
         2
     }
 
-    fn make(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError> {
+    fn make(&self, sandbox: &SandboxId) -> Result<(), StepError> {
         let sandbox = workload_name(sandbox);
         self.base.make(&sandbox).at(Step::MakeCgroup)?;
         // A group hands controllers down only while it has no process of its own, so this goes before its children.
@@ -53,13 +53,18 @@ impl Cgroups for V2 {
         for group in GROUPS {
             self.base.make(&format!("{sandbox}/{group}")).at(Step::MakeCgroup)?;
         }
+        // Its child enters it, and must not wait there.
+        self.base.set(&format!("{sandbox}/workload/cgroup.freeze"), "0").at(Step::LimitCgroup)
+    }
+
+    fn limit(&self, sandbox: &SandboxId, limits: &Limits) -> Result<(), StepError> {
+        let sandbox = workload_name(sandbox);
         let workload = format!("{sandbox}/workload");
         self.limit_memory(&workload, limits.memory_bytes).at(Step::LimitCgroup)?;
         self.limit_memory(&format!("{sandbox}/agent"), AGENT_MEMORY_BYTES).at(Step::LimitCgroup)?;
         let quota = format!("{} {CPU_PERIOD_MICROS}", quota_micros(limits));
         self.base.set(&format!("{workload}/cpu.max"), &quota).at(Step::LimitCgroup)?;
-        self.base.set(&format!("{workload}/pids.max"), &limits.pids.to_string()).at(Step::LimitCgroup)?;
-        self.base.set(&format!("{workload}/cgroup.freeze"), "0").at(Step::LimitCgroup)
+        self.base.set(&format!("{workload}/pids.max"), &limits.pids.to_string()).at(Step::LimitCgroup)
     }
 
     fn workload_entries(&self, sandbox: &SandboxId) -> Result<Vec<OwnedFd>, StepError> {
@@ -155,7 +160,8 @@ mod tests {
         let cgroups = V2 { base: Dir::stand_in(root.path()) };
         let id = SandboxId::random();
         let limits = Limits { memory_bytes: 64 << 20, cpu_millis: 1_500, pids: 17, ..Limits::default() };
-        cgroups.make(&id, &limits).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &limits).unwrap();
         let read = |path: &str| {
             std::fs::read_to_string(root.path().join(format!("sandbox-{id}")).join(path)).unwrap()
         };
@@ -176,7 +182,8 @@ mod tests {
         let cgroups = V2 { base: Dir::stand_in(root.path()) };
         let id = SandboxId::random();
         assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed, "no group at all");
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.freeze_state(&id), Freeze::Thawed);
         cgroups.set_frozen(&id, true).unwrap();
         let group = root.path().join(format!("sandbox-{id}/workload"));
@@ -198,7 +205,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cgroups = V2 { base: Dir::stand_in(root.path()) };
         let id = SandboxId::random();
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         assert_eq!(cgroups.usage(&id), GroupUsage::default());
         let write = |file: &str, text: &str| {
             std::fs::write(root.path().join(format!("sandbox-{id}/workload/{file}")), text).unwrap();
@@ -221,7 +229,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cgroups = V2 { base: Dir::stand_in(root.path()) };
         let id = SandboxId::random();
-        cgroups.make(&id, &Limits::default()).unwrap();
+        cgroups.make(&id).unwrap();
+        cgroups.limit(&id, &Limits::default()).unwrap();
         std::fs::write(root.path().join(format!("sandbox-{id}/workload/cgroup.procs")), "12\n13\n").unwrap();
         std::fs::write(root.path().join(format!("sandbox-{id}/agent/cgroup.procs")), "11\nnonsense\n")
             .unwrap();

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::child;
 use super::state::{self, ProcessIdentity, State};
@@ -67,11 +67,39 @@ pub(crate) fn start(
     if dirty {
         storage::clear_dirty(&folder)?;
     }
-    tools.cgroups.make(&request.sandbox, &request.limits)?;
-    let listener = listen_for_serve(&tools.house, &request.sandbox)?;
+    tools.cgroups.make(&request.sandbox)?;
+    let flags = SocketFlags::CLOEXEC;
+    let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).at(Step::BindSocket)?;
     let user_namespace = namespaces.get(request.uid_slot)?;
     let (pid, pidfd, report, go) = clone_child(tools, request, user_namespace, &listener, network)?;
+    let made = limit_and_listen(tools, request, &listener)
+        .and_then(|()| record(tools, request, network, &folder, pid));
+    if let Err(error) = made {
+        end(&pidfd);
+        return Err(error);
+    }
+    // From here on the next launcher would find it. A child that failed already has closed the pipe.
+    match rustix::io::write(&go, b"1") {
+        Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
+        Err(errno) => Err(StepError { step: Step::WriteState, errno }),
+    }
+}
 
+/// What must be there before the agent runs, and not before its child makes namespaces and mounts: with a thousand sandboxes the
+/// kernel takes more than a millisecond for it.
+fn limit_and_listen(tools: &Tools, request: &StartSandbox, listener: &OwnedFd) -> Result<(), StepError> {
+    tools.cgroups.limit(&request.sandbox, &request.limits)?;
+    listen_for_serve(&tools.house, &request.sandbox, listener)
+}
+
+/// Writes down what the next launcher needs to find it.
+fn record(
+    tools: &Tools,
+    request: &StartSandbox,
+    network: Option<&Prepared>,
+    folder: &OwnedFd,
+    pid: Pid,
+) -> Result<(), StepError> {
     let start_time = state::start_time(pid).at(Step::WriteState)?;
     let process =
         ProcessIdentity { pid: pid.as_raw_nonzero().get(), start_time, boot_id: tools.boot_id.clone() };
@@ -80,12 +108,13 @@ pub(crate) fn start(
     let address = network.and_then(Prepared::address);
     let usr_overlay = root.is_some();
     let state = State { image, uid_slot: request.uid_slot, process, root, usr_overlay, address };
-    state::write(&folder, &state)?;
-    // From here on the next launcher would find it. A child that failed already has closed the pipe.
-    match rustix::io::write(&go, b"1") {
-        Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
-        Err(errno) => Err(StepError { step: Step::WriteState, errno }),
-    }
+    state::write(folder, &state)
+}
+
+/// Ends a child that nobody knows of yet.
+fn end(pidfd: &OwnedFd) {
+    let _gone_already = pidfd_send_signal(pidfd, Signal::KILL);
+    let _nothing_to_do = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
 }
 
 fn clone_child(
@@ -117,20 +146,17 @@ fn clone_child(
     }
 }
 
-/// Makes the socket on which serve reaches the agent: bound on the host's side, so that nothing inside names it.
-fn listen_for_serve(house: &House, sandbox: &SandboxId) -> Result<OwnedFd, StepError> {
+/// Binds the socket on which serve reaches the agent: on the host's side, so that nothing inside names it.
+fn listen_for_serve(house: &House, sandbox: &SandboxId, socket: &OwnedFd) -> Result<(), StepError> {
     let name = socket_name(sandbox);
     remove_socket(house, sandbox)?;
-    let flags = SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).at(Step::BindSocket)?;
     // Through the descriptor of the folder: the data folder's path may be longer than the 107 bytes an address holds.
     let path = format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&house.agents));
-    bind(&socket, &SocketAddrUnix::new(path).at(Step::BindSocket)?).at(Step::BindSocket)?;
+    bind(socket, &SocketAddrUnix::new(path).at(Step::BindSocket)?).at(Step::BindSocket)?;
     let group = Some(Gid::from_raw(house.serve_gid));
     chownat(&house.agents, &*name, Some(Uid::ROOT), group, AtFlags::SYMLINK_NOFOLLOW).at(Step::BindSocket)?;
     chmodat(&house.agents, &*name, Mode::from_raw_mode(0o660), AtFlags::empty()).at(Step::BindSocket)?;
-    listen(&socket, BACKLOG).at(Step::BindSocket)?;
-    Ok(socket)
+    listen(socket, BACKLOG).at(Step::BindSocket)
 }
 
 fn socket_name(sandbox: &SandboxId) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atoll_api_types::CreateSandbox;
 
-use crate::harness::{Atoll, until};
+use crate::harness::{Atoll, Role, until};
 
 /// Time for what has a second of life: the clocks are looked at every second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,5 +36,36 @@ async fn an_idle_sandbox_stops_and_a_busy_one_does_not() {
     });
     assert_eq!(seen.await.state_reason.as_deref(), Some("idle"));
     assert_eq!(busy.get().await.state, "running");
+    atoll.finish().await;
+}
+
+/// Children of the launcher that have ended and that nobody has waited for.
+fn unwaited(atoll: &Atoll) -> usize {
+    let launcher = atoll.pid(Role::Launcher).unwrap().as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
+    let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    children.split_whitespace().filter(|pid| status(pid).contains("State:\tZ")).count()
+}
+
+#[tokio::test]
+async fn a_start_that_fails_beside_its_first_process_leaves_none() {
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    atoll.client.sandbox_stop(&sandbox.id).await.unwrap();
+    // The agent's socket is bound while its process makes mounts; here it cannot be.
+    let change = |flag: &str| {
+        let mut command = std::process::Command::new("chattr");
+        assert!(command.arg(flag).arg(atoll.data().join("run/agents")).status().unwrap().success());
+    };
+    change("+i");
+    let started = atoll.client.sandbox_start(&sandbox.id).await;
+    change("-i");
+    assert!(started.unwrap_err().code().is_some());
+    until("nobody waits for it", PATIENCE, async || (unwaited(&atoll) == 0).then_some(())).await;
+    assert!(
+        std::fs::read_to_string(sandbox.group("pids").join("cgroup.procs")).unwrap_or_default().is_empty()
+    );
+    atoll.client.sandbox_start(&sandbox.id).await.unwrap();
+    assert_eq!(sandbox.ok("echo up").await, "up\n");
     atoll.finish().await;
 }
