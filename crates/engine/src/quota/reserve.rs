@@ -155,14 +155,14 @@ impl Engine {
 
     fn taken_with(&self, user: &UserId, held: &HashMap<SandboxId, Asked>) -> Taken {
         let mut taken = Taken::default();
-        for record in self.inner.records.all() {
+        self.inner.records.each(|record| {
             if record.owner == *user && record.desired != Desired::Deleted {
                 taken = taken.plus(Taken::kept(&record.spec.limits));
-                if is_up(&record) {
+                if is_up(record) {
                     taken = taken.plus(Taken::up(&record.spec.limits));
                 }
             }
-        }
+        });
         for (id, asked) in held.iter().filter(|(_, asked)| asked.owner == *user) {
             match self.inner.records.get(id) {
                 None => taken = taken.plus(Taken::kept(&asked.limits)).plus(Taken::up(&asked.limits)),
