@@ -1,7 +1,7 @@
 //! Namespaces with everything in them, before anybody asks.
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -34,6 +34,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// What a child needs of it.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [Some(&self.namespace), self.sys.as_ref()].into_iter().flatten().map(AsFd::as_fd)
+    }
+
     /// The sandbox's address, where it has one.
     pub(crate) fn address(&self) -> Option<Ipv4Addr> {
         self.link.map(|number| link(number).far)

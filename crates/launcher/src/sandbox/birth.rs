@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use atoll_launcher_protocol::StartSandbox;
 use atoll_types::{ImageSource, SandboxId};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -71,17 +72,45 @@ pub(crate) fn start(
     let flags = SocketFlags::CLOEXEC;
     let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).at(Step::BindSocket)?;
     let user_namespace = namespaces.get(request.uid_slot)?;
-    let (pid, pidfd, report, go) = clone_child(tools, request, user_namespace, &listener, network)?;
+    let child = clone_child(tools, request, user_namespace, &listener, network)?;
     let made = limit_and_listen(tools, request, &listener)
-        .and_then(|()| record(tools, request, network, &folder, pid));
+        .and_then(|()| record(tools, request, network, &folder, child.pid))
+        .and_then(|()| child.await_descriptors());
     if let Err(error) = made {
-        end(&pidfd);
+        end(&child.pidfd);
         return Err(error);
     }
+    let Child { pidfd, report, go, .. } = child;
     // From here on the next launcher would find it. A child that failed already has closed the pipe.
     match rustix::io::write(&go, b"1") {
         Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
         Err(errno) => Err(StepError { step: Step::WriteState, errno }),
+    }
+}
+
+/// The child on its way. It begins with the launcher's descriptors, not with copies: until it has its own the launcher closes none
+/// that it needs.
+struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+    report: OwnedFd,
+    go: OwnedFd,
+    /// Readable when it has its own.
+    ready: OwnedFd,
+    /// Its ends of the pipes.
+    _ends: [OwnedFd; 3],
+}
+
+impl Child {
+    /// Waits until it has descriptors of its own, which it has long since, or has ended.
+    fn await_descriptors(&self) -> Result<(), StepError> {
+        let mut either = [PollFd::new(&self.ready, PollFlags::IN), PollFd::new(&self.pidfd, PollFlags::IN)];
+        loop {
+            match poll(&mut either, None) {
+                Err(Errno::INTR) => {}
+                done => return done.map(drop).at(Step::Clone),
+            }
+        }
     }
 }
 
@@ -123,13 +152,24 @@ fn clone_child(
     user_namespace: BorrowedFd<'_>,
     listener: &OwnedFd,
     network: Option<&Prepared>,
-) -> Result<(Pid, OwnedFd, OwnedFd, OwnedFd), StepError> {
+) -> Result<Child, StepError> {
     let (report, report_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).at(Step::MakePipe)?;
     let (go_end, go) = pipe_with(PipeFlags::CLOEXEC).at(Step::MakePipe)?;
-    // Only the PID namespace: the others cost time (a network namespace a third of a millisecond), which the child
+    let (ready, ready_end) = pipe_with(PipeFlags::CLOEXEC).at(Step::MakePipe)?;
+    let given = [&report_end, &go_end, &ready_end, listener].map(AsFd::as_fd).into_iter();
+    let given = given.chain([user_namespace]).chain(network.into_iter().flat_map(Prepared::descriptors));
+    let sharing = if sys::are_copied(given) { libc::CLONE_FILES } else { 0 };
+    // Of the namespaces only the PID namespace: the others cost time (a network namespace a third of a millisecond), which the child
     // spends on its own.
-    match sys::clone3(libc::CLONE_NEWPID).at(Step::Clone)? {
+    match sys::clone3(libc::CLONE_NEWPID | sharing).at(Step::Clone)? {
         Cloned::Child => {
+            let copied = if sharing == 0 { Ok(()) } else { sys::copy_descriptors() };
+            if let Err(error) =
+                copied.and_then(|()| rustix::io::write(&ready_end, b"1")).at(Step::PlaceDescriptors)
+            {
+                // Nothing is dropped: it would be the launcher's.
+                child::give_up(report_end.as_fd(), error);
+            }
             // The copy of this end would keep the pipe open when the launcher dies.
             drop(go);
             child::run(&child::Inheritance {
@@ -142,7 +182,9 @@ fn clone_child(
                 go: go_end.as_fd(),
             })
         }
-        Cloned::Parent { pid, pidfd } => Ok((pid, pidfd, report, go)),
+        Cloned::Parent { pid, pidfd } => {
+            Ok(Child { pid, pidfd, report, go, ready, _ends: [report_end, go_end, ready_end] })
+        }
     }
 }
 

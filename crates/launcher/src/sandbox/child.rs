@@ -46,10 +46,14 @@ impl Drop for NeverReturn {
 pub(super) fn run(inheritance: &Inheritance<'_>) -> ! {
     let _guard = NeverReturn;
     let Err(error) = become_agent(inheritance);
-    let failure = Failure::from(error);
-    if let Ok(text) = serde_json::to_vec(&failure) {
+    give_up(inheritance.report, error)
+}
+
+/// Reports why not, and ends.
+pub(super) fn give_up(report: BorrowedFd<'_>, error: StepError) -> ! {
+    if let Ok(text) = serde_json::to_vec(&Failure::from(error)) {
         // When nobody reads, nobody needs to know.
-        let _ignored = rustix::io::write(inheritance.report, &text);
+        let _ignored = rustix::io::write(report, &text);
     }
     sys::exit_now(1)
 }

@@ -11,6 +11,7 @@ use crate::host_image;
 use crate::report::log;
 use crate::sandbox::state::State;
 use crate::storage;
+use crate::sys;
 
 impl Server {
     pub(super) fn adopt(&mut self) {
@@ -34,6 +35,7 @@ impl Server {
 
     fn adopt_one(&mut self, sandbox: &SandboxId, state: &State) {
         let Some((_, pidfd)) = state.process.open(&self.tools.boot_id) else { return };
+        let pidfd = sys::raise(pidfd);
         match self.watch(pidfd.as_fd(), Source::Process(sandbox.clone())) {
             Ok(token) => {
                 let entry = Entry {

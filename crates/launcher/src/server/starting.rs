@@ -14,6 +14,7 @@ use super::{Server, Source};
 use crate::clock::now;
 use crate::report::{StepError, failure, log};
 use crate::sandbox;
+use crate::sys;
 
 /// How long a child may take to become the agent: three milliseconds do, unless the machine is drowning.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -87,6 +88,7 @@ impl Server {
         birth: sandbox::Birth,
     ) -> Result<(), StepError> {
         let sandbox::Birth { pidfd, report, dirty } = birth;
+        let pidfd = sys::raise(pidfd);
         let process = self.watch(pidfd.as_fd(), Source::Process(request.sandbox.clone()))?;
         let token = self.watch(report.as_fd(), Source::Report(request.sandbox.clone()))?;
         let disk_bytes = request.limits.disk_bytes;
