@@ -30,12 +30,13 @@ const REAPING_TIME: Duration = Duration::from_millis(500);
 const ZOMBIE: &str = "is zombie and can not be killed";
 
 /// What gVisor says when it could not load a program that is there and whole: seen of its release of 2022 in one of some hundred
-/// starts. The same container starts when it is asked again.
+/// starts. Docker then keeps what was begun for longer than anybody waits, so that another container takes its place.
 const NOT_LOADED: [&str; 2] = ["failed to load ", ": bad address"];
-/// What Docker says of a container that failed so a moment ago, whose processes are not reaped yet.
-const NOT_REAPED: &str = "id already in use";
-/// How often it is started again at most.
-const STARTS: u32 = 6;
+/// How often a container is made at most until one starts.
+const STARTS: u32 = 4;
+
+/// When a container started that never did.
+const NEVER: &str = "0001-01-01T";
 
 /// A container that is there already, or is in the state that was to be reached.
 const NOT_MODIFIED: u16 = 304;
@@ -66,9 +67,9 @@ pub(crate) async fn look(daemon: &Daemon, sandbox: &SandboxId) -> Result<Option<
     Ok(Some(found.state.and_then(|state| state.status).unwrap_or(State::EMPTY)))
 }
 
-/// Whether a start that failed so may succeed when it is tried again.
-fn is_passing(failed: &Failure) -> bool {
-    failed.message.contains(NOT_REAPED) || NOT_LOADED.iter().all(|words| failed.message.contains(words))
+/// Whether a start failed in a way that the next one does not.
+fn is_not_loaded(failed: &Failure) -> bool {
+    NOT_LOADED.iter().all(|words| failed.message.contains(words))
 }
 
 impl Broker {
@@ -95,38 +96,40 @@ impl Broker {
             Network::None => None,
             Network::All => Some(self.join(sandbox).await?),
         };
-        let sets_files = match found {
-            None => self.create(start, joined.as_ref()).await?,
-            // It never ran, and has no files of its own.
-            Some(State::CREATED) => self.sets_files(start),
+        // One that ran has files of its own, and is not made anew.
+        let is_new = match found {
+            None => true,
+            Some(State::CREATED) => self.never_ran(sandbox).await?,
             Some(_) => false,
         };
-        if let Err(failed) = self.run(sandbox).await {
-            if !(sets_files && self.is_refused_files(start, &failed)) {
+        let mut sets_files = self.sets_files(start);
+        if found.is_none() {
+            sets_files = self.create(start, joined.as_ref()).await?;
+        }
+        for left in (0..STARTS).rev() {
+            let Err(failed) = self.run(sandbox).await else { break };
+            let other_helps = is_not_loaded(&failed) || (sets_files && self.is_refused_files(start, &failed));
+            if !(is_new && other_helps) || left == 0 {
                 // Perhaps it is for want of the agent's program.
                 self.programs.forget().await;
                 return Err(failed);
             }
             self.remove_container(sandbox).await?;
-            self.create(start, joined.as_ref()).await?;
-            self.run(sandbox).await?;
+            sets_files = self.create(start, joined.as_ref()).await?;
         }
         self.links.reach(sandbox).await
     }
 
-    async fn run(&self, sandbox: &SandboxId) -> Result<(), Failure> {
-        let mut done = self.run_once(sandbox).await;
-        for _ in 0..STARTS {
-            match &done {
-                Err(failed) if is_passing(failed) => tokio::time::sleep(REAPING_TIME).await,
-                _ => break,
-            }
-            done = self.run_once(sandbox).await;
-        }
-        done
+    /// Whether a container has never run. Podman also says that one is created which only waits to run again.
+    async fn never_ran(&self, sandbox: &SandboxId) -> Result<bool, Failure> {
+        let docker = self.daemon.docker().await?;
+        let name = names::container(sandbox);
+        let found = asked(docker.inspect_container(&name, None::<InspectContainerOptions>)).await?;
+        let started = found.state.and_then(|state| state.started_at).unwrap_or_default();
+        Ok(started.is_empty() || started.starts_with(NEVER))
     }
 
-    async fn run_once(&self, sandbox: &SandboxId) -> Result<(), Failure> {
+    async fn run(&self, sandbox: &SandboxId) -> Result<(), Failure> {
         let docker = self.daemon.docker().await?;
         let started = docker.start_container(&names::container(sandbox), None::<StartContainerOptions>).await;
         asked(async { unless(&[NOT_MODIFIED], started) }).await

@@ -247,7 +247,7 @@ async fn gvisor_conforms() {
 
 /// gVisor of 2022 does at one of some hundred starts what it is made to do here.
 #[tokio::test]
-async fn a_program_that_gvisor_did_not_load_is_started_again() {
+async fn a_program_that_gvisor_did_not_load_gets_another_container() {
     let docker = Dockerd::start(false);
     let atoll = started(&docker).await;
     let has_failed = docker.make_gvisor_fail_once();

@@ -13,23 +13,20 @@ use super::{Disk, Format};
 /// A group that nobody has, for Podman's socket.
 const PODMAN_GROUP: u32 = 54_322;
 const GVISOR: &str = "/usr/bin/runsc";
-/// Its first container has no program to load. It says of it what gVisor says at one of some hundred starts that it could not load one
-/// that is there, as it says it: in the last line of the log that it is given.
+/// Says of its first container what gVisor says at one of some hundred starts, as it says it: in the last line of the log that it is
+/// given. What it began stays, as it does then.
 const FAULTY_GVISOR: &str = r#"#!/bin/sh
 for word; do
-    case $last in --log) log=$word;; --bundle) bundle=$word;; esac
-    case $word in create|start) call=$word;; esac
+    [ "$last" = --log ] && log=$word
+    [ "$word" = start ] && starts=yes
     last=$word
 done
-[ -e "$0.failed" ] && call=
-[ "$call" = create ] && sed -i 's|/.atoll/agent"|/.atoll/none"|' "$bundle/config.json"
-/usr/bin/runsc "$@"
-result=$?
-if [ "$call" = start ]; then
+if [ "$starts" ] && [ ! -e "$0.failed" ]; then
     touch "$0.failed"
     echo '{"level":"error","msg":"creating process: failed to load /.atoll/agent: bad address"}' >> "$log"
+    exit 128
 fi
-exit "$result"
+exec /usr/bin/runsc "$@"
 "#;
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -215,11 +212,27 @@ impl Drop for Dockerd {
             drop(self.docker(&["rm", "--force", id]));
         }
         self.end(Signal::TERM);
+        // A container of gVisor's that failed to start is removed, but not what was begun of it.
+        for pid in processes_of(self.folder.path()) {
+            let _gone_already = kill_process(pid, Signal::KILL);
+        }
         // One that lets containers live leaves its folder mounted on itself, and Podman a part of it: then they could not be removed.
         for mounted in [self.data_root().join("overlay"), self.data_root()] {
             drop(Command::new("umount").arg(mounted).output());
         }
     }
+}
+
+/// Processes whose command names a folder.
+fn processes_of(folder: &Path) -> impl Iterator<Item = Pid> {
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let names_it = move |pid: &i32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&*folder.to_string_lossy())
+    };
+    pids.filter(names_it).filter_map(Pid::from_raw)
 }
 
 fn data_root(folder: &Path, disk: Option<&Disk>) -> PathBuf {
