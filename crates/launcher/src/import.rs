@@ -121,7 +121,10 @@ pub(crate) fn start(
     let cage = Cage(SandboxId::random());
     let limits = Limits { memory_bytes: MEMORY_BYTES, cpu_millis: 1_000, pids: 8, ..Limits::default() };
     tools.cgroups.make(&cage.0)?;
-    tools.cgroups.limit(&cage.0, &limits)?;
+    if let Err(error) = tools.cgroups.limit(&cage.0, &limits) {
+        cage.remove(tools);
+        return Err(error);
+    }
     match sys::clone3(libc::CLONE_NEWPID).at(Step::Clone) {
         Ok(Cloned::Child) => {
             let Err(error) = become_unpacker(tools, &cage, user_namespace, job);

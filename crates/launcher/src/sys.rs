@@ -117,8 +117,9 @@ pub(crate) fn set_fs_ids(uid: u32, gid: u32) -> Result<()> {
     if now == (i64::from(uid), i64::from(gid)) { Ok(()) } else { Err(Errno::PERM) }
 }
 
-/// The number from which on there are descriptors of one running sandbox each, which no child needs. All others are far fewer.
-const OF_SANDBOXES: libc::c_int = 1_024;
+/// The number from which on there are descriptors of one running sandbox each, which no child needs. All others are far fewer. A whole
+/// word of the kernel's map of full words: kernels before 6.11 copy a part of one with too much in it (CVE-2024-45025).
+const OF_SANDBOXES: libc::c_int = 4_096;
 
 /// Moves a descriptor to a number that children made with CLONE_FILES do not copy, as long as the process may have such numbers.
 pub(crate) fn raise(fd: OwnedFd) -> OwnedFd {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use atoll_launcher_protocol::StartSandbox;
 use atoll_types::{ImageSource, SandboxId};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -25,6 +25,9 @@ use crate::userns::UserNamespaces;
 
 /// Connections that wait to be accepted by an agent that is busy.
 const BACKLOG: i32 = 128;
+
+/// How long a child may take to have descriptors of its own, its first act, before it is given up: everybody waits with it.
+const DESCRIPTORS_TIME: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// What every start uses.
 #[derive(Debug)]
@@ -80,11 +83,15 @@ pub(crate) fn start(
         end(&child.pidfd);
         return Err(error);
     }
-    let Child { pidfd, report, go, .. } = child;
+    let Child { pidfd, report, go, ends, .. } = child;
+    drop(ends);
     // From here on the next launcher would find it. A child that failed already has closed the pipe.
     match rustix::io::write(&go, b"1") {
         Ok(_) | Err(Errno::PIPE) => Ok(Birth { pidfd, report, dirty }),
-        Err(errno) => Err(StepError { step: Step::WriteState, errno }),
+        Err(errno) => {
+            end(&pidfd);
+            Err(StepError { step: Step::WriteState, errno })
+        }
     }
 }
 
@@ -98,7 +105,7 @@ struct Child {
     /// Readable when it has its own.
     ready: OwnedFd,
     /// Its ends of the pipes.
-    _ends: [OwnedFd; 3],
+    ends: [OwnedFd; 3],
 }
 
 impl Child {
@@ -106,8 +113,9 @@ impl Child {
     fn await_descriptors(&self) -> Result<(), StepError> {
         let mut either = [PollFd::new(&self.ready, PollFlags::IN), PollFd::new(&self.pidfd, PollFlags::IN)];
         loop {
-            match poll(&mut either, None) {
+            match poll(&mut either, Some(&DESCRIPTORS_TIME)) {
                 Err(Errno::INTR) => {}
+                Ok(0) => return Err(StepError { step: Step::Clone, errno: Errno::TIMEDOUT }),
                 done => return done.map(drop).at(Step::Clone),
             }
         }
@@ -163,6 +171,7 @@ fn clone_child(
     // spends on its own.
     match sys::clone3(libc::CLONE_NEWPID | sharing).at(Step::Clone)? {
         Cloned::Child => {
+            let _guard = child::NeverReturn;
             let copied = if sharing == 0 { Ok(()) } else { sys::copy_descriptors() };
             if let Err(error) =
                 copied.and_then(|()| rustix::io::write(&ready_end, b"1")).at(Step::PlaceDescriptors)
@@ -183,7 +192,7 @@ fn clone_child(
             })
         }
         Cloned::Parent { pid, pidfd } => {
-            Ok(Child { pid, pidfd, report, go, ready, _ends: [report_end, go_end, ready_end] })
+            Ok(Child { pid, pidfd, report, go, ready, ends: [report_end, go_end, ready_end] })
         }
     }
 }

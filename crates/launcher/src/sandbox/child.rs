@@ -34,7 +34,7 @@ pub(super) struct Inheritance<'a> {
 }
 
 /// Ends the child when something in it panics: its stack is a copy of the launcher's, which must not be unwound into.
-struct NeverReturn;
+pub(super) struct NeverReturn;
 
 impl Drop for NeverReturn {
     fn drop(&mut self) {
@@ -44,7 +44,6 @@ impl Drop for NeverReturn {
 
 /// Becomes the agent, or reports why not.
 pub(super) fn run(inheritance: &Inheritance<'_>) -> ! {
-    let _guard = NeverReturn;
     let Err(error) = become_agent(inheritance);
     give_up(inheritance.report, error)
 }

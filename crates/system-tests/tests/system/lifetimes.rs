@@ -47,19 +47,36 @@ fn unwaited(atoll: &Atoll) -> usize {
     children.split_whitespace().filter(|pid| status(pid).contains("State:\tZ")).count()
 }
 
+/// A folder in which nothing can be made, as long as this lives.
+struct Unchangeable(std::path::PathBuf);
+
+impl Unchangeable {
+    fn new(folder: std::path::PathBuf) -> Self {
+        let this = Self(folder);
+        this.change("+i");
+        this
+    }
+
+    fn change(&self, flag: &str) {
+        assert!(std::process::Command::new("chattr").arg(flag).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for Unchangeable {
+    fn drop(&mut self) {
+        self.change("-i");
+    }
+}
+
 #[tokio::test]
 async fn a_start_that_fails_beside_its_first_process_leaves_none() {
     let atoll = Atoll::start().await;
     let sandbox = atoll.create().await;
     atoll.client.sandbox_stop(&sandbox.id).await.unwrap();
     // The agent's socket is bound while its process makes mounts; here it cannot be.
-    let change = |flag: &str| {
-        let mut command = std::process::Command::new("chattr");
-        assert!(command.arg(flag).arg(atoll.data().join("run/agents")).status().unwrap().success());
-    };
-    change("+i");
+    let closed = Unchangeable::new(atoll.data().join("run/agents"));
     let started = atoll.client.sandbox_start(&sandbox.id).await;
-    change("-i");
+    drop(closed);
     assert!(started.unwrap_err().code().is_some());
     until("nobody waits for it", PATIENCE, async || (unwaited(&atoll) == 0).then_some(())).await;
     assert!(
