@@ -30,7 +30,8 @@ const REAPING_TIME: Duration = Duration::from_millis(500);
 const ZOMBIE: &str = "is zombie and can not be killed";
 
 /// What gVisor says when it could not load a program that is there and whole: seen of its release of 2022 in one of some hundred
-/// starts. Docker then keeps what was begun for longer than anybody waits, so that another container takes its place.
+/// starts, mostly right after the program was put into its volume, and then of the next ones too. Docker keeps what was begun for
+/// longer than anybody waits, so that another container takes its place, and the program is put there again.
 const NOT_LOADED: [&str; 2] = ["failed to load ", ": bad address"];
 /// How often a container is made at most until one starts.
 const STARTS: u32 = 4;
@@ -108,10 +109,12 @@ impl Broker {
         }
         for left in (0..STARTS).rev() {
             let Err(failed) = self.run(sandbox).await else { break };
-            let other_helps = is_not_loaded(&failed) || (sets_files && self.is_refused_files(start, &failed));
-            if !(is_new && other_helps) || left == 0 {
+            let refused_files = sets_files && self.is_refused_files(start, &failed);
+            if !refused_files {
                 // Perhaps it is for want of the agent's program.
                 self.programs.forget().await;
+            }
+            if !(is_new && (refused_files || is_not_loaded(&failed))) || left == 0 {
                 return Err(failed);
             }
             self.remove_container(sandbox).await?;
