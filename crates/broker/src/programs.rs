@@ -100,8 +100,7 @@ impl Programs {
         asked(docker.upload_to_container(filler, Some(options), bollard::body_full(archive))).await
     }
 
-    /// Whether the volume holds the whole program. What is there and whole is left alone: gVisor of 2022 often fails to load a program
-    /// that was put in the place of the same a moment ago.
+    /// Whether the volume holds the whole program: then it is left alone.
     async fn is_there(&self, daemon: &Daemon, filler: &str) -> Result<bool, Failure> {
         let docker = daemon.docker().await?;
         let path = format!("{AGENT_FOLDER}/{AGENT_FILE}");

@@ -29,13 +29,6 @@ const REAPING_TIME: Duration = Duration::from_millis(500);
 /// What Docker says then.
 const ZOMBIE: &str = "is zombie and can not be killed";
 
-/// What gVisor says when it could not load a program that is there and whole: seen of its release of 2022 in one of some hundred
-/// starts, mostly right after the program was put into its volume, and then of the next ones too. Docker keeps what was begun for
-/// longer than anybody waits, so that another container takes its place, and the program is put there again.
-const NOT_LOADED: [&str; 2] = ["failed to load ", ": bad address"];
-/// How often a container is made at most until one starts.
-const STARTS: u32 = 4;
-
 /// When a container started that never did.
 const NEVER: &str = "0001-01-01T";
 
@@ -66,11 +59,6 @@ pub(crate) async fn look(daemon: &Daemon, sandbox: &SandboxId) -> Result<Option<
         return Err(failure(FailureKind::Invalid, text));
     }
     Ok(Some(found.state.and_then(|state| state.status).unwrap_or(State::EMPTY)))
-}
-
-/// Whether a start failed in a way that the next one does not.
-fn is_not_loaded(failed: &Failure) -> bool {
-    NOT_LOADED.iter().all(|words| failed.message.contains(words))
 }
 
 impl Broker {
@@ -107,18 +95,15 @@ impl Broker {
         if found.is_none() {
             sets_files = self.create(start, joined.as_ref()).await?;
         }
-        for left in (0..STARTS).rev() {
-            let Err(failed) = self.run(sandbox).await else { break };
-            let refused_files = sets_files && self.is_refused_files(start, &failed);
-            if !refused_files {
+        if let Err(failed) = self.run(sandbox).await {
+            if !(is_new && sets_files && self.is_refused_files(start, &failed)) {
                 // Perhaps it is for want of the agent's program.
                 self.programs.forget().await;
-            }
-            if !(is_new && (refused_files || is_not_loaded(&failed))) || left == 0 {
                 return Err(failed);
             }
             self.remove_container(sandbox).await?;
-            sets_files = self.create(start, joined.as_ref()).await?;
+            self.create(start, joined.as_ref()).await?;
+            self.run(sandbox).await?;
         }
         self.links.reach(sandbox).await
     }

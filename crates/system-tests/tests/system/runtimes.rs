@@ -245,18 +245,6 @@ async fn gvisor_conforms() {
     finish(atoll, &docker).await;
 }
 
-/// gVisor of 2022 does at one of some hundred starts what it is made to do here.
-#[tokio::test]
-async fn a_program_that_gvisor_did_not_load_gets_another_container() {
-    let docker = Dockerd::start(false);
-    let atoll = started(&docker).await;
-    let has_failed = docker.make_gvisor_fail_once();
-    let sandbox = atoll.create_with(&new(RuntimeKind::Gvisor)).await;
-    assert!(has_failed());
-    assert_eq!(sandbox.ok("echo up").await, "up\n");
-    finish(atoll, &docker).await;
-}
-
 #[tokio::test]
 async fn a_command_runs_in_a_container_and_nothing_is_left() {
     let docker = Dockerd::start(false);

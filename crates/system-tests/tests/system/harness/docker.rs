@@ -13,21 +13,6 @@ use super::{Disk, Format};
 /// A group that nobody has, for Podman's socket.
 const PODMAN_GROUP: u32 = 54_322;
 const GVISOR: &str = "/usr/bin/runsc";
-/// Says of its first container what gVisor says at one of some hundred starts, as it says it: in the last line of the log that it is
-/// given. What it began stays, as it does then.
-const FAULTY_GVISOR: &str = r#"#!/bin/sh
-for word; do
-    [ "$last" = --log ] && log=$word
-    [ "$word" = start ] && starts=yes
-    last=$word
-done
-if [ "$starts" ] && [ ! -e "$0.failed" ]; then
-    touch "$0.failed"
-    echo '{"level":"error","msg":"creating process: failed to load /.atoll/agent: bad address"}' >> "$log"
-    exit 128
-fi
-exec /usr/bin/runsc "$@"
-"#;
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -81,12 +66,10 @@ impl Dockerd {
         let folder = tempfile::Builder::new().prefix("atoll-dockerd-").tempdir_in("/tmp").unwrap();
         // Who has the socket's group gets to it.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        let gvisor = folder.path().join("runsc");
-        std::os::unix::fs::symlink(GVISOR, &gvisor).unwrap();
         let settings = json!({
             "live-restore": live_restore,
             // The one platform that gVisor has on every machine; of this release no network works on newer kernels.
-            "runtimes": {"runsc": {"path": gvisor, "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
+            "runtimes": {"runsc": {"path": GVISOR, "runtimeArgs": ["--platform=ptrace", "--network=none"]}},
         });
         std::fs::write(folder.path().join("daemon.json"), settings.to_string()).unwrap();
         let disk = format.map(|format| Disk::new(folder.path(), format, DISK_BYTES));
@@ -108,16 +91,6 @@ impl Dockerd {
         std::os::unix::fs::chown(this.socket(), None, Some(PODMAN_GROUP)).unwrap();
         std::fs::set_permissions(this.socket(), std::fs::Permissions::from_mode(0o660)).unwrap();
         this
-    }
-
-    /// gVisor fails at the next start of a container, and not again. Whether it has can be asked.
-    pub(crate) fn make_gvisor_fail_once(&self) -> impl Fn() -> bool {
-        let gvisor = self.folder.path().join("runsc");
-        std::fs::remove_file(&gvisor).unwrap();
-        std::fs::write(&gvisor, FAULTY_GVISOR).unwrap();
-        std::fs::set_permissions(&gvisor, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let failed = gvisor.with_extension("failed");
-        move || failed.exists()
     }
 
     /// The daemon ends, with its containers unless it lets them live, and begins again.
