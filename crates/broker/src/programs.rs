@@ -1,17 +1,16 @@
 //! The agent's program, in a volume of Docker's: that works where Docker is another machine, and needs no mount of a host's folder.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use atoll_broker_protocol::{Failure, FailureKind};
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
@@ -24,11 +23,6 @@ use crate::names;
 const PROGRAM_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of the digest in the volume's name: enough to tell releases apart.
 const DIGEST_BYTES: usize = 8;
-
-/// Rights of the program: everybody executes it.
-const PROGRAM_MODE: u32 = 0o755;
-/// Bytes that an archive of the program has more than the program at most: headers, padding and its end.
-const ARCHIVE_BYTES_MORE: usize = 64 << 10;
 
 /// The agent's program.
 #[derive(Debug)]
@@ -54,7 +48,7 @@ impl Programs {
         format!("atoll-{}-agent-{}", daemon.installation(), self.digest)
     }
 
-    /// The volume with the program in it. Looked at once in the life of this process: what is there may be half of it. Docker puts the
+    /// The volume with the program in it. Filled once in the life of this process: what is there may be half of it. Docker puts the
     /// new file in the place of the old one, which those who run it keep.
     pub(crate) async fn volume(&self, daemon: &Daemon, image: &str) -> Result<String, Failure> {
         let mut filled = self.filled.lock().await;
@@ -84,60 +78,17 @@ impl Programs {
         let options = CreateContainerOptionsBuilder::default().name(&filler).build();
         let body = container::filler(daemon.installation(), image.to_owned(), volume);
         asked(docker.create_container(Some(options), body)).await?;
-        let done = match self.is_there(daemon, &filler).await {
-            Ok(true) => Ok(()),
-            Ok(false) => self.upload(daemon, &filler).await,
-            Err(failed) => Err(failed),
-        };
-        remove(daemon, &filler).await?;
-        done
-    }
-
-    async fn upload(&self, daemon: &Daemon, filler: &str) -> Result<(), Failure> {
         let options = UploadToContainerOptionsBuilder::default().path(AGENT_FOLDER).build();
         let archive = self.archive().map_err(|error| failure(FailureKind::System, error.to_string()))?;
-        let docker = daemon.docker().await?;
-        asked(docker.upload_to_container(filler, Some(options), bollard::body_full(archive))).await
-    }
-
-    /// Whether the volume holds the whole program: then it is left alone.
-    async fn is_there(&self, daemon: &Daemon, filler: &str) -> Result<bool, Failure> {
-        let docker = daemon.docker().await?;
-        let path = format!("{AGENT_FOLDER}/{AGENT_FILE}");
-        let options = DownloadFromContainerOptionsBuilder::default().path(&path).build();
-        let mut pieces = docker.download_from_container(filler, Some(options));
-        let read = asked(async move {
-            let mut archive = Vec::new();
-            while archive.len() <= self.bytes.len() + ARCHIVE_BYTES_MORE {
-                match pieces.next().await {
-                    Some(piece) => archive.extend_from_slice(&piece?),
-                    None => break,
-                }
-            }
-            Ok(archive)
-        });
-        match read.await {
-            Ok(archive) => Ok(self.is_in(&archive)),
-            Err(failed) if failed.kind == FailureKind::NotFound => Ok(false),
-            Err(failed) => Err(failed),
-        }
-    }
-
-    /// Whether an archive holds the program, as one that may be executed, and nothing else.
-    fn is_in(&self, archive: &[u8]) -> bool {
-        let mut archive = tar::Archive::new(archive);
-        let Ok(mut entries) = archive.entries() else { return false };
-        let Some(Ok(mut entry)) = entries.next() else { return false };
-        let mut bytes = Vec::new();
-        entry.header().entry_type().is_file()
-            && entry.header().mode().is_ok_and(|mode| mode & 0o777 == PROGRAM_MODE)
-            && entry.read_to_end(&mut bytes).is_ok()
-            && bytes == self.bytes
+        let uploaded =
+            asked(docker.upload_to_container(&filler, Some(options), bollard::body_full(archive))).await;
+        remove(daemon, &filler).await?;
+        uploaded
     }
 
     fn archive(&self) -> io::Result<Bytes> {
         let mut header = tar::Header::new_ustar();
-        header.set_mode(PROGRAM_MODE);
+        header.set_mode(0o755);
         header.set_size(self.bytes.len().try_into().map_err(io::Error::other)?);
         let mut archive = tar::Builder::new(Vec::new());
         archive.append_data(&mut header, AGENT_FILE, &self.bytes[..])?;
@@ -169,7 +120,7 @@ async fn remove(daemon: &Daemon, container: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
 
     use super::*;
 
@@ -189,14 +140,7 @@ mod tests {
         entry.read_to_string(&mut text).unwrap();
         assert_eq!(text, "program");
         assert!(entries.next().is_none());
-
         // Whoever shares the open file has read it to its end.
         assert_eq!(Programs::new(&file).unwrap().bytes, programs.bytes);
-
-        // What was put there is known again, and nothing less.
-        assert!(programs.is_in(&bytes));
-        assert!(!programs.is_in(&bytes[..514]) && !programs.is_in(b""));
-        let other = Programs { bytes: Bytes::from_static(b"prograM"), ..programs };
-        assert!(!other.is_in(&bytes));
     }
 }
