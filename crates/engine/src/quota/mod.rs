@@ -12,6 +12,7 @@
 mod egress;
 mod rates;
 mod reserve;
+mod taken;
 mod usage;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use parking_lot::RwLock;
 pub(crate) use egress::Egress;
 pub(crate) use rates::ExecRates;
 pub(crate) use reserve::{Reservations, Reserved};
+pub(crate) use taken::Taken;
 pub use usage::{QuotaView, UsageView, Used};
 
 use crate::{Engine, EngineError};

@@ -6,52 +6,9 @@ use atoll_ports::SandboxRecord;
 use atoll_types::{Desired, ErrorCode, Limits, Network, SandboxId, UserId};
 use parking_lot::Mutex;
 
+use super::taken::{Taken, is_up};
 use crate::counters::Violation;
 use crate::{Caller, Engine, EngineError};
-
-/// What sandboxes take of a quota.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) sandboxes: u64,
-    pub(super) cpu_millis: u64,
-    pub(super) memory_bytes: u64,
-    pub(super) storage_bytes: u64,
-}
-
-impl Taken {
-    /// A sandbox that exists.
-    fn kept(limits: &Limits) -> Self {
-        Self { sandboxes: 1, storage_bytes: limits.disk_bytes, ..Self::default() }
-    }
-
-    /// What it takes beside that when it is up.
-    fn up(limits: &Limits) -> Self {
-        Self {
-            cpu_millis: u64::from(limits.cpu_millis),
-            memory_bytes: limits.memory_bytes,
-            ..Self::default()
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            sandboxes: self.sandboxes.saturating_add(other.sandboxes),
-            cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
-            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
-            storage_bytes: self.storage_bytes.saturating_add(other.storage_bytes),
-        }
-    }
-
-    fn times(self, count: u32) -> Self {
-        let count = u64::from(count);
-        Self {
-            sandboxes: self.sandboxes.saturating_mul(count),
-            cpu_millis: self.cpu_millis.saturating_mul(count),
-            memory_bytes: self.memory_bytes.saturating_mul(count),
-            storage_bytes: self.storage_bytes.saturating_mul(count),
-        }
-    }
-}
 
 /// What is being asked for and may be in no record yet.
 #[derive(Debug, Clone)]
@@ -104,13 +61,6 @@ impl Drop for Reserved {
 /// One bound: what it is of, what is taken, what more is wanted, how much there may be, how people read it, and what they can do.
 type Row<'a> = (Violation, u64, u64, u64, &'a dyn Fn(u64) -> String, &'a str);
 
-fn is_up(record: &SandboxRecord) -> bool {
-    match record.desired {
-        Desired::Running | Desired::Paused => true,
-        Desired::Stopped | Desired::Deleted => false,
-    }
-}
-
 impl Engine {
     /// Reserves room for `count` more sandboxes of the caller. Under one lock, so that of many who ask at once no more pass than
     /// may.
@@ -154,25 +104,15 @@ impl Engine {
     }
 
     fn taken_with(&self, user: &UserId, held: &HashMap<SandboxId, Asked>) -> Taken {
-        let mut taken = Taken::default();
-        self.inner.records.each(|record| {
-            if record.owner == *user && record.desired != Desired::Deleted {
-                taken = taken.plus(Taken::kept(&record.spec.limits));
-                if is_up(record) {
-                    taken = taken.plus(Taken::up(&record.spec.limits));
-                }
-            }
-        });
-        for (id, asked) in held.iter().filter(|(_, asked)| asked.owner == *user) {
-            match self.inner.records.get(id) {
-                None => taken = taken.plus(Taken::kept(&asked.limits)).plus(Taken::up(&asked.limits)),
-                Some(record) if record.desired == Desired::Stopped => {
-                    taken = taken.plus(Taken::up(&asked.limits));
-                }
-                Some(_) => {}
-            }
-        }
-        taken
+        let own = held.iter().filter(|(_, asked)| asked.owner == *user);
+        // Under one lock: a record that came in between would be in neither of the two.
+        self.inner.records.look(|records| {
+            own.fold(records.taken(user), |taken, (id, asked)| match records.get(id) {
+                None => taken.plus(Taken::kept(&asked.limits)).plus(Taken::up(&asked.limits)),
+                Some(record) if record.desired == Desired::Stopped => taken.plus(Taken::up(&asked.limits)),
+                Some(_) => taken,
+            })
+        })
     }
 
     fn check_room(&self, user: &UserId, taken: Taken, more: Taken) -> Result<(), EngineError> {
