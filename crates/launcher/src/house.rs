@@ -10,27 +10,8 @@ use rustix::io::Errno;
 use crate::args::Arguments;
 use crate::report::{At, Step, StepError};
 
-/// Names in the folder of mount points: what a sandbox's child attaches where before it changes its root. The folders
-/// are shared; each child mounts in a namespace of its own.
-pub(crate) mod mount_points {
-    /// The image.
-    pub(crate) const LOWER: &str = "lower";
-    /// The writable layer.
-    pub(crate) const LAYER: &str = "layer";
-    /// Folders of the writable layer.
-    pub(crate) const UPPER: &str = "layer/upper";
-    pub(crate) const WORK: &str = "layer/work";
-    /// A folder of the host.
-    pub(crate) const USR: &str = "usr";
-    /// Never anything.
-    pub(crate) const EMPTY: &str = "empty";
-    /// Both as layers of an overlay.
-    pub(crate) const USR_AND_EMPTY: &str = "usr:empty";
-    /// The merged root.
-    pub(crate) const ROOT: &str = "root";
-    /// Each of them.
-    pub(crate) const ALL: [&str; 5] = [LOWER, LAYER, USR, EMPTY, ROOT];
-}
+/// Name of the folder in which there is never anything.
+pub(crate) const EMPTY: &str = "empty";
 
 /// Longest file that says the installation's id, in bytes.
 const INSTALLATION_BYTES_MAX: u64 = 64;
@@ -44,7 +25,7 @@ pub(crate) struct House {
     pub(crate) native: OwnedFd,
     /// `DIR/run/agents`: the agents' sockets.
     pub(crate) agents: OwnedFd,
-    /// `DIR/native/mnt`, see [`mount_points`].
+    /// `DIR/native/mnt`: where the stage is mounted while it is made. In it `empty`, in which there is never anything.
     pub(crate) mounts: OwnedFd,
     /// The group that may reach the agents' sockets.
     pub(crate) serve_gid: u32,
@@ -64,9 +45,7 @@ impl House {
                 .at(Step::MakeFolder)?;
         }
         let mounts = make_dir(&native, "mnt", 0o700)?;
-        for name in mount_points::ALL {
-            make_dir(&mounts, name, 0o700)?;
-        }
+        make_dir(&mounts, EMPTY, 0o700)?;
         Ok(Self { installation, native, agents, mounts, serve_gid: arguments.serve_gid })
     }
 

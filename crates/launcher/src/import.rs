@@ -153,10 +153,8 @@ fn become_unpacker(
 
     // The folder, through the mapping that makes the unpacker's root its owner, while the host's mounts are in sight.
     let root = mounts::clone_mapped(job.root, user_namespace, job.work == Work::Pack)?;
-    mounts::enter_mount_points(&tools.house)?;
-    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
-    sys::unshare(namespaces).at(Step::NewNamespaces)?;
-    mounts::make_private()?;
+    let namespaces = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    mounts::enter_stage(tools.stage.as_ref().map_err(Clone::clone)?, namespaces)?;
     mounts::enter_root(&root)?;
 
     // No cores of what strangers made; a descriptor for each folder on the way, and room.

@@ -9,6 +9,7 @@ mod caps;
 mod cgroup;
 mod clock;
 mod guest_files;
+mod holder;
 mod host_image;
 mod house;
 mod import;
@@ -75,6 +76,7 @@ fn start(arguments: &Arguments) -> Result<Server, StepError> {
     let tools = Tools {
         cgroups: cgroup::find(&house.cgroup_name())?,
         filters: seccomp::Filters::new(),
+        stage: mounts::make_stage(&house).inspect_err(|error| log(&error.to_string())),
         agent: program::seal(agent)?,
         unpack: program::seal(unpack)?,
         host_image: host_image.name,

@@ -79,8 +79,9 @@ pub(crate) fn unshare(namespaces: UnshareFlags) -> Result<()> {
     unsafe { rustix::thread::unshare_unsafe(namespaces) }
 }
 
-/// Changes the attributes (`MOUNT_ATTR_…`) of the one mount that `mount` is the root of; with a user namespace, shows
-/// its files through that namespace's id mapping.
+/// Changes the attributes (`MOUNT_ATTR_…`) of the one mount that `mount` is the root of, and makes it nobody's peer: a clone shares
+/// what is mounted in it with what it was cloned of, which mostly is the host's. With a user namespace, shows its files through that
+/// namespace's id mapping.
 pub(crate) fn mount_setattr(
     mount: impl AsFd,
     set: u64,
@@ -89,7 +90,7 @@ pub(crate) fn mount_setattr(
     let attributes = libc::mount_attr {
         attr_set: if user_namespace.is_some() { set | libc::MOUNT_ATTR_IDMAP } else { set },
         attr_clr: 0,
-        propagation: 0,
+        propagation: libc::MS_PRIVATE,
         userns_fd: user_namespace.map_or(0, |fd| u64::from(fd.as_raw_fd().cast_unsigned())),
     };
     // SAFETY: the structure, its size and the empty path outlive the call.

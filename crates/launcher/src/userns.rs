@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use atoll_launcher_protocol::{UID_BASE, UIDS_PER_SANDBOX};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::Pid;
 use rustix::thread::{CapabilitiesSecureBits, UnshareFlags};
 
 use crate::report::{At, Step, StepError};
-use crate::sys::{self, Cloned};
+use crate::{holder, sys};
 
 /// Namespaces that are kept. Those of sandboxes that are up live on in them; what is kept is for the next start with the same
 /// range, mostly one that has just become free. Each is a descriptor that every child copies and closes again.
@@ -50,32 +50,12 @@ impl UserNamespaces {
 
 /// Makes a namespace that maps 65,536 ids from `first` on to 0 and up.
 fn make(first: u32) -> Result<OwnedFd, StepError> {
-    // The namespace needs a process to be made by; it waits while its mapping is written and its descriptor opened.
-    let (ready, announce) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Step::MakePipe)?;
-    // It ends with the launcher too: then nobody holds the other end of this pipe. A death signal would not do, since the
-    // kernel takes it back when the uid changes.
-    let (released, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Step::MakePipe)?;
-    let (pid, pidfd) = match sys::clone3(0).at(Step::MakeUserNamespace)? {
-        Cloned::Child => {
-            drop(hold);
-            hold_namespace(first, &announce, &released)
-        }
-        Cloned::Parent { pid, pidfd } => (pid, pidfd),
-    };
-    drop(announce);
-    let namespace = map_and_open(pid, first, &ready);
-    pidfd_send_signal(&pidfd, Signal::KILL).at(Step::MakeUserNamespace)?;
-    waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).at(Step::MakeUserNamespace)?;
-    namespace
-}
-
-/// The helper's part.
-fn hold_namespace(first: u32, announce: &OwnedFd, released: &OwnedFd) -> ! {
-    let made = become_owner(first).and_then(|()| sys::unshare(UnshareFlags::NEWUSER));
-    if made.is_ok() && rustix::io::write(announce, b"1").is_ok() {
-        while rustix::io::read(released, &mut [0_u8; 1]) == Err(Errno::INTR) {}
-    }
-    sys::exit_now(1)
+    let make = || become_owner(first).and_then(|()| sys::unshare(UnshareFlags::NEWUSER));
+    holder::open_held(
+        Step::MakeUserNamespace,
+        || make().at(Step::MakeUserNamespace),
+        |pid| map_and_open(pid, first),
+    )
 }
 
 /// Becomes the uid that shall own the namespace, but keeps capabilities: hosts may forbid user namespaces to others.
@@ -87,10 +67,7 @@ fn become_owner(first: u32) -> rustix::io::Result<()> {
 }
 
 /// The launcher's part: only it, with rights over the host's ids, may map a range.
-fn map_and_open(pid: Pid, first: u32, ready: &OwnedFd) -> Result<OwnedFd, StepError> {
-    if rustix::io::read(ready, &mut [0_u8; 1]).at(Step::MakeUserNamespace)? != 1 {
-        return Err(StepError { step: Step::MakeUserNamespace, errno: Errno::PERM });
-    }
+fn map_and_open(pid: Pid, first: u32) -> Result<OwnedFd, StepError> {
     let proc = format!("/proc/{}", pid.as_raw_nonzero());
     let mapping = format!("0 {first} {UIDS_PER_SANDBOX}\n");
     for file in ["uid_map", "gid_map"] {

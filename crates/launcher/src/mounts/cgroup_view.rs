@@ -2,16 +2,14 @@
 
 use rustix::fs::{CWD, Mode, mkdirat};
 
-use super::{PLAIN, attach, clone_mount, make_mount, target};
+use super::small::{self, Small};
+use super::{attach, clone_mount, target};
 use crate::cgroup::View;
 use crate::report::{At, Step, StepError};
 use crate::sys;
 
 /// Where the kernel expects control groups.
 const PLACE: &str = "sys/fs/cgroup";
-
-const READ_ONLY: u64 =
-    libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
 
 /// A view, cloned while the host's mounts are in sight.
 #[derive(Debug)]
@@ -24,14 +22,14 @@ pub(crate) struct ClonedView {
 pub(crate) fn clone_cgroup_views(views: Vec<View>) -> Result<Vec<ClonedView>, StepError> {
     let clone = |view: View| {
         let mount = clone_mount(&view.dir, "").at(Step::MountCgroupView)?;
-        sys::mount_setattr(&mount, READ_ONLY, None).at(Step::MountCgroupView)?;
+        sys::mount_setattr(&mount, small::READ_ONLY, None).at(Step::MountCgroupView)?;
         Ok(ClonedView { name: view.name, mount })
     };
     views.into_iter().map(clone).collect()
 }
 
 /// Attaches the views under `/sys/fs/cgroup`.
-pub(crate) fn mount_cgroup_views(views: &[ClonedView]) -> Result<(), StepError> {
+pub(crate) fn mount_cgroup_views(small: &Small, views: &[ClonedView]) -> Result<(), StepError> {
     let place = target(CWD, PLACE).at(Step::MountCgroupView)?;
     // Version 2 is one folder.
     if let [view] = views
@@ -39,11 +37,11 @@ pub(crate) fn mount_cgroup_views(views: &[ClonedView]) -> Result<(), StepError> 
     {
         return attach(&view.mount, place).at(Step::MountCgroupView);
     }
-    let top = make_mount("tmpfs", &[("size", "4k"), ("mode", "555")], PLAIN).at(Step::MountCgroupView)?;
+    let top = small.folder(small::CGROUP).at(Step::MountCgroupView)?;
     for view in views {
         mkdirat(&top, &*view.name, Mode::from_raw_mode(0o555)).at(Step::MountCgroupView)?;
     }
-    sys::mount_setattr(&top, READ_ONLY, None).at(Step::MountCgroupView)?;
+    sys::mount_setattr(&top, small::READ_ONLY, None).at(Step::MountCgroupView)?;
     attach(&top, place).at(Step::MountCgroupView)?;
     for view in views {
         let place = target(&top, &view.name).at(Step::MountCgroupView)?;

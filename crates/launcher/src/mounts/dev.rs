@@ -6,6 +6,7 @@ use rustix::fs::{CWD, FileType, Gid, Mode, Uid, chmodat, chownat, makedev, mkdir
 use rustix::mount::MountAttrFlags;
 
 use super::root::as_guest;
+use super::small::{self, Small};
 use super::{PLAIN, attach, make_mount, root_target, target};
 use crate::report::{At, Step, StepError};
 
@@ -30,12 +31,9 @@ const TERMINALS_MAX: &str = "64";
 
 /// Mounts `/dev`; `first_id` is the host's id of the sandbox's root. Shared memory counts as the sandbox's memory; its
 /// size only keeps one file from taking all of it.
-pub(crate) fn mount_dev(first_id: u32, memory_bytes: u64) -> Result<(), StepError> {
+pub(crate) fn mount_dev(small: &Small, first_id: u32, memory_bytes: u64) -> Result<(), StepError> {
     let owner = first_id.to_string();
-    let options = [("mode", "755"), ("size", "64k"), ("nr_inodes", "64"), ("uid", &*owner), ("gid", &owner)];
-    // The only mount of a sandbox where device nodes work, and nothing in it can make one.
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let dev = make_mount("tmpfs", &options, attributes).at(Step::MountDev)?;
+    let dev = small.folder(small::DEV).at(Step::MountDev)?;
     fill(&dev, first_id).at(Step::MakeDevice)?;
     let place = as_guest(first_id, || root_target("dev").at(Step::MountDev))?;
     attach(&dev, place).at(Step::MountDev)?;

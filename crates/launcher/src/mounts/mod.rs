@@ -7,6 +7,8 @@ mod cgroup_view;
 mod dev;
 mod proc;
 mod root;
+mod small;
+mod stage;
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -21,9 +23,11 @@ pub(crate) use cgroup_view::{clone_cgroup_views, mount_cgroup_views};
 pub(crate) use dev::mount_dev;
 pub(crate) use proc::{make_sys, mount_proc, mount_sys};
 pub(crate) use root::{
-    attach_usr, clone_layers, clone_mapped, clone_root, enter_mount_points, enter_root, make_private,
-    mount_root, mount_usr, protect_root, refresh_usr,
+    attach_usr, clone_layers, clone_mapped, clone_root, enter_root, mount_root, mount_usr, protect_root,
+    refresh_usr,
 };
+pub(crate) use small::Small;
+pub(crate) use stage::{enter_stage, make_stage};
 
 /// Restrictions of a mount that holds no programs.
 const PLAIN: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID

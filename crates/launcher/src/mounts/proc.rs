@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::root::as_guest;
+use super::small::{self, Small};
 use super::{PLAIN, attach, clone_mount, make_mount, root_target, target};
 use crate::report::{At, Step, StepError};
 use crate::{net, sys};
@@ -51,21 +52,17 @@ pub(crate) fn make_sys() -> Result<OwnedFd, StepError> {
 }
 
 /// Mounts the sandbox's `/sys`, and masks paths of `/proc` and `/sys`.
-pub(crate) fn mount_sys(sys: impl AsFd, first_id: u32) -> Result<(), StepError> {
+pub(crate) fn mount_sys(small: &Small, sys: impl AsFd, first_id: u32) -> Result<(), StepError> {
     let place = as_guest(first_id, || root_target("sys").at(Step::MountSys))?;
     attach(sys, place).at(Step::MountSys)?;
-    mask().at(Step::MaskPath)
+    mask(small).at(Step::MaskPath)
 }
 
-fn mask() -> rustix::io::Result<()> {
+fn mask(small: &Small) -> rustix::io::Result<()> {
     for path in READ_ONLY {
         if let Some(place) = existing(path)? {
             let clone = clone_mount(&place, "")?;
-            let flags = libc::MOUNT_ATTR_RDONLY
-                | libc::MOUNT_ATTR_NOSUID
-                | libc::MOUNT_ATTR_NODEV
-                | libc::MOUNT_ATTR_NOEXEC;
-            sys::mount_setattr(&clone, flags, None)?;
+            sys::mount_setattr(&clone, small::READ_ONLY, None)?;
             attach(clone, place)?;
         }
     }
@@ -74,22 +71,9 @@ fn mask() -> rustix::io::Result<()> {
             attach(clone_mount(CWD, "dev/null")?, place)?;
         }
     }
-    mask_folders()
-}
-
-/// One empty folder for all. The others are clones of the first where it is attached: a mount that is attached nowhere
-/// cannot be cloned before Linux 6.15.
-fn mask_folders() -> rustix::io::Result<()> {
-    let mut first: Option<OwnedFd> = None;
     for path in MASKED_FOLDERS {
-        let Some(place) = existing(path)? else { continue };
-        match &first {
-            Some(first) => attach(clone_mount(first, "")?, place)?,
-            None => {
-                let read_only = PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY;
-                attach(make_mount("tmpfs", &[("size", "4k"), ("mode", "555")], read_only)?, place)?;
-                first = existing(path)?;
-            }
+        if let Some(place) = existing(path)? {
+            attach(small.empty()?, place)?;
         }
     }
     Ok(())

@@ -7,14 +7,14 @@ use atoll_types::{ImageSource, SandboxId};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MountPropagationFlags, UnmountFlags,
-    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick,
-    mount_change, unmount,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, fsconfig_create, fsconfig_reconfigure,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick,
 };
-use rustix::process::{chdir, fchdir, pivot_root};
+use rustix::process::{chdir, chroot, fchdir};
 
+use super::stage::places;
 use super::{attach, clone_mount, root_target, target};
-use crate::house::{DIRECTORY, House, mount_points};
+use crate::house::DIRECTORY;
 use crate::report::{At, Step, StepError};
 use crate::storage::Storage;
 use crate::sys;
@@ -76,14 +76,11 @@ fn clone_usr(path: &str, user_namespace: BorrowedFd<'_>) -> Result<OwnedFd, Step
     Ok(clone)
 }
 
-/// Mounts the overlay of the root in this process's own mount namespace, whose working folder is the folder of mount
-/// points; `first_id` is the host's id of the sandbox's root. Gives back the root's mount.
+/// Mounts the overlay of the root, in a stage of this process's own; `first_id` is the host's id of the sandbox's root. Gives back
+/// the root's mount.
 pub(crate) fn mount_root(layers: &Layers, first_id: u32) -> Result<OwnedFd, StepError> {
-    make_private()?;
-
-    // The overlay finds its layers by path, so they are attached for a moment. Relative paths: the data folder's own
-    // name may hold the commas and colons that separate options.
-    for (mount, place) in [(&layers.lower, mount_points::LOWER), (&layers.layer, mount_points::LAYER)] {
+    // The overlay finds its layers by path, so they are attached.
+    for (mount, place) in [(&layers.lower, places::LOWER), (&layers.layer, places::LAYER)] {
         attach_layer(mount, place)?;
     }
     let context = configure_overlay(&ROOT_OPTIONS).at(Step::ConfigureRoot)?;
@@ -109,9 +106,9 @@ fn attach_layer(mount: &OwnedFd, place: &str) -> Result<(), StepError> {
 /// Folders of the image can be renamed, and nothing else of what an image may have set is believed.
 const ROOT_OPTIONS: [(&str, &str); 8] = [
     ("source", "sandbox"),
-    ("lowerdir", mount_points::LOWER),
-    ("upperdir", mount_points::UPPER),
-    ("workdir", mount_points::WORK),
+    ("lowerdir", places::LOWER),
+    ("upperdir", places::UPPER),
+    ("workdir", places::WORK),
     ("redirect_dir", "on"),
     ("metacopy", "off"),
     ("index", "off"),
@@ -133,7 +130,7 @@ fn configure_overlay(options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
 /// on the host is seen only in part, until [`refresh_usr`].
 pub(crate) fn mount_usr(layers: &Layers, first_id: u32) -> Result<Vec<(OwnedFd, String)>, StepError> {
     let one = |(mount, path): &(OwnedFd, String)| {
-        attach_layer(mount, mount_points::USR)?;
+        attach_layer(mount, places::USR)?;
         let context = configure_overlay(&USR_OPTIONS).at(Step::OverlayUsr)?;
         as_guest(first_id, || fsconfig_create(&context).at(Step::OverlayUsr))?;
         let attributes = NO_SUID_NO_DEV_MOUNT.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
@@ -158,7 +155,7 @@ pub(crate) fn refresh_usr(usr: &OwnedFd) -> rustix::io::Result<()> {
 /// The kernel wants two layers where there is none to write to: the second has nothing in it.
 const USR_OPTIONS: [(&str, &str); 6] = [
     ("source", "usr"),
-    ("lowerdir", mount_points::USR_AND_EMPTY),
+    ("lowerdir", places::USR_AND_EMPTY),
     ("redirect_dir", "nofollow"),
     ("metacopy", "off"),
     ("index", "off"),
@@ -177,16 +174,15 @@ pub(super) fn as_guest<T>(first_id: u32, act: impl FnOnce() -> Result<T, StepErr
     done
 }
 
-/// Makes the mount the root of this process, and lets go of everything of the host's.
+/// Makes the mount the root of this process and of its stage, over which it lies.
+///
+/// Not `pivot_root`: for that the kernel looks at every process of the host, a millisecond with a thousand sandboxes. It has nothing
+/// to turn out either. What was attached in the stage stays there out of sight: it is what the overlays keep anyway, no path leads
+/// beneath the root of a namespace, and for a detachment the kernel waits for all processors (half a millisecond).
 pub(crate) fn enter_root(root: &OwnedFd) -> Result<(), StepError> {
-    target(CWD, mount_points::ROOT).and_then(|place| attach(root, place)).at(Step::AttachRoot)?;
+    target(CWD, ".").and_then(|place| attach(root, place)).at(Step::AttachRoot)?;
     fchdir(root).at(Step::AttachRoot)?;
-    // A clone of one of the host's mounts, as where the pool is a plain folder, is as shared as that; a root may not be.
-    mount_change(".", MountPropagationFlags::PRIVATE).at(Step::PrivateMounts)?;
-    // Old and new root in one place: the old one is then beneath "." and is let go of there.
-    pivot_root(".", ".").at(Step::PivotRoot)?;
-    unmount(".", UnmountFlags::DETACH).at(Step::DetachHost)?;
-    chdir("/").at(Step::PivotRoot)
+    chroot(".").and_then(|()| chdir("/")).at(Step::ChangeRoot)
 }
 
 /// Attaches the host's `/usr`; `/usr/local` stays the sandbox's own and writable.
@@ -225,12 +221,6 @@ pub(crate) fn protect_root(first_id: u32, memory_bytes: u64) -> Result<(), StepE
     }
 }
 
-/// Goes to the folder of mount points. Before the namespace is new: the working folder moves into it, a descriptor does
-/// not.
-pub(crate) fn enter_mount_points(house: &House) -> Result<(), StepError> {
-    fchdir(&house.mounts).at(Step::EnterMounts)
-}
-
 /// The root, writable where the sandbox's will not be: for the files that the launcher writes. Attached nowhere; gone with
 /// its descriptor, for which the kernel makes whoever closes it wait for all processors (half a millisecond).
 pub(crate) fn clone_root(root: &OwnedFd) -> Result<OwnedFd, StepError> {
@@ -250,7 +240,51 @@ pub(crate) fn clone_mapped(
     Ok(clone)
 }
 
-/// Keeps what is mounted from here on out of the host's namespace.
-pub(crate) fn make_private() -> Result<(), StepError> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::PrivateMounts)
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+
+    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+    use rustix::thread::UnshareFlags;
+
+    use super::*;
+
+    fn mount_memory(on: &Path, file: &str) {
+        mount("none", on, "tmpfs", MountFlags::empty(), None).unwrap();
+        std::fs::write(on.join(file), "").unwrap();
+    }
+
+    /// Most hosts share their mounts, and a clone of one would go on sharing.
+    #[test]
+    fn what_comes_to_the_host_later_does_not_come_to_a_clone() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("not tested: this needs root");
+        }
+        // The namespace is this thread's, and ends with it.
+        sys::unshare(UnshareFlags::NEWNS).unwrap();
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        let (host, stage) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        mount_memory(host.path(), "before");
+        mount_change(host.path(), MountPropagationFlags::SHARED).unwrap();
+        std::fs::create_dir(host.path().join("folder")).unwrap();
+
+        let folder = rustix::fs::open(host.path(), DIRECTORY, Mode::empty()).unwrap();
+        let clone = clone_mount(&folder, "").unwrap();
+        sys::mount_setattr(&clone, libc::MOUNT_ATTR_RDONLY, None).unwrap();
+        let place = rustix::fs::open(stage.path(), DIRECTORY | OFlags::PATH, Mode::empty()).unwrap();
+        attach(&clone, place).unwrap();
+        mount_memory(&host.path().join("folder"), "later");
+
+        let inside = |name| Path::new("/proc/self/fd").join(clone.as_raw_fd().to_string()).join(name);
+        assert!(inside("before").exists() && inside("folder").exists());
+        assert!(!inside("folder/later").exists(), "it is the host's peer");
+        // And the other way round.
+        mount_memory(&inside("folder"), "own");
+        assert!(!host.path().join("folder/own").exists(), "the host is its peer");
+        drop((folder, clone));
+        for path in [&stage.path().join("folder"), stage.path(), &host.path().join("folder"), host.path()] {
+            unmount(path, UnmountFlags::DETACH).unwrap();
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Tools {
     pub(crate) storage: Storage,
     pub(crate) cgroups: Box<dyn Cgroups>,
     pub(crate) filters: Filters,
+    /// Where roots are built. Where there can be none there are no native sandboxes; what others need of the launcher is there.
+    pub(crate) stage: Result<OwnedFd, StepError>,
     /// The agent, sealed in memory.
     pub(crate) agent: OwnedFd,
     /// The unpacker, sealed in memory.

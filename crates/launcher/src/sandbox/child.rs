@@ -59,7 +59,7 @@ pub(super) fn give_up(report: BorrowedFd<'_>, error: StepError) -> ! {
 
 fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> {
     let Inheritance { tools, request, user_namespace, .. } = inheritance;
-    let (house, cgroups, sandbox) = (&tools.house, &tools.cgroups, &request.sandbox);
+    let (cgroups, sandbox) = (&tools.cgroups, &request.sandbox);
     let guest_root = first_id(request.uid_slot);
 
     // Signals: the launcher ignores some; the agent begins with none ignored and none blocked.
@@ -86,31 +86,32 @@ fn become_agent(inheritance: &Inheritance<'_>) -> Result<Infallible, StepError> 
     enter(&cgroups.agent_entries(sandbox)?)?;
     let memory = cgroups.memory_entries(sandbox)?;
 
-    // The working folder follows into the new mount namespace; descriptors of folders do not.
-    mounts::enter_mount_points(house)?;
-    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    // Nothing of the host is in sight any more.
+    let stage = tools.stage.as_ref().map_err(Clone::clone)?;
+    let namespaces = UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     match inheritance.network {
-        None => sys::unshare(namespaces | UnshareFlags::NEWNET).at(Step::NewNamespaces)?,
+        None => mounts::enter_stage(stage, namespaces | UnshareFlags::NEWNET)?,
         Some(network) => {
-            sys::unshare(namespaces).at(Step::NewNamespaces)?;
+            mounts::enter_stage(stage, namespaces)?;
             net::enter(network.namespace.as_fd()).at(Step::EnterNetwork)?;
         }
     }
 
-    // The root, and nothing of the host in sight any more: from here on every path is the sandbox's.
+    // The root: from here on every path is the sandbox's.
+    let small = mounts::Small::make(guest_root)?;
     let root = mounts::mount_root(&layers, guest_root)?;
     let usr = mounts::mount_usr(&layers, guest_root)?;
     mounts::enter_root(&root)?;
     mounts::attach_usr(&usr, guest_root)?;
 
     // The kernel's file systems, of the new namespaces. /dev first: its null device masks files of the others.
-    mounts::mount_dev(guest_root, request.limits.memory_bytes)?;
+    mounts::mount_dev(&small, guest_root, request.limits.memory_bytes)?;
     mounts::mount_proc(guest_root)?;
     match inheritance.network.and_then(|network| network.sys.as_ref()) {
-        Some(sys) => mounts::mount_sys(sys, guest_root)?,
-        None => mounts::mount_sys(mounts::make_sys()?, guest_root)?,
+        Some(sys) => mounts::mount_sys(&small, sys, guest_root)?,
+        None => mounts::mount_sys(&small, mounts::make_sys()?, guest_root)?,
     }
-    mounts::mount_cgroup_views(&views)?;
+    mounts::mount_cgroup_views(&small, &views)?;
     let files_root = if request.read_only_root {
         let writable = mounts::clone_root(&root)?;
         mounts::protect_root(guest_root, request.limits.memory_bytes)?;

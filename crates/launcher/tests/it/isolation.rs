@@ -88,6 +88,54 @@ fn what_needs_rights_over_the_host_is_refused() {
 }
 
 #[test]
+fn nothing_is_seen_of_what_lies_beneath_the_root() {
+    let host = Host::new();
+    let request = host_sandbox(0);
+    host.client().start(request.clone()).unwrap();
+    let run = |script: &str| host.shell(&request.sandbox, 0, script).0;
+    let roots = run("stat -L -c %d:%i / /.. /proc/self/root /proc/self/root/.. /proc/self/cwd/../..");
+    let roots: Vec<&str> = roots.lines().collect();
+    assert_eq!(roots, [roots[0]; 5]);
+    let mounts = run("cat /proc/self/mountinfo");
+    let kinds: Vec<(&str, &str)> = mounts
+        .lines()
+        .map(|line| {
+            let place = line.split(' ').nth(4).unwrap();
+            (place, line.split_once(" - ").unwrap().1.split(' ').next().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        kinds.iter().filter(|(place, _)| *place == "/").collect::<Vec<_>>(),
+        [&("/", "overlay")],
+        "{mounts}"
+    );
+    let places = ["/", "/usr", "/usr/local", "/dev", "/proc", "/sys"];
+    let below = |place: &str| ["/dev/", "/proc/", "/sys/"].iter().any(|top| place.starts_with(top));
+    assert!(kinds.iter().all(|(place, _)| places.contains(place) || below(place)), "{mounts}");
+    assert!(mounts.lines().all(|line| !line.contains(" shared:") && !line.contains(" master:")), "{mounts}");
+}
+
+#[test]
+fn the_folders_of_the_small_file_system_are_apart() {
+    let host = Host::new();
+    let request = host_sandbox(0);
+    host.client().start(request.clone()).unwrap();
+    // All that fits: devices go on, and what is masked stays empty.
+    let fill = "for n in $(seq 100); do mkdir /dev/d$n || break; done 2>&1 | tail -1; ls -d /dev/d* | wc -l";
+    let (text, _) = host.shell(&request.sandbox, 0, fill);
+    let (refusal, made) = text.trim().rsplit_once('\n').unwrap();
+    assert!(refusal.contains("No space left"), "{text}");
+    assert!((30..72).contains(&made.parse::<u32>().unwrap()), "{text}");
+    let masked = "ls -A /sys/firmware; touch /sys/firmware/x 2>&1; echo x > /dev/null && ls /sys/fs/cgroup";
+    let (text, _) = host.shell(&request.sandbox, 0, masked);
+    assert!(text.starts_with("touch: ") && text.contains("Read-only"), "{text}");
+    assert!(!text.contains("d1"), "{text}");
+    let ways = "ls -A /dev/.. | grep -c small; mv /dev/d1 /sys/firmware/ 2>&1; ls -A /sys/firmware";
+    let (text, _) = host.shell(&request.sandbox, 0, ways);
+    assert!(text.starts_with("0\n") && text.lines().count() == 2, "{text}");
+}
+
+#[test]
 fn the_agent_has_its_descriptors_and_no_others() {
     let host = Host::new();
     let request = host_sandbox(0);
