@@ -3,7 +3,7 @@
 use rustix::fs::{CWD, Mode, mkdirat};
 
 use super::small::{self, Small};
-use super::{attach, clone_mount, target};
+use super::{PLAIN_READ_ONLY, attach, clone_mount, target};
 use crate::cgroup::View;
 use crate::report::{At, Step, StepError};
 use crate::sys;
@@ -22,7 +22,7 @@ pub(crate) struct ClonedView {
 pub(crate) fn clone_cgroup_views(views: Vec<View>) -> Result<Vec<ClonedView>, StepError> {
     let clone = |view: View| {
         let mount = clone_mount(&view.dir, "").at(Step::MountCgroupView)?;
-        sys::mount_setattr(&mount, small::READ_ONLY, None).at(Step::MountCgroupView)?;
+        sys::mount_setattr(&mount, PLAIN_READ_ONLY, None).at(Step::MountCgroupView)?;
         Ok(ClonedView { name: view.name, mount })
     };
     views.into_iter().map(clone).collect()
@@ -41,7 +41,7 @@ pub(crate) fn mount_cgroup_views(small: &Small, views: &[ClonedView]) -> Result<
     for view in views {
         mkdirat(&top, &*view.name, Mode::from_raw_mode(0o555)).at(Step::MountCgroupView)?;
     }
-    sys::mount_setattr(&top, small::READ_ONLY, None).at(Step::MountCgroupView)?;
+    sys::mount_setattr(&top, PLAIN_READ_ONLY, None).at(Step::MountCgroupView)?;
     attach(&top, place).at(Step::MountCgroupView)?;
     for view in views {
         let place = target(&top, &view.name).at(Step::MountCgroupView)?;

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::root::as_guest;
-use super::small::{self, Small};
-use super::{PLAIN, attach, clone_mount, make_mount, root_target, target};
+use super::small::Small;
+use super::{PLAIN, PLAIN_READ_ONLY, attach, clone_mount, make_mount, root_target, target};
 use crate::report::{At, Step, StepError};
 use crate::{net, sys};
 
@@ -62,7 +62,7 @@ fn mask(small: &Small) -> rustix::io::Result<()> {
     for path in READ_ONLY {
         if let Some(place) = existing(path)? {
             let clone = clone_mount(&place, "")?;
-            sys::mount_setattr(&clone, small::READ_ONLY, None)?;
+            sys::mount_setattr(&clone, PLAIN_READ_ONLY, None)?;
             attach(clone, place)?;
         }
     }

@@ -6,7 +6,7 @@ use rustix::fs::{CWD, Gid, Mode, Uid, chmodat, chownat, mkdirat};
 use rustix::mount::MountAttrFlags;
 
 use super::stage::places;
-use super::{attach, clone_mount, make_mount, target};
+use super::{PLAIN_READ_ONLY, attach, clone_mount, make_mount, target};
 use crate::report::{At, Step, StepError};
 use crate::sys;
 
@@ -20,10 +20,6 @@ pub(super) const CGROUP: &str = "cgroup";
 /// Bounds of what the sandbox's root may put beside its devices.
 const SIZE: &str = "64k";
 const INODES: &str = "72";
-
-/// What a folder has that nobody may change.
-pub(super) const READ_ONLY: u64 =
-    libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
 
 /// A file system in memory, whose folders are shown in several places. Not one for each: for every file system that there is the
 /// kernel looks at two lists whenever a group of memory ends, which is milliseconds with a thousand sandboxes of ten each.
@@ -51,7 +47,7 @@ impl Small {
     /// An empty folder, attached nowhere yet.
     pub(super) fn empty(&self) -> rustix::io::Result<OwnedFd> {
         let folder = self.folder(EMPTY)?;
-        sys::mount_setattr(&folder, READ_ONLY, None)?;
+        sys::mount_setattr(&folder, PLAIN_READ_ONLY, None)?;
         Ok(folder)
     }
 }

@@ -8,8 +8,7 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{fchdir, pivot_root};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use super::small::READ_ONLY;
-use super::{PLAIN, attach, clone_mount, make_mount, target};
+use super::{PLAIN, PLAIN_READ_ONLY, attach, clone_mount, make_mount, target};
 use crate::house::{self, House};
 use crate::report::{At, Step, StepError};
 use crate::{holder, sys};
@@ -61,9 +60,9 @@ fn build(house: &House) -> Result<(), StepError> {
     for name in places::ALL {
         mkdirat(&mount, name, Mode::from_raw_mode(0o700)).at(Step::MakeStage)?;
     }
-    sys::mount_setattr(&mount, READ_ONLY, None).at(Step::MakeStage)?;
+    sys::mount_setattr(&mount, PLAIN_READ_ONLY, None).at(Step::MakeStage)?;
     let empty = clone_mount(CWD, house::EMPTY).at(Step::MakeStage)?;
-    sys::mount_setattr(&empty, READ_ONLY, None).at(Step::MakeStage)?;
+    sys::mount_setattr(&empty, PLAIN_READ_ONLY, None).at(Step::MakeStage)?;
     target(CWD, ".").and_then(|place| attach(&mount, place)).at(Step::MakeStage)?;
     target(&mount, places::EMPTY).and_then(|place| attach(empty, place)).at(Step::MakeStage)?;
 
