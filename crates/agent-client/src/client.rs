@@ -20,6 +20,7 @@ use crate::answer::error_of;
 use crate::connection::{IDLE_CLOSE_AFTER, Windows};
 use crate::events::Checked;
 use crate::pool::Pool;
+use crate::way::Way;
 
 /// Longest time until an agent answers a call that has nothing to wait for. A stream, once it has begun, has no limit.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -53,23 +54,23 @@ impl AgentClient {
         Self::closing_after(agents_directory, IDLE_CLOSE_AFTER)
     }
 
-    /// The same, over the sockets of several directories: of two sockets for one sandbox, the one in the earlier directory counts.
+    /// The same, over several ways: the first that leads to a sandbox is taken.
     #[must_use]
-    pub fn over(agents_directories: Vec<OwnedFd>) -> Self {
-        Self::of(agents_directories.into(), IDLE_CLOSE_AFTER)
+    pub fn by(ways: Vec<Way>) -> Self {
+        Self::of(ways.into(), IDLE_CLOSE_AFTER)
     }
 
     /// The same, which closes a connection when nobody has used it for that long, instead of 30 seconds.
     #[must_use]
     pub fn closing_after(agents_directory: OwnedFd, unused: Duration) -> Self {
-        Self::of([agents_directory].into(), unused)
+        Self::of([Way::over(agents_directory)].into(), unused)
     }
 
-    fn of(directories: Arc<[OwnedFd]>, unused: Duration) -> Self {
-        let pool = Pool::new(Arc::clone(&directories), unused, Windows::EXECS);
-        let terminals = Pool::new(Arc::clone(&directories), unused, Windows::TERMINALS);
-        let files = Pool::new(Arc::clone(&directories), unused, Windows::FILES);
-        Self { pool, terminals, files, ports: Pool::new(directories, unused, Windows::PORTS) }
+    fn of(ways: Arc<[Way]>, unused: Duration) -> Self {
+        let pool = Pool::new(Arc::clone(&ways), unused, Windows::EXECS);
+        let terminals = Pool::new(Arc::clone(&ways), unused, Windows::TERMINALS);
+        let files = Pool::new(Arc::clone(&ways), unused, Windows::FILES);
+        Self { pool, terminals, files, ports: Pool::new(ways, unused, Windows::PORTS) }
     }
 }
 

@@ -1,7 +1,5 @@
 //! One HTTP/2 connection to an agent.
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,13 +27,12 @@ use tower::Service;
 
 use crate::answer::{bounded, error_of};
 use crate::gather::Gather;
+use crate::way::{Way, connect};
 
 /// A connection that nobody has used for this long is closed: an idle sandbox costs no buffers on either side.
 pub(crate) const IDLE_CLOSE_AFTER: Duration = Duration::from_secs(30);
 /// Longest time from the first try to connect to the answer to Hello: a live agent takes less than a millisecond.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// Pause between tries while the agent's backlog is full.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 /// How much an agent may have under way, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Windows {
@@ -120,13 +117,13 @@ impl Drop for Lease {
 impl Connection {
     /// Connects to the agent of `sandbox` and greets it.
     pub(crate) async fn open(
-        directories: &[OwnedFd],
+        ways: &[Way],
         sandbox: &SandboxId,
         idle_close_after: Duration,
         windows: Windows,
     ) -> Result<Self, AgentError> {
         let greeted = async {
-            let stream = connect(directories, sandbox).await?;
+            let stream = connect(ways, sandbox).await?;
             let mut connection = Self::start(stream, idle_close_after, windows).await?;
             connection.can = connection.greet().await?;
             Ok(connection)
@@ -214,29 +211,6 @@ async fn until_idle(usage: Arc<Mutex<Usage>>, limit: Duration) {
             limit - unused
         };
         sleep(wait).await;
-    }
-}
-
-/// A connection to the agent of `sandbox`. There is no limit: the agent may be frozen, with its backlog full.
-pub(crate) async fn connect(directories: &[OwnedFd], sandbox: &SandboxId) -> Result<UnixStream, AgentError> {
-    let mut connected = Err(io::ErrorKind::NotFound.into());
-    for directory in directories {
-        connected = connect_in(directory.as_fd(), sandbox).await;
-        if !connected.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            break;
-        }
-    }
-    connected.map_err(|error| AgentError::Unreachable(error.to_string()))
-}
-
-async fn connect_in(directory: BorrowedFd<'_>, sandbox: &SandboxId) -> io::Result<UnixStream> {
-    // The path goes through the descriptor: a data folder may lie deeper than a socket's address can say.
-    let path = format!("/proc/self/fd/{}/{sandbox}.sock", directory.as_raw_fd());
-    loop {
-        match UnixStream::connect(&path).await {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_PAUSE).await,
-            other => return other,
-        }
     }
 }
 

@@ -14,6 +14,8 @@ mod gather;
 mod pool;
 mod port;
 mod terminal;
+mod way;
 
 pub use check::{EventCheck, Violation};
 pub use client::AgentClient;
+pub use way::Way;

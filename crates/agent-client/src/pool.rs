@@ -1,7 +1,6 @@
 //! The connections, one a sandbox, made when needed.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use atoll_types::SandboxId;
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 
-use crate::connection::{AgentCalls, Connection, Lease, Windows, connect};
+use crate::connection::{AgentCalls, Connection, Lease, Windows};
+use crate::way::{Way, connect};
 
 /// Where the connection of one sandbox is, or will be: the lock makes callers wait for one connect, not many.
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
@@ -18,15 +18,15 @@ type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 /// Connections by sandbox.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    directories: Arc<[OwnedFd]>,
+    ways: Arc<[Way]>,
     windows: Windows,
     idle_close_after: Duration,
     slots: Mutex<HashMap<SandboxId, Slot>>,
 }
 
 impl Pool {
-    pub(crate) fn new(directories: Arc<[OwnedFd]>, idle_close_after: Duration, windows: Windows) -> Self {
-        Self { directories, windows, idle_close_after, slots: Mutex::default() }
+    pub(crate) fn new(ways: Arc<[Way]>, idle_close_after: Duration, windows: Windows) -> Self {
+        Self { ways, windows, idle_close_after, slots: Mutex::default() }
     }
 
     /// The calls of a sandbox's agent, over a live connection that stays for as long as the lease does.
@@ -37,7 +37,7 @@ impl Pool {
             return Ok((open.calls(), lease));
         }
         *connection = None;
-        let opened = Connection::open(&self.directories, sandbox, self.idle_close_after, self.windows).await;
+        let opened = Connection::open(&self.ways, sandbox, self.idle_close_after, self.windows).await;
         let leased = opened.and_then(|open| {
             let lease =
                 open.lease().ok_or_else(|| AgentError::Unreachable("the agent hung up".to_owned()))?;
@@ -58,7 +58,7 @@ impl Pool {
 
     /// A connection beside those: it is the caller's own.
     pub(crate) async fn connect(&self, sandbox: &SandboxId) -> Result<UnixStream, AgentError> {
-        connect(&self.directories, sandbox).await
+        connect(&self.ways, sandbox).await
     }
 
     /// Closes the connection of a sandbox, once nobody waits for it.

@@ -1,9 +1,12 @@
 //! Takes connections and speaks HTTP/2 on them; those that ask for a descriptor go on to a file helper.
 //!
-//! Only serve can connect: the socket's path is on the host's side, and so are the other ends of standard input and output. Windows and buffers are small all the same, since
-//! an agent stands in every sandbox: what waits to be sent stays in the rings.
+//! Only serve can connect: the socket's path is on the host's side, and so are the other ends of standard input and output; where
+//! the socket is in a container, whoever else connects is hung up on. Windows and buffers are small all the same, since an agent stands
+//! in every sandbox: what waits to be sent stays in the rings.
 
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +39,40 @@ const HELLO_LIMIT: Duration = Duration::from_secs(2);
 /// Pause after an error of accept: descriptors may be short for a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Whose connections are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peers {
+    /// Everybody's: nobody else can connect.
+    All,
+    /// Those of processes outside of this PID namespace. Processes of it and of those within have numbers in it; the kernel says 0 of
+    /// others, and keeps the number of whoever connected.
+    Outside,
+}
+
+impl Peers {
+    fn may_connect(self, stream: &UnixStream) -> bool {
+        match self {
+            Self::All => true,
+            Self::Outside => stream.peer_cred().is_ok_and(|peer| peer.pid() == Some(0)),
+        }
+    }
+}
+
+/// Listens as a name in the abstract space of this network namespace, where nobody needs a file.
+pub(crate) fn listen_as(name: &str) -> io::Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
 /// Takes connections for ever.
-pub(crate) async fn accept(listener: UnixListener, agent: Arc<Agent>) -> io::Result<()> {
+pub(crate) async fn accept(listener: UnixListener, peers: Peers, agent: Arc<Agent>) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
         match listener.accept().await {
+            Ok((stream, _)) if !peers.may_connect(&stream) => drop(stream),
             Ok((stream, _)) => {
                 let agent = Arc::clone(&agent);
                 task::spawn(async move {

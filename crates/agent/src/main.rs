@@ -62,6 +62,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
+use crate::listen::Peers;
 use crate::options::Options;
 use crate::reaper::Children;
 use crate::spares::Spares;
@@ -84,16 +85,16 @@ fn run() -> io::Result<()> {
     sys::note_heap_floor();
     sys::tune_allocator();
     let options = Options::parse(std::env::args().skip(1)).ok_or(io::ErrorKind::InvalidInput)?;
-    let (way, cgroups) = take(options)?;
+    let (way, cgroups) = take(&options)?;
     sys::set_odd_saved_uid();
     keep_capabilities_to_oneself()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // The launcher executes a descriptor, whose name would say nothing in a list of processes.
     rustix::thread::set_name(c"atoll-agent")?;
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
-    let rules = match options {
+    let rules = match &options {
         Options::Sandbox { .. } => Rules::default(),
-        Options::Container { no_capabilities } => container::prepare(no_capabilities),
+        Options::Container { no_capabilities, .. } => container::prepare(*no_capabilities),
     };
     let children = Arc::new(Children::default());
     // Before all else: it enters its cgroup while the rest starts up.
@@ -110,17 +111,23 @@ enum Way {
     /// A listening socket.
     Socket(OwnedFd),
     /// Standard input and output.
-    Standard([OwnedFd; 2]),
+    Standard {
+        streams: [OwnedFd; 2],
+        /// The name of a socket beside them.
+        listen: Option<String>,
+    },
 }
 
 /// The way, and the `cgroup.procs` files of the workload. Called once, before any descriptor is opened.
-fn take(options: Options) -> io::Result<(Way, Vec<OwnedFd>)> {
+fn take(options: &Options) -> io::Result<(Way, Vec<OwnedFd>)> {
     match options {
         Options::Sandbox { cgroup_fds } => {
-            let inherited = sys::take_inherited(cgroup_fds)?;
+            let inherited = sys::take_inherited(*cgroup_fds)?;
             Ok((Way::Socket(inherited.listener), inherited.cgroups))
         }
-        Options::Container { .. } => Ok((Way::Standard(sys::take_standard_streams()?), Vec::new())),
+        Options::Container { listen, .. } => {
+            Ok((Way::Standard { streams: sys::take_standard_streams()?, listen: listen.clone() }, Vec::new()))
+        }
     }
 }
 
@@ -134,9 +141,14 @@ async fn serve(agent: Arc<Agent>, way: Way) -> io::Result<()> {
         Way::Socket(listener) => {
             let listener = std::os::unix::net::UnixListener::from(listener);
             listener.set_nonblocking(true)?;
-            listen::accept(UnixListener::from_std(listener)?, agent).await
+            listen::accept(UnixListener::from_std(listener)?, Peers::All, agent).await
         }
-        Way::Standard([input, output]) => {
+        Way::Standard { streams: [input, output], listen } => {
+            // Without it there is the other way.
+            if let Some(listener) = listen.and_then(|name| listen::listen_as(&name).ok()) {
+                let accepted = listen::accept(listener, Peers::Outside, Arc::clone(&agent));
+                task::spawn(async move { drop(accepted.await) });
+            }
             let input = Receiver::from_owned_fd_unchecked(input)?;
             let output = Sender::from_owned_fd_unchecked(output)?;
             let (link, driver) = Link::guest(input, output);

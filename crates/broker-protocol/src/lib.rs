@@ -6,8 +6,9 @@
 //! container's configuration itself, out of what is here. Messages and fields are only ever added.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-use atoll_types::{Capabilities, Gpus, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
+use atoll_types::{AgentSocketId, Capabilities, Gpus, ImageDigest, Limits, Network, RuntimeKind, SandboxId};
 use serde::{Deserialize, Serialize};
 
 pub use atoll_types::Usage;
@@ -49,6 +50,11 @@ pub enum Call {
     },
     /// What a running sandbox uses and has used.
     Usage {
+        /// Which.
+        sandbox: SandboxId,
+    },
+    /// Where the agent of a running sandbox can be reached without the engine, if the engine is on this machine.
+    Agent {
         /// Which.
         sandbox: SandboxId,
     },
@@ -153,6 +159,13 @@ pub enum Answer {
     },
     /// To `Usage`.
     Usage(Usage),
+    /// To `Agent`.
+    Agent {
+        /// The number of the container's first process, where the engine is.
+        process: NonZeroU32,
+        /// The socket as which it listens.
+        socket: AgentSocketId,
+    },
     /// Unasked, after `Events`.
     Event(Event),
     /// It could not be done.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use atoll_broker_protocol::StartSandbox;
-use atoll_types::{Capabilities, Gpus, InstallationId, Limits, RuntimeKind, bounds};
+use atoll_launcher_protocol::agent_socket_name;
+use atoll_types::{AgentSocketId, Capabilities, Gpus, InstallationId, Limits, RuntimeKind, bounds};
 use bollard::models::{
     ContainerCreateBody, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
     HostConfigLogConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy,
@@ -17,6 +18,8 @@ use crate::network::Joined;
 pub(crate) const AGENT_FOLDER: &str = "/.atoll";
 /// Its file there.
 pub(crate) const AGENT_FILE: &str = "agent";
+/// Its argument before the name under which it listens in its network.
+const LISTEN: &str = "--listen";
 /// Name by which Docker knows gVisor.
 pub(crate) const RUNSC: &str = "runsc";
 
@@ -83,7 +86,7 @@ pub(crate) fn sandbox(
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         entrypoint: Some(vec![format!("{AGENT_FOLDER}/{AGENT_FILE}")]),
-        cmd: Some(command(start.capabilities)),
+        cmd: Some(command(start)),
         // The agent is reached over these two, by one attacher after the other.
         open_stdin: Some(true),
         stdin_once: Some(false),
@@ -99,12 +102,23 @@ pub(crate) fn sandbox(
 }
 
 /// The agent's arguments: where the sandbox is to have no capabilities, what it starts has none.
-fn command(capabilities: Capabilities) -> Vec<String> {
-    let words: &[&str] = match capabilities {
-        Capabilities::Standard => &["--stdio"],
-        Capabilities::None => &["--stdio", "--no-capabilities"],
-    };
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn command(start: &StartSandbox) -> Vec<String> {
+    let mut words = vec!["--stdio".to_owned()];
+    // gVisor has sockets of its own, which nobody outside can connect to.
+    if start.runtime == RuntimeKind::Docker {
+        words.extend([LISTEN.to_owned(), agent_socket_name(&AgentSocketId::random())]);
+    }
+    match start.capabilities {
+        Capabilities::Standard => {}
+        Capabilities::None => words.push("--no-capabilities".to_owned()),
+    }
+    words
+}
+
+/// The socket of the agent that a container was made with, by its arguments.
+pub(crate) fn agent_socket(arguments: &[String]) -> Option<AgentSocketId> {
+    let at = arguments.iter().position(|word| word == LISTEN)?;
+    atoll_launcher_protocol::agent_socket(arguments.get(at + 1)?)
 }
 
 /// The container through which the agent's program is put into its volume; it is never started.

@@ -5,18 +5,20 @@
 //! left of the old one's. Nobody but this program attaches.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atoll_broker_protocol::{Failure, FailureKind};
+use atoll_broker_protocol::{Answer, Failure, FailureKind};
 use atoll_stdio_link::{Link, STREAMS_MAX};
 use atoll_types::SandboxId;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::models::ContainerStateStatusEnum as State;
-use bollard::query_parameters::AttachContainerOptionsBuilder;
+use bollard::query_parameters::{AttachContainerOptionsBuilder, InspectContainerOptions};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
@@ -24,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::io::StreamReader;
 
+use crate::container::agent_socket;
 use crate::daemon::Daemon;
 use crate::fail::{asked, failure};
 use crate::names;
@@ -46,11 +49,24 @@ pub(crate) struct Links {
     held: Mutex<HashMap<SandboxId, Held>>,
 }
 
+/// Where an agent listens beside its standard streams.
+#[derive(Debug, Clone)]
+enum Beside {
+    /// Docker is being asked.
+    Sought,
+    /// As this answer to `Agent` says, or said before the container was started again by others.
+    At(Answer),
+    /// Nowhere, or nobody could say.
+    Nowhere,
+}
+
 /// A link that is kept; dropping it ends it.
 #[derive(Debug)]
 struct Held {
     /// Whether the agent answers; closed when the container has ended.
     up: watch::Receiver<bool>,
+    /// Where else it does.
+    beside: watch::Receiver<Beside>,
     _task: JoinSet<()>,
 }
 
@@ -85,10 +101,21 @@ impl Links {
             .map_err(|error| crate::log(&format!("cannot listen for {sandbox}: {error}")))
             .ok()?;
         let (up, is_up) = watch::channel(false);
+        let (beside, is_beside) = watch::channel(Beside::Sought);
         let mut task = JoinSet::new();
-        task.spawn(keep(self.daemon.clone(), sandbox.clone(), listener, up));
-        held.insert(sandbox.clone(), Held { up: is_up.clone(), _task: task });
+        let kept = Kept { daemon: self.daemon.clone(), sandbox: sandbox.clone(), up, beside };
+        task.spawn(kept.keep(listener));
+        held.insert(sandbox.clone(), Held { up: is_up.clone(), beside: is_beside, _task: task });
         Some(is_up)
+    }
+
+    /// Where the agent can be reached past Docker, if Docker is on this machine.
+    pub(crate) async fn agent(&self, sandbox: &SandboxId) -> Option<Answer> {
+        let mut beside = self.held.lock().get(sandbox)?.beside.clone();
+        match &*beside.wait_for(|beside| !matches!(beside, Beside::Sought)).await.ok()? {
+            Beside::At(answer) => Some(answer.clone()),
+            Beside::Sought | Beside::Nowhere => None,
+        }
     }
 
     /// Attaches, and waits until the agent answers.
@@ -127,49 +154,80 @@ fn listen(path: &PathBuf) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Attaches again and again while the container runs.
-async fn keep(daemon: Daemon, sandbox: SandboxId, listener: UnixListener, up: watch::Sender<bool>) {
-    loop {
-        let ended = attached(&daemon, &sandbox, &listener, &up).await;
-        up.send_replace(false);
-        match look(&daemon, &sandbox).await {
-            Ok(Some(State::RUNNING | State::PAUSED | State::CREATED | State::RESTARTING)) => {
-                if let Err(failed) = ended {
-                    crate::log(&format!("the link to {sandbox} broke: {}", failed.message));
+/// What is kept of a container that runs.
+struct Kept {
+    daemon: Daemon,
+    sandbox: SandboxId,
+    up: watch::Sender<bool>,
+    beside: watch::Sender<Beside>,
+}
+
+impl Kept {
+    /// Attaches again and again while the container runs.
+    async fn keep(self, listener: UnixListener) {
+        loop {
+            let ended = self.attached(&listener).await;
+            self.up.send_replace(false);
+            match look(&self.daemon, &self.sandbox).await {
+                Ok(Some(State::RUNNING | State::PAUSED | State::CREATED | State::RESTARTING)) => {
+                    if let Err(failed) = ended {
+                        crate::log(&format!("the link to {} broke: {}", self.sandbox, failed.message));
+                    }
                 }
+                // Docker is away: nothing is known.
+                Err(_) => {}
+                Ok(_) => return,
             }
-            // Docker is away: nothing is known.
-            Err(_) => {}
-            Ok(_) => return,
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
+    }
+
+    /// One attaching: until the streams end.
+    async fn attached(&self, listener: &UnixListener) -> Result<(), Failure> {
+        let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stream(true).build();
+        let docker = self.daemon.docker().await?;
+        let streams = asked(docker.attach_container(&names::container(&self.sandbox), Some(options))).await?;
+        let AttachContainerResults { output, input } = streams;
+        let output = output.filter_map(|piece| {
+            std::future::ready(match piece {
+                Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
+                Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => None,
+                Err(error) => Some(Err(io::Error::other(error))),
+            })
+        });
+        let nonce = getrandom::u64().map_err(|error| failure(FailureKind::System, error.to_string()))?;
+        let (link, driver) = Link::host(StreamReader::new(output), input, nonce);
+        tokio::select! {
+            ended = driver => Err(failure(FailureKind::Unavailable, ended.to_string())),
+            served = serve(&link, listener, &self.up) => served,
+            never = self.seek() => match never {},
+        }
+    }
+
+    /// Finds out where else the agent listens: the container runs by now. While Docker does not say, what it said before counts.
+    async fn seek(&self) -> Infallible {
+        let found = beside(&self.daemon, &self.sandbox).await;
+        self.beside.send_if_modified(|beside| {
+            let is_news = found.is_ok() || matches!(beside, Beside::Sought);
+            if is_news {
+                *beside = found.ok().flatten().map_or(Beside::Nowhere, Beside::At);
+            }
+            is_news
+        });
+        std::future::pending().await
     }
 }
 
-/// One attaching: until the streams end.
-async fn attached(
-    daemon: &Daemon,
-    sandbox: &SandboxId,
-    listener: &UnixListener,
-    up: &watch::Sender<bool>,
-) -> Result<(), Failure> {
-    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stream(true).build();
+/// Where the agent of a container that runs listens beside its standard streams.
+async fn beside(daemon: &Daemon, sandbox: &SandboxId) -> Result<Option<Answer>, Failure> {
     let docker = daemon.docker().await?;
-    let streams = asked(docker.attach_container(&names::container(sandbox), Some(options))).await?;
-    let AttachContainerResults { output, input } = streams;
-    let output = output.filter_map(|piece| {
-        std::future::ready(match piece {
-            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
-            Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => None,
-            Err(error) => Some(Err(io::Error::other(error))),
-        })
-    });
-    let nonce = getrandom::u64().map_err(|error| failure(FailureKind::System, error.to_string()))?;
-    let (link, driver) = Link::host(StreamReader::new(output), input, nonce);
-    tokio::select! {
-        ended = driver => Err(failure(FailureKind::Unavailable, ended.to_string())),
-        served = serve(&link, listener, up) => served,
-    }
+    let name = names::container(sandbox);
+    let found = asked(docker.inspect_container(&name, None::<InspectContainerOptions>)).await?;
+    let number = found.state.and_then(|state| state.pid).unwrap_or_default();
+    let process = u32::try_from(number).ok().and_then(NonZeroU32::new);
+    let arguments = found.config.and_then(|config| config.cmd).unwrap_or_default();
+    let both = process.zip(agent_socket(&arguments));
+    Ok(both.map(|(process, socket)| Answer::Agent { process, socket }))
 }
 
 /// Carries connections while the link lives.

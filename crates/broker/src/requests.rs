@@ -70,6 +70,9 @@ impl Broker {
             Call::Pause { sandbox } => self.pause(&sandbox).await.map(done),
             Call::Resume { sandbox } => self.resume(&sandbox).await.map(done),
             Call::Usage { sandbox } => self.usage(&sandbox).await.map(Answer::Usage),
+            Call::Agent { sandbox } => self.links.agent(&sandbox).await.ok_or_else(|| {
+                failure(FailureKind::NotFound, "no agent of it is known to listen beside Docker")
+            }),
             Call::ImportImage { digest } => match descriptors.pop() {
                 Some(archive) => self.import_image(&digest, File::from(archive)).await.map(done),
                 None => Err(failure(FailureKind::Invalid, "no archive came with the request")),

@@ -1,12 +1,27 @@
 //! Names of interfaces that more than one program must agree on.
 
-use atoll_types::InstallationId;
+use atoll_types::{AgentSocketId, InstallationId};
 
 /// What the names of the installation's bridges of Docker begin with. The launcher's rules know no single one of them, so a bridge must
 /// be named like this before anything is connected to it; four characters are left of the fifteen that the kernel allows.
 #[must_use]
 pub fn bridge_prefix(installation: &InstallationId) -> String {
     format!("atd{installation}")
+}
+
+/// What the names of agents' sockets in containers begin with.
+const AGENT_SOCKET: &str = "atoll-agent-";
+
+/// The name under which an agent in a container listens, in the abstract space that its network namespace has for Unix sockets.
+#[must_use]
+pub fn agent_socket_name(socket: &AgentSocketId) -> String {
+    format!("{AGENT_SOCKET}{socket}")
+}
+
+/// The socket that has such a name.
+#[must_use]
+pub fn agent_socket(name: &str) -> Option<AgentSocketId> {
+    name.strip_prefix(AGENT_SOCKET)?.parse().ok()
 }
 
 /// Name, on the host, of the way to the router of the installation's networks. It is made after the rules are in place: where it is, they

@@ -9,15 +9,16 @@ mod bridges;
 mod egress;
 mod socket;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use atoll_types::{
-    Capabilities, ImageConfig, ImageDigest, ImageSource, InstallationId, Limits, Network, SandboxId,
+    AgentSocketId, Capabilities, ImageConfig, ImageDigest, ImageSource, InstallationId, Limits, Network,
+    SandboxId,
 };
 use serde::{Deserialize, Serialize};
 
 pub use atoll_types::Usage;
-pub use bridges::{bridge_prefix, uplink_name};
+pub use bridges::{agent_socket, agent_socket_name, bridge_prefix, uplink_name};
 pub use egress::{FromEgress, ToEgress};
 pub use socket::{Packet, PacketError, receive, send};
 
@@ -140,6 +141,14 @@ pub enum Call {
         sandbox: SandboxId,
         /// Port inside.
         port: NonZeroU16,
+    },
+    /// Makes a socket in the network of the first process of a container on this machine, and connects it to the agent there
+    /// ([`agent_socket_name`]). That process itself must be who listens.
+    DialAgent {
+        /// The number of the process, on this machine.
+        process: NonZeroU32,
+        /// The agent's socket, which nobody has the name of who is not of that container.
+        socket: AgentSocketId,
     },
     /// Puts the rules in place that keep what is on the installation's bridges of Docker ([`bridge_prefix`]) from the host and from each
     /// other, and lets it ask for names. Idempotent.
@@ -273,6 +282,8 @@ pub enum Answer {
     /// To `Dial`: the socket is beside it, non-blocking. It is still being connected: that it is writable tells the end,
     /// its pending error how.
     Dialing,
+    /// To `DialAgent`: the socket is beside it, non-blocking and connected.
+    Dialed,
 }
 
 /// What the files of an image take.

@@ -40,7 +40,8 @@ pub use files::{
 pub use idempotency::{IdempotencyRecord, IdempotencyStore, IdempotentAnswer};
 pub use images::{Exported, ImageSize, Images, ImagesError, Imported};
 pub use network::{
-    AgentPorts, BridgeGuard, ByteStream, Connection, DialError, HostListener, HostPortError, HostPorts,
+    AgentPorts, AgentShortcut, BridgeGuard, ByteStream, Connection, ContainerAgents, DialError, HostListener,
+    HostPortError, HostPorts,
 };
 pub use prepared::{PreparedRecord, PreparedStore};
 pub use quota::QuotaStore;

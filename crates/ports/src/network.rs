@@ -1,9 +1,10 @@
 //! Connections into sandboxes, and the ports of the host that lead to them.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
-use atoll_types::SandboxId;
+use atoll_types::{AgentSocketId, SandboxId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::RuntimeError;
@@ -41,6 +42,21 @@ pub enum DialError {
 pub trait AgentPorts: std::fmt::Debug + Send + Sync {
     /// Connects to a TCP port of the loopback interface inside a running sandbox, in bounded time.
     async fn dial(&self, sandbox: &SandboxId, port: NonZeroU16) -> Result<Connection, DialError>;
+}
+
+/// A way to the agent of a sandbox that is shorter than the usual one.
+#[async_trait]
+pub trait AgentShortcut: std::fmt::Debug + Send + Sync {
+    /// Connects, in bounded time; nothing where it leads nowhere, which does not say that the sandbox is down.
+    async fn connect(&self, sandbox: &SandboxId) -> Option<OwnedFd>;
+}
+
+/// Connects to agents of containers that another engine runs on this machine.
+#[async_trait]
+pub trait ContainerAgents: std::fmt::Debug + Send + Sync {
+    /// Connects to the agent that is the first process of a container, by its number here and the socket that it was told. The socket
+    /// does not block.
+    async fn connect(&self, process: NonZeroU32, socket: &AgentSocketId) -> Result<OwnedFd, RuntimeError>;
 }
 
 /// Keeps what is on bridges that another engine makes, on this machine, from the machine itself, from each other, and from whatever no sandbox

@@ -15,6 +15,7 @@ mod events;
 mod images;
 mod runtime;
 mod said;
+mod shortcut;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use builder::DockerBuilder;
 pub use events::Events;
 pub use images::DockerImages;
 pub use runtime::DockerRuntime;
+pub use shortcut::Shortcut;
 
 use crate::connection::Connection;
 use crate::convert::CallError;

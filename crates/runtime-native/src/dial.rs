@@ -2,12 +2,14 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::TcpStream as StdStream;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use atoll_launcher_protocol::{Answer, Call, Failure, FailureKind};
-use atoll_ports::{Connection, DialError, RuntimeError};
-use atoll_types::SandboxId;
+use atoll_ports::{Connection, ContainerAgents, DialError, RuntimeError};
+use atoll_types::{AgentSocketId, SandboxId};
 use tokio::net::TcpStream;
 
 use crate::NativeRuntime;
@@ -36,6 +38,18 @@ impl NativeRuntime {
             Ok(Ok(())) => Ok(Box::new(stream)),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => Err(DialError::TimedOut),
+        }
+    }
+}
+
+#[async_trait]
+impl ContainerAgents for NativeRuntime {
+    async fn connect(&self, process: NonZeroU32, socket: &AgentSocketId) -> Result<OwnedFd, RuntimeError> {
+        let call = Call::DialAgent { process, socket: socket.clone() };
+        let (answer, sockets) = self.call_with(call, None, SOCKET_TIME).await.map_err(convert::runtime)?;
+        match (&answer, <[_; 1]>::try_from(sockets)) {
+            (Answer::Dialed, Ok([socket])) => Ok(socket),
+            _ => Err(convert::runtime(CallError::unexpected(&answer))),
         }
     }
 }

@@ -128,6 +128,10 @@ id!(
     JobId, "job id", 16
 );
 id!(
+    /// Id of the socket of an agent in a container: 100 random bits, since nobody but its own container's processes may know it.
+    AgentSocketId, "agent socket id", 20
+);
+id!(
     /// Id of a log-in and of the tokens that come from it.
     SessionId, "session id", 16
 );

@@ -41,8 +41,8 @@ pub use file::{FileKind, FileMode, FilePath};
 pub use gpu::{GpuId, Gpus};
 pub use health::{Health, HealthCheck};
 pub use id::{
-    ApiKeyId, AuditId, ClassLinkId, EnvironmentId, ExecId, IdError, InstallationId, InvitationId, JobId,
-    NodeId, OperationId, SandboxId, SessionId, UserId,
+    AgentSocketId, ApiKeyId, AuditId, ClassLinkId, EnvironmentId, ExecId, IdError, InstallationId,
+    InvitationId, JobId, NodeId, OperationId, SandboxId, SessionId, UserId,
 };
 pub use idempotency::IdempotencyKey;
 pub use image::{ImageDigest, ImageName, ImageSource};

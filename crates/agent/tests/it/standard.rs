@@ -2,17 +2,19 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use atoll_agent_client::AgentClient;
+use atoll_agent_client::{AgentClient, Way};
 use atoll_ports::{
-    AgentError, AgentLink, EventStream, FileAt, FilePart, Files, OpenTerminal, StartExec, StdinPiece,
-    TerminalEvent, TerminalLink,
+    AgentError, AgentLink, AgentShortcut, EventStream, FileAt, FilePart, Files, OpenTerminal, StartExec,
+    StdinPiece, TerminalEvent, TerminalLink,
 };
 use atoll_stdio_link::Link;
 use atoll_testkit::contract::{self, content, gathered};
@@ -197,6 +199,50 @@ async fn commands_terminals_and_files_work_as_over_a_socket() {
     let folder = tempfile::tempdir().unwrap();
     soon(contract::files(&agent.client, &agent.sandbox, "root", folder.path().join("top").to_str().unwrap()))
         .await;
+}
+
+/// Connects to a name, and to nothing else.
+#[derive(Debug)]
+struct ByName(String);
+
+#[async_trait::async_trait]
+impl AgentShortcut for ByName {
+    async fn connect(&self, _: &SandboxId) -> Option<OwnedFd> {
+        let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(&self.0).unwrap()).ok()?;
+        stream.set_nonblocking(true).unwrap();
+        Some(stream.into())
+    }
+}
+
+#[tokio::test]
+async fn from_outside_it_is_reached_by_its_name_too_and_from_inside_by_nobody() {
+    let sandbox = SandboxId::random();
+    let name = format!("atoll-test-{sandbox}");
+    let agent = Standard::start(&["--listen", &name]);
+    // Nobody is attached; that there is a socket says only that the sandbox is here.
+    std::fs::write(agent.directory.path().join(format!("{sandbox}.sock")), "").unwrap();
+    let directory = std::fs::File::open(agent.directory.path()).unwrap().into();
+    let client = AgentClient::by(vec![Way::with_shortcut(directory, Arc::new(ByName(name.clone())))]);
+    let run = async |line: &str| {
+        Ok::<_, AgentError>(soon(Ran::of(client.exec(&sandbox, shell(line)).await?)).await)
+    };
+    until("the agent listens", async || run("true").await.is_ok()).await;
+    assert_eq!(run("echo past the streams").await.unwrap().out(), "past the streams\n");
+
+    // The first bytes of HTTP/2, to which an agent answers with its settings.
+    let ask = format!(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('\\0{name}')\n\
+         try:\n s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n' + b'\\0\\0\\0\\4' + b'\\0' * 5)\n \
+         print(len(s.recv(9)))\nexcept OSError: print(0)\n"
+    );
+    let outside = Command::new("python3").args(["-c", &ask]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&outside.stdout), "9\n", "{outside:?}");
+    let within = format!("cat > /tmp/ask.$$ <<'END'\n{ask}END\n");
+    for python in ["python3", "unshare --pid --fork python3"] {
+        let ran = run(&format!("{within}{python} /tmp/ask.$$; rm /tmp/ask.$$")).await.unwrap();
+        assert_eq!((ran.out(), ran.err()), ("0\n", ""), "{python}");
+    }
+    assert_eq!(run("echo still there").await.unwrap().out(), "still there\n");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ mod shape;
 mod watch;
 
 pub(crate) use addresses::DNS;
-pub(crate) use dial::dial;
+pub(crate) use dial::{dial, dial_name};
 pub(crate) use dns::{hand_over, heard};
 pub(crate) use namespace::{enter, open_low_ports};
 pub(crate) use prepare::{NONE_FREE, Note, Prepared, Wanted, channel, prepare, prepare_many};

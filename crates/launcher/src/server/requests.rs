@@ -66,6 +66,7 @@ impl Server {
                 self.answer(waiter, result);
             }
             Call::Dial { sandbox, port } => self.dial(waiter, &sandbox, port),
+            Call::DialAgent { process, socket } => self.dial_agent(waiter, process, &socket),
             Call::GuardBridges => {
                 let result = self.guard_bridges();
                 self.answer(waiter, result);

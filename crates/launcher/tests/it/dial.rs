@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
 
-use atoll_launcher_protocol::{Answer, Call, Failure, FailureKind};
-use atoll_types::SandboxId;
+use atoll_launcher_protocol::{Answer, Call, Failure, FailureKind, agent_socket_name};
+use atoll_types::{AgentSocketId, SandboxId};
 
 use crate::host::{Client, Host, eventually, host_sandbox};
 
@@ -137,4 +139,49 @@ fn a_peer_that_takes_nothing_holds_few_sockets_and_the_rest_is_served() {
     }
     assert!(refused > 0, "there is no bound");
     assert!(dial(&mut lazy, &request.sandbox, PORT).is_ok());
+}
+
+/// Asks for a connection to an agent of a container; none where there is none.
+fn dial_agent(client: &mut Client, process: u32, socket: &AgentSocketId) -> Option<UnixStream> {
+    let process = NonZeroU32::new(process).unwrap();
+    match client.call(Call::DialAgent { process, socket: socket.clone() }) {
+        Ok(Answer::Dialed) => Some(client.descriptors.pop().unwrap().into()),
+        Err(failure) if failure.kind == FailureKind::NotFound => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_agent_of_a_container_is_reached_by_its_number_and_its_socket_and_by_neither_alone() {
+    let host = Host::new();
+    let mut client = host.client();
+    let (socket, other) = (AgentSocketId::random(), AgentSocketId::random());
+    // A container's first process, as far as the launcher is concerned: in a network of its own it listens and says a word.
+    let listen = "import socket, sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind('\\0' + sys.argv[1])\n\
+                  server.listen(8)\nwhile True: server.accept()[0].sendall(b'a word')";
+    let name = agent_socket_name(&socket);
+    let mut agent =
+        Command::new("unshare").args(["--net", "/usr/bin/python3", "-c", listen, &name]).spawn().unwrap();
+    eventually(|| dial_agent(&mut client, agent.id(), &socket).is_some());
+    let mut stream = dial_agent(&mut client, agent.id(), &socket).unwrap();
+    stream.set_nonblocking(false).unwrap();
+    let mut word = [0; 6];
+    stream.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"a word");
+
+    assert!(dial_agent(&mut client, agent.id(), &other).is_none(), "another name");
+    // Somebody else in the same network, who was told the name.
+    let pid = agent.id().to_string();
+    let mut neighbour =
+        Command::new("nsenter").args(["--net", "--target", &pid, "sleep", "60"]).spawn().unwrap();
+    let network = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    eventually(|| network(neighbour.id()) == network(agent.id()));
+    assert!(dial_agent(&mut client, neighbour.id(), &socket).is_none(), "another process");
+    // In another network nobody has that name.
+    assert!(dial_agent(&mut client, std::process::id(), &socket).is_none(), "another network");
+    for process in [&mut agent, &mut neighbour] {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    assert!(dial_agent(&mut client, agent.id(), &socket).is_none(), "nobody");
 }

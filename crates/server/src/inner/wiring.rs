@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atoll_agent_client::AgentClient;
+use atoll_agent_client::{AgentClient, Way};
 use atoll_clock::SystemClock;
 use atoll_engine::{Engine, Ports, Runtimes, Settings};
 use atoll_exec_log::DirExecLogs;
@@ -13,8 +13,8 @@ use atoll_http::{
     Access, Api, ApiSettings, Observability, Protection, PublicSessions, RequestLog, SessionKeys, TokenKeys,
 };
 use atoll_images::{Options as RegistryOptions, Patience, Registries};
-use atoll_ports::{AgentPorts, BridgeGuard, ImageBuilder, Images, Runtime};
-use atoll_runtime_docker::{Broker, DockerBuilder, DockerImages, DockerRuntime, Events};
+use atoll_ports::{AgentPorts, BridgeGuard, ContainerAgents, ImageBuilder, Images, Runtime};
+use atoll_runtime_docker::{Broker, DockerBuilder, DockerImages, DockerRuntime, Events, Shortcut};
 use atoll_runtime_native::{NativeRuntime, Options, Service};
 use atoll_store::SqliteStore;
 use atoll_tasks::{CancellationToken, Group, Kind, Tasks};
@@ -73,12 +73,16 @@ pub(super) async fn parts(
     let native = Arc::new(runtime);
     let mut runtimes: Vec<Arc<dyn Runtime>> = vec![Arc::<NativeRuntime>::clone(&native)];
     let guard: Arc<dyn BridgeGuard> = Arc::<NativeRuntime>::clone(&native);
+    let containers: Arc<dyn ContainerAgents> = Arc::<NativeRuntime>::clone(&native);
     let mut images: Arc<dyn Images> = native;
     let mut builder: Option<Arc<dyn ImageBuilder>> = None;
-    let has_docker = agents.docker.is_some();
-    let agents = Arc::new(AgentClient::over([agents.native].into_iter().chain(agents.docker).collect()));
-    let docker = has_docker.then(|| {
-        let broker = Broker::new(path_of(run));
+    let broker = agents.docker.is_some().then(|| Broker::new(path_of(run)));
+    let mut ways = vec![Way::over(agents.native)];
+    if let Some((directory, broker)) = agents.docker.zip(broker.clone()) {
+        ways.push(Way::with_shortcut(directory, Arc::new(Shortcut::new(broker, containers))));
+    }
+    let agents = Arc::new(AgentClient::by(ways));
+    let docker = broker.map(|broker| {
         let kinds = [RuntimeKind::Docker, RuntimeKind::Gvisor];
         let ports: Arc<dyn AgentPorts> = Arc::<AgentClient>::clone(&agents);
         let both = kinds

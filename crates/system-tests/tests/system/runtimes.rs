@@ -270,6 +270,22 @@ async fn health(atoll: &Atoll) -> Vec<u8> {
     answer.split_off(body)
 }
 
+/// The broker and Docker are in the way of no command, where both are on this machine.
+#[tokio::test]
+async fn commands_in_a_container_go_past_the_broker() {
+    let docker = Dockerd::start(false);
+    let atoll = started(&docker).await;
+    let sandbox = atoll.create_with(&new(RuntimeKind::Docker)).await;
+    assert_eq!(sandbox.ok("echo first").await, "first\n");
+    let broker = atoll.pid(Role::Broker).unwrap();
+    kill_process(broker, Signal::STOP).unwrap();
+    assert_eq!(sandbox.ok("echo past").await, "past\n");
+    kill_process(broker, Signal::CONT).unwrap();
+    let names = sandbox.ok("grep -c @atoll-agent- /proc/net/unix").await;
+    assert!(names.trim().parse::<u32>().unwrap() > 0, "{names}");
+    finish(atoll, &docker).await;
+}
+
 /// Runs through the death of a part, and loses nothing.
 #[tokio::test]
 async fn a_command_in_a_container_outlives_serve_and_the_broker() {
@@ -357,6 +373,8 @@ async fn while_docker_is_away_its_sandboxes_are_left_as_they_are() {
     atoll.ready().await;
     assert_eq!(atoll.create_with(&new(RuntimeKind::Native)).await.ok("echo here").await, "here\n");
     assert_eq!(atoll.client.sandbox_get(&id).await.unwrap().state, "running");
+    let past = atoll.client.exec_run(&id, &crate::harness::line("echo past")).await.unwrap();
+    assert_eq!(past.stdout.as_deref(), Some("past\n"), "commands do not need Docker");
     let error = atoll.client.sandbox_create(&new(RuntimeKind::Docker)).await.unwrap_err();
     assert_eq!(error.code(), Some("runtime_unavailable"), "{error}");
     docker.start_again();
