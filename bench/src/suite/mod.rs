@@ -1,6 +1,7 @@
 //! What is measured, in which order.
 
 mod churn;
+mod crowd;
 mod ours;
 mod records;
 mod runtimes;

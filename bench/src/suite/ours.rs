@@ -4,31 +4,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, LOCAL_EXEC, MANY};
+use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, LOCAL_EXEC, MANY, crowd};
 use crate::atoll::{Client, Server};
 use crate::peers::{local, repeat};
-use crate::report::{Goal, Report};
+use crate::report::Report;
 use crate::stats::Series;
 use crate::{Args, memory};
 
-/// Sandboxes alive in the row about a busy machine, and in those about a full one.
-const CROWD: usize = 500;
-const FULL: usize = 1_000;
 /// In which commands in a sandbox and on the host take turns.
 const SLICES: usize = 10;
 /// Commands in each sandbox before its memory is looked at.
 const EXECS_BEFORE_MEMORY: usize = 100;
 /// The machine comes to rest before memory is read.
 const REST: Duration = Duration::from_secs(5);
-/// Largest growth of a median from an empty to a full machine.
-const FULL_RATIO: f64 = 1.5;
 
 /// One after the other, so that nothing runs beside what is measured.
 pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut client = server.client()?;
     report.series(Series::new(ATOLL_CREATE, cold_creates(&mut client, args.count)?));
     report.series(Series::new(ATOLL_NETWORK, networked_creates(&mut client, args.count)?));
-    one_after_the_other(&mut client, args.count, "none alive", report)?;
     report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
     // As the peers have it: one container for docker exec, nothing else for a local process.
     let alone = [client.create()?];
@@ -37,7 +31,7 @@ pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyh
 
     std::thread::sleep(REST);
     let (pss, available) = (memory::pss_of_tree(server.pid())?, memory::available()?);
-    let mut alive: Vec<_> = (0..MANY).map(|_| client.create()).collect::<anyhow::Result<_>>()?;
+    let alive: Vec<_> = (0..MANY).map(|_| client.create()).collect::<anyhow::Result<_>>()?;
     report.series(Series::new(ATOLL_EXEC, exec_in_all(&mut client, &alive, EXECS_BEFORE_MEMORY)?));
     std::thread::sleep(REST);
     // A fall below zero means that something else on the machine gave memory back: it is shown, not hidden.
@@ -46,58 +40,8 @@ pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyh
     report.single("atoll: MiB of PSS per idle sandbox", mib_each(pss_after, pss));
     report.single("atoll: MiB of MemAvailable per idle sandbox", mib_each(available, available_after));
 
-    fill(&mut client, &mut alive, CROWD)?;
-    let busy = cycles(&mut client, args.count)?;
-    report.series(Series::new("atoll: create alone, 500 alive", busy.creates));
-    fill(&mut client, &mut alive, FULL)?;
-    one_after_the_other(&mut client, args.count, "1000 alive", report)?;
-    alive.iter().try_for_each(|sandbox| client.delete(sandbox))
-}
-
-fn fill(client: &mut Client, alive: &mut Vec<String>, until: usize) -> anyhow::Result<()> {
-    while alive.len() < until {
-        alive.push(client.create()?);
-    }
-    Ok(())
-}
-
-/// A sandbox made, used once warm, and deleted: the three times of each.
-#[derive(Default)]
-struct Cycles {
-    creates: Vec<Duration>,
-    execs: Vec<Duration>,
-    deletes: Vec<Duration>,
-}
-
-fn one_after_the_other(
-    client: &mut Client,
-    count: usize,
-    when: &str,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let Cycles { creates, execs, deletes } = cycles(client, count)?;
-    for (what, times) in [("create alone", creates), ("second exec", execs), ("delete", deletes)] {
-        report.series(Series::new(format!("atoll: {what}, {when}"), times));
-    }
-    Ok(())
-}
-
-fn cycles(client: &mut Client, count: usize) -> anyhow::Result<Cycles> {
-    let mut all = Cycles::default();
-    let mut clock = Instant::now();
-    let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
-    for _ in 0..count {
-        lap();
-        let sandbox = client.create()?;
-        all.creates.push(lap());
-        client.exec(&sandbox, &["true"])?;
-        lap();
-        client.exec(&sandbox, &["true"])?;
-        all.execs.push(lap());
-        client.delete(&sandbox)?;
-        all.deletes.push(lap());
-    }
-    Ok(all)
+    alive.iter().try_for_each(|sandbox| client.delete(sandbox))?;
+    crowd::measure(&mut client, args.count, report)
 }
 
 /// The goals that have no peer.
@@ -108,16 +52,7 @@ pub(super) fn judge(report: &mut Report) {
         "MiB of MemAvailable per idle sandbox",
         "atoll: MiB of MemAvailable per idle sandbox",
     );
-    let goals = [
-        ("create: 500 alive to none alive", "create alone", "500 alive"),
-        ("create: 1000 alive to none alive", "create alone", "1000 alive"),
-        ("exec: 1000 alive to none alive", "second exec", "1000 alive"),
-        ("delete: 1000 alive to none alive", "delete", "1000 alive"),
-    ];
-    for (goal, what, when) in goals {
-        let (ours, first) = (format!("atoll: {what}, {when}"), format!("atoll: {what}, none alive"));
-        report.at_most(Goal::Ratio(FULL_RATIO), goal, &ours, &first);
-    }
+    crowd::judge(report);
 }
 
 /// From the request for a sandbox to the answer with the first output of a command; removal is not timed.
