@@ -62,19 +62,20 @@ impl Nursery {
         Some(Self { first, open: 0 })
     }
 
-    /// The first that is free: it was used last, if any was.
+    /// The first that is free. All that are forget what they were used for: it may be long until the last of them is used again.
     fn free(&mut self) -> Option<*mut Place> {
+        let mut first = None;
         for n in 0..self.open {
-            // SAFETY: within the mapping, and accessible.
-            let (place, holder) = unsafe {
+            // SAFETY: within the mapping, and accessible; cleaned where it is free.
+            unsafe {
                 let place = self.first.as_ptr().add(n);
-                (place, (*place).holder.load(Ordering::Acquire))
-            };
-            if holder == 0 {
-                return Some(place);
+                if (*place).holder.load(Ordering::Acquire) == 0 {
+                    clean(place);
+                    first.get_or_insert(place);
+                }
             }
         }
-        self.open_next()
+        first.or_else(|| self.open_next())
     }
 
     fn open_next(&mut self) -> Option<*mut Place> {
@@ -138,7 +139,6 @@ unsafe fn bear(place: *mut Place, fds: [RawFd; SENT_FDS], rules: Rules) -> i64 {
     // SAFETY: the place is free and stays the child's until the kernel clears `holder`; the stack ends where the request begins,
     // which is aligned to 16 bytes.
     unsafe {
-        clean(place);
         (*place).fds = fds;
         (*place).rules = rules;
         let top = (&raw mut (*place).request).cast::<c_void>();

@@ -67,7 +67,7 @@ async fn a_large_command_stays_in_nobodys_memory() {
     let large = "x".repeat(LARGE_BYTES);
     let ran = soon(agent.run(argv(&["sh", "-c", "printf %s \"$1\" | wc -c", "sh", &large]))).await;
     assert_eq!(ran.out().trim(), LARGE_BYTES.to_string());
-    // What it was told in is given back with the next birth in its place.
+    // What it was told in is given back with the next birth, in whichever place.
     let small = async || assert_eq!(soon(agent.sh("echo small")).await.out(), "small\n");
     let mut before = 0;
     until("two wait, as large as ever", async || {
