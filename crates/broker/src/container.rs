@@ -86,7 +86,7 @@ pub(crate) fn sandbox(
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         entrypoint: Some(vec![format!("{AGENT_FOLDER}/{AGENT_FILE}")]),
-        cmd: Some(command(start)),
+        cmd: Some(command(installation, start)),
         // The agent is reached over these two, by one attacher after the other.
         open_stdin: Some(true),
         stdin_once: Some(false),
@@ -102,11 +102,11 @@ pub(crate) fn sandbox(
 }
 
 /// The agent's arguments: where the sandbox is to have no capabilities, what it starts has none.
-fn command(start: &StartSandbox) -> Vec<String> {
+fn command(installation: &InstallationId, start: &StartSandbox) -> Vec<String> {
     let mut words = vec!["--stdio".to_owned()];
     // gVisor has sockets of its own, which nobody outside can connect to.
     if start.runtime == RuntimeKind::Docker {
-        words.extend([LISTEN.to_owned(), agent_socket_name(&AgentSocketId::random())]);
+        words.extend([LISTEN.to_owned(), agent_socket_name(installation, &AgentSocketId::random())]);
     }
     match start.capabilities {
         Capabilities::Standard => {}
@@ -116,9 +116,9 @@ fn command(start: &StartSandbox) -> Vec<String> {
 }
 
 /// The socket of the agent that a container was made with, by its arguments.
-pub(crate) fn agent_socket(arguments: &[String]) -> Option<AgentSocketId> {
+pub(crate) fn agent_socket(installation: &InstallationId, arguments: &[String]) -> Option<AgentSocketId> {
     let at = arguments.iter().position(|word| word == LISTEN)?;
-    atoll_launcher_protocol::agent_socket(arguments.get(at + 1)?)
+    atoll_launcher_protocol::agent_socket(installation, arguments.get(at + 1)?)
 }
 
 /// The container through which the agent's program is put into its volume; it is never started.

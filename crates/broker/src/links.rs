@@ -36,6 +36,9 @@ use crate::sandbox::look;
 const READY_LOOKS: u32 = 20;
 /// How long it is waited for until it is looked whether Docker is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long somebody who asks for an agent waits for Docker to be asked: about as long as he needs the answer, since there is the other
+/// way, and each who waits is one of few clients.
+const SEEKING_TIME: Duration = Duration::from_millis(500);
 /// How long it may take before the attaching is tried anew: what was said while nobody was attached is lost.
 const GREETING_TIME: Duration = Duration::from_secs(5);
 /// Wait before a container is attached to again.
@@ -109,10 +112,11 @@ impl Links {
         Some(is_up)
     }
 
-    /// Where the agent can be reached past Docker, if Docker is on this machine.
+    /// Where the agent can be reached past Docker, if Docker is on this machine: only who goes there finds that out.
     pub(crate) async fn agent(&self, sandbox: &SandboxId) -> Option<Answer> {
         let mut beside = self.held.lock().get(sandbox)?.beside.clone();
-        match &*beside.wait_for(|beside| !matches!(beside, Beside::Sought)).await.ok()? {
+        let found = beside.wait_for(|beside| !matches!(beside, Beside::Sought));
+        match &*tokio::time::timeout(SEEKING_TIME, found).await.ok()?.ok()? {
             Beside::At(answer) => Some(answer.clone()),
             Beside::Sought | Beside::Nowhere => None,
         }
@@ -226,7 +230,7 @@ async fn beside(daemon: &Daemon, sandbox: &SandboxId) -> Result<Option<Answer>, 
     let number = found.state.and_then(|state| state.pid).unwrap_or_default();
     let process = u32::try_from(number).ok().and_then(NonZeroU32::new);
     let arguments = found.config.and_then(|config| config.cmd).unwrap_or_default();
-    let both = process.zip(agent_socket(&arguments));
+    let both = process.zip(agent_socket(daemon.installation(), &arguments));
     Ok(both.map(|(process, socket)| Answer::Agent { process, socket }))
 }
 

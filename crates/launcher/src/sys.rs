@@ -185,6 +185,26 @@ pub(crate) fn join_new_session_keyring() -> Result<()> {
     Ok(())
 }
 
+/// The number of the process that is, or at the time of connecting was, the peer; none where it has none here, which rustix does not
+/// expect of the kernel.
+pub(crate) fn peer_pid(socket: impl AsFd) -> Result<Option<Pid>> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut size = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| Errno::RANGE)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes no more than the structure, which lives through the call.
+    check(unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            ptr::from_mut(&mut peer).cast(),
+            &raw mut size,
+        )
+        .into()
+    })?;
+    Ok(Pid::from_raw(peer.pid))
+}
+
 /// Blocks a signal and gives a descriptor that becomes readable when it comes.
 pub(crate) fn signal_descriptor(signal: libc::c_int) -> Result<OwnedFd> {
     // SAFETY: `set` is initialised by sigemptyset before it is read; -1 asks for a new descriptor.

@@ -128,7 +128,7 @@ id!(
     JobId, "job id", 16
 );
 id!(
-    /// Id of the socket of an agent in a container: 100 random bits, since nobody but its own container's processes may know it.
+    /// Id of the socket of an agent in a container: 100 random bits, so that no other container has it.
     AgentSocketId, "agent socket id", 20
 );
 id!(

@@ -5,14 +5,13 @@ use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt,
-};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, ipproto, socket_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use super::namespace;
 use crate::report::{At, Step, StepError};
+use crate::sys;
 
 /// Nobody here waits for anybody.
 const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
@@ -53,6 +52,10 @@ pub(crate) fn dial_name(number: Pid, name: &str) -> Result<OwnedFd, StepError> {
     })?;
     let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).at(Step::Dial)?;
     connect(&socket, &address).at(Step::Dial)?;
-    let listener = sockopt::socket_peercred(&socket).at(Step::Dial)?;
-    if listener.pid == number { Ok(socket) } else { Err(StepError { step: Step::Dial, errno: Errno::PERM }) }
+    let listener = sys::peer_pid(&socket).at(Step::Dial)?;
+    if listener == Some(number) {
+        Ok(socket)
+    } else {
+        Err(StepError { step: Step::Dial, errno: Errno::PERM })
+    }
 }

@@ -44,7 +44,7 @@ impl Server {
         self.may_dial(waiter)?;
         let number = i32::try_from(process.get()).ok().and_then(Pid::from_raw);
         let number = number.ok_or_else(|| failure(FailureKind::Invalid, "there are no such processes"))?;
-        let name = agent_socket_name(socket);
+        let name = agent_socket_name(&self.tools.house.installation, socket);
         net::dial_name(number, &name).map_err(|error| match error.errno {
             Errno::SRCH | Errno::CONNREFUSED | Errno::PERM => failure(
                 FailureKind::NotFound,

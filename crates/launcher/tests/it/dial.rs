@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use atoll_launcher_protocol::{Answer, Call, Failure, FailureKind, agent_socket_name};
-use atoll_types::{AgentSocketId, SandboxId};
+use atoll_types::{AgentSocketId, InstallationId, SandboxId};
 
 use crate::host::{Client, Host, eventually, host_sandbox};
 
@@ -159,9 +159,12 @@ fn an_agent_of_a_container_is_reached_by_its_number_and_its_socket_and_by_neithe
     // A container's first process, as far as the launcher is concerned: in a network of its own it listens and says a word.
     let listen = "import socket, sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind('\\0' + sys.argv[1])\n\
                   server.listen(8)\nwhile True: server.accept()[0].sendall(b'a word')";
-    let name = agent_socket_name(&socket);
-    let mut agent =
-        Command::new("unshare").args(["--net", "/usr/bin/python3", "-c", listen, &name]).spawn().unwrap();
+    let listening = |installation: &InstallationId| {
+        let name = agent_socket_name(installation, &socket);
+        Command::new("unshare").args(["--net", "/usr/bin/python3", "-c", listen, &name]).spawn().unwrap()
+    };
+    let mut stranger = listening(&InstallationId::random());
+    let mut agent = listening(&host.installation());
     eventually(|| dial_agent(&mut client, agent.id(), &socket).is_some());
     let mut stream = dial_agent(&mut client, agent.id(), &socket).unwrap();
     stream.set_nonblocking(false).unwrap();
@@ -170,6 +173,9 @@ fn an_agent_of_a_container_is_reached_by_its_number_and_its_socket_and_by_neithe
     assert_eq!(&word, b"a word");
 
     assert!(dial_agent(&mut client, agent.id(), &other).is_none(), "another name");
+    let unix = format!("/proc/{}/net/unix", stranger.id());
+    eventually(|| std::fs::read_to_string(&unix).unwrap().contains("@atoll-agent-"));
+    assert!(dial_agent(&mut client, stranger.id(), &socket).is_none(), "of another installation");
     // Somebody else in the same network, who was told the name.
     let pid = agent.id().to_string();
     let mut neighbour =
@@ -179,7 +185,7 @@ fn an_agent_of_a_container_is_reached_by_its_number_and_its_socket_and_by_neithe
     assert!(dial_agent(&mut client, neighbour.id(), &socket).is_none(), "another process");
     // In another network nobody has that name.
     assert!(dial_agent(&mut client, std::process::id(), &socket).is_none(), "another network");
-    for process in [&mut agent, &mut neighbour] {
+    for process in [&mut agent, &mut neighbour, &mut stranger] {
         process.kill().unwrap();
         process.wait().unwrap();
     }

@@ -14,7 +14,7 @@ use atoll_launcher_protocol::{
     Answer, Call, Failure, FromLauncher, PACKET_BYTES_MAX, Remains, Reply, Request, StartSandbox, receive,
     send,
 };
-use atoll_types::{Capabilities, ImageSource, Limits, Network, SandboxId};
+use atoll_types::{Capabilities, ImageSource, InstallationId, Limits, Network, SandboxId};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with, socketpair,
 };
@@ -204,8 +204,13 @@ impl Host {
     }
 
     pub fn cgroup(&self, controller: &str, sandbox: &SandboxId) -> PathBuf {
-        let installation = std::fs::read_to_string(self.dir.path().join("installation")).unwrap();
-        PathBuf::from(format!("/sys/fs/cgroup/{controller}/atoll-{}/sandbox-{sandbox}", installation.trim()))
+        PathBuf::from(format!("/sys/fs/cgroup/{controller}/atoll-{}/sandbox-{sandbox}", self.installation()))
+    }
+
+    /// Whose launcher this is.
+    pub(crate) fn installation(&self) -> InstallationId {
+        let text = std::fs::read_to_string(self.dir.path().join("installation")).unwrap();
+        text.trim().parse().unwrap()
     }
 
     /// Everything of this installation that the host shows: mounts, groups, sockets, files.
@@ -214,9 +219,9 @@ impl Host {
         let dir = self.dir.path().to_str().unwrap().to_owned();
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         traces.extend(mounts.lines().filter(|line| line.contains(&dir)).map(|line| format!("mount {line}")));
-        let installation = std::fs::read_to_string(self.dir.path().join("installation")).unwrap();
+        let installation = self.installation();
         for controller in ["memory", "cpu", "pids", "freezer", "cpuacct"] {
-            let base = format!("/sys/fs/cgroup/{controller}/atoll-{}", installation.trim());
+            let base = format!("/sys/fs/cgroup/{controller}/atoll-{installation}");
             traces.extend(
                 folders(Path::new(&base)).into_iter().map(|name| format!("group {controller} {name}")),
             );
