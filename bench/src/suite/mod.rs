@@ -6,6 +6,7 @@ mod ours;
 mod records;
 mod runtimes;
 mod transfer;
+mod turns;
 mod typing;
 mod warm;
 
@@ -13,7 +14,7 @@ use std::path::Path;
 
 use crate::atoll::Server;
 use crate::floor::Pool;
-use crate::peers::docker::{Docker, Network};
+use crate::peers::docker::Docker;
 use crate::peers::{self, local, oci};
 use crate::report::{Goal, Report};
 use crate::stats::Series;
@@ -27,9 +28,6 @@ const PARALLEL: usize = 2;
 const FLOOR_CREATE: &str = "floor: sandbox to first byte";
 const FLOOR_NETWORK: &str = "floor: sandbox with a network to first byte";
 const LOCAL_EXEC: &str = "local fork and exec of true";
-const DOCKER_CREATE: &str = "docker run to first byte";
-const DOCKER_CREATE_NONE: &str = "docker run --network=none to first byte";
-const DOCKER_EXEC: &str = "docker exec of true";
 const ATOLL_CREATE: &str = "atoll: create through HTTP to first output";
 const ATOLL_NETWORK: &str = "atoll: create with network all through HTTP to first output";
 const ATOLL_EXEC_ALONE: &str = "atoll: exec of true through HTTP, one alive";
@@ -143,24 +141,20 @@ fn floor(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::Result<()>
 
 fn docker(args: &Args, scratch: &Path, rootfs: &Path, report: &mut Report) -> anyhow::Result<()> {
     let docker = Docker::start(scratch, rootfs)?;
-    let measured = docker
-        .create(Network::Default, args.count)
-        .and_then(|create| Ok((create, docker.create(Network::None, args.count)?)))
-        .and_then(|creates| Ok((creates, docker.exec(args.count)?, docker.create_at_once(MANY)?)))
-        .and_then(|measured| Ok((measured, transfer::docker(scratch, &docker)?)));
-    let on_docker = match (&measured, &args.atoll) {
-        (Ok(_), Some(program)) => runtimes::measure(args, program, scratch, &docker, report),
-        _ => Ok(()),
-    };
+    let measured = docker_alone(scratch, &docker, report).and_then(|()| match &args.atoll {
+        Some(program) => runtimes::measure(args, program, scratch, &docker, report),
+        None => turns::measure(args, &docker, None, report),
+    });
     docker.stop()?;
-    let (((create, create_none), exec, together), copied) = measured?;
+    measured
+}
+
+fn docker_alone(scratch: &Path, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
+    report.single("docker: 100 at once", docker.create_at_once(MANY)?.as_secs_f64() * 1e3);
+    let copied = transfer::docker(scratch, docker)?;
     report.series(Series::new(DOCKER_WRITE, copied.written));
     report.series(Series::new(DOCKER_READ, copied.read));
-    report.series(Series::new(DOCKER_CREATE, create));
-    report.series(Series::new(DOCKER_CREATE_NONE, create_none));
-    report.series(Series::new(DOCKER_EXEC, exec));
-    report.single("docker: 100 at once", together.as_secs_f64() * 1e3);
-    on_docker
+    Ok(())
 }
 
 /// The server leaves its pool mounted and its own empty cgroups for the next start; there is none here.
@@ -179,12 +173,10 @@ fn remove_idle(scratch: &Path) {
 /// The goals, for whatever was measured.
 fn judge(report: &mut Report) {
     report.at_most(Goal::Ratio(2.0), "cold create: Atoll to floor", ATOLL_CREATE, FLOOR_CREATE);
-    report.at_least(50.0, "cold create: docker run to Atoll", DOCKER_CREATE, ATOLL_CREATE);
     let more = "exec: ms more than a local fork and exec";
     report.at_most(Goal::More(0.5), more, ATOLL_EXEC_ALONE, LOCAL_EXEC);
     report.at_most(Goal::More(0.5), "the same with 100 alive", ATOLL_EXEC, LOCAL_EXEC);
     report.tail_at_most(3.0, "exec: p99 in ms with 100 alive", ATOLL_EXEC);
-    report.at_least(50.0, "exec: docker exec to Atoll", DOCKER_EXEC, ATOLL_EXEC_ALONE);
     report.at_most(
         Goal::Ratio(2.0),
         "100 at once: Atoll to floor",
@@ -198,8 +190,9 @@ fn judge(report: &mut Report) {
     report.tails_at_most(1.0, "key to echo, p99: Atoll to ssh localhost", ATOLL_KEY, SSH_KEY);
     report.at_most(Goal::Ratio(2.5), "create with network all: Atoll to floor", ATOLL_NETWORK, FLOOR_NETWORK);
     report.value_at_most(2.0, "claim from a warm pool, p50 in ms", WARM_P50);
-    report.at_least(100.0, "claim from a warm pool: docker run to Atoll", DOCKER_CREATE, WARM_CLAIM);
+    report.at_least(100.0, "claim from a warm pool: docker run to Atoll", turns::DOCKER_CREATE, WARM_CLAIM);
     records::judge(report);
+    turns::judge(report);
     runtimes::judge(report);
     ours::judge(report);
 }
