@@ -154,11 +154,6 @@ impl Client {
         self.create_from(&json!({"image": "host"}))
     }
 
-    /// The same, with a network.
-    pub(crate) fn create_with_network(&mut self) -> anyhow::Result<String> {
-        self.create_from(&json!({"image": "host", "network": "all"}))
-    }
-
     /// One with so much room for files.
     pub(crate) fn create_with_disk(&mut self, mib: u64) -> anyhow::Result<String> {
         self.create_from(&json!({"image": "host", "disk": mib}))

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use serde_json::json;
 
+use super::turns::first_output;
 use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, LOCAL_EXEC, MANY, crowd};
 use crate::atoll::{Client, Server};
 use crate::peers::{local, repeat};
@@ -21,8 +23,10 @@ const REST: Duration = Duration::from_secs(5);
 /// One after the other, so that nothing runs beside what is measured.
 pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut client = server.client()?;
-    report.series(Series::new(ATOLL_CREATE, cold_creates(&mut client, args.count)?));
-    report.series(Series::new(ATOLL_NETWORK, networked_creates(&mut client, args.count)?));
+    for (name, network) in [(ATOLL_CREATE, "none"), (ATOLL_NETWORK, "all")] {
+        let body = json!({"image": "host", "network": network});
+        report.series(Series::new(name, repeat(args.count, |_| first_output(&mut client, &body))?));
+    }
     report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
     // As the peers have it: one container for docker exec, nothing else for a local process.
     let alone = [client.create()?];
@@ -53,32 +57,6 @@ pub(super) fn judge(report: &mut Report) {
         "atoll: MiB of MemAvailable per idle sandbox",
     );
     crowd::judge(report);
-}
-
-/// From the request for a sandbox to the answer with the first output of a command; removal is not timed.
-fn cold_creates(client: &mut Client, count: usize) -> anyhow::Result<Vec<Duration>> {
-    repeat(count, |_| {
-        let started = Instant::now();
-        let sandbox = client.create()?;
-        let output = client.exec(&sandbox, &["/bin/echo", "ready"])?;
-        let elapsed = started.elapsed();
-        ensure!(output == "ready\n", "echo said {output:?}");
-        client.delete(&sandbox)?;
-        Ok(elapsed)
-    })
-}
-
-/// The same with a network.
-fn networked_creates(client: &mut Client, count: usize) -> anyhow::Result<Vec<Duration>> {
-    repeat(count, |_| {
-        let started = Instant::now();
-        let sandbox = client.create_with_network()?;
-        let output = client.exec(&sandbox, &["/bin/echo", "ready"])?;
-        let elapsed = started.elapsed();
-        ensure!(output == "ready\n", "echo said {output:?}");
-        client.delete(&sandbox)?;
-        Ok(elapsed)
-    })
 }
 
 /// Commands in the sandbox and on the host in turn, slice by slice: both meet the same minutes of the machine.
