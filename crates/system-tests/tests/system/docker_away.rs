@@ -70,13 +70,7 @@ async fn a_command_in_a_container_outlives_serve_and_the_broker() {
         let line = crate::harness::line(COUNT);
         let exec = atoll.client.exec_start(&id, &line).await.unwrap().id.parse().unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let before = atoll.pid(role);
-        atoll.kill(role);
-        if role == Role::Supervisor {
-            atoll.start_again().await;
-        } else {
-            until("its return", PATIENCE, async || atoll.pid(role).filter(|pid| Some(*pid) != before)).await;
-        }
+        atoll.kill_and_return(role, PATIENCE).await;
         let mut events = atoll.client.exec_events(&id, &exec, 0);
         let (mut text, mut exit) = (Vec::new(), None);
         while let Some(event) = events.next().await {

@@ -154,13 +154,7 @@ async fn a_network_outlives_every_part_and_the_rules_are_put_back() {
     let mut atoll = started(&docker, &[]).await;
     let id = atoll.create_with(&new()).await.id;
     for role in [Role::Broker, Role::Launcher, Role::Egress, Role::Supervisor] {
-        let before = atoll.pid(role);
-        atoll.kill(role);
-        if role == Role::Supervisor {
-            atoll.start_again().await;
-        } else {
-            until("its return", PATIENCE, async || atoll.pid(role).filter(|pid| Some(*pid) != before)).await;
-        }
+        atoll.kill_and_return(role, PATIENCE).await;
         let sandbox = Inside { atoll: &atoll, id: id.clone() };
         until("a name", PATIENCE, async || asks_for_names(&sandbox).await.then_some(())).await;
         assert_eq!(fetch(&sandbox, &format!("{HOST}:8088")).await, None, "{role:?}");

@@ -283,13 +283,7 @@ async fn the_death_of_any_part_cuts_no_connection_and_new_sandboxes_have_a_netwo
         let old = Inside { atoll: &atoll, id: id.clone() };
         let exec = old.begin(LONG_CONVERSATION).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let before = atoll.pid(role);
-        atoll.kill(role);
-        if role == Role::Supervisor {
-            atoll.start_again().await;
-        } else {
-            until("its return", BACK, async || atoll.pid(role).filter(|pid| Some(*pid) != before)).await;
-        }
+        atoll.kill_and_return(role, BACK).await;
         let old = Inside { atoll: &atoll, id: id.clone() };
         until("the end", BACK, async || {
             let exec = atoll.client.exec_get(&old.id, &exec).await.ok()?;

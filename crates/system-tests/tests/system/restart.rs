@@ -47,13 +47,7 @@ async fn a_command_that_runs_during_the_death_of_any_part_loses_nothing() {
         let exec =
             atoll.client.exec_start(&id, &crate::harness::line(COUNT)).await.unwrap().id.parse().unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let before = atoll.pid(role);
-        atoll.kill(role);
-        if role == Role::Supervisor {
-            atoll.start_again().await;
-        } else {
-            until("its return", BACK, async || atoll.pid(role).filter(|pid| Some(*pid) != before)).await;
-        }
+        atoll.kill_and_return(role, BACK).await;
         assert_eq!(whole_output(&atoll, &id, &exec).await, (counted(), Some(3)), "{role:?}");
         assert_eq!(stdout(&atoll.client.exec_get(&id, &exec).await.unwrap()), counted());
     }

@@ -265,6 +265,17 @@ impl Atoll {
         }
     }
 
+    /// Kills a part, and waits for the next one; all of it is started again by nobody else.
+    pub(crate) async fn kill_and_return(&mut self, role: Role, limit: Duration) {
+        let before = self.pid(role);
+        self.kill(role);
+        if role == Role::Supervisor {
+            self.start_again().await;
+        } else {
+            until("its return", limit, async || self.pid(role).filter(|pid| Some(*pid) != before)).await;
+        }
+    }
+
     /// Asks for an orderly stop and waits for it.
     pub(crate) async fn stop(&mut self) {
         kill_process(self.pid(Role::Supervisor).unwrap(), Signal::TERM).unwrap();
