@@ -7,7 +7,7 @@
 //!                                                                                     ▲
 //!                                                                 reaper ─(exit code)─┘
 //! ```
-//! One thread does everything; nothing waits but in `await`. Everything in the sandbox but this process belongs to
+//! One thread does everything, but for one that makes children in gVisor; nothing waits but in `await`. Everything in the sandbox but this process belongs to
 //! the workload, which may close, flood or kill whatever it can reach: its children's ends tell so, its output fills
 //! a bounded ring, and this process has a control group of its own. As PID 1 it gets no signal from inside whose
 //! action is the default one, so no handler is set but SIGCHLD's. It has no secrets, and its memory is closed to
@@ -65,7 +65,7 @@ use crate::agent::Agent;
 use crate::listen::Peers;
 use crate::options::Options;
 use crate::reaper::Children;
-use crate::spares::Spares;
+use crate::spares::{Breeding, Spares};
 use crate::sys::Rules;
 
 /// Exit code when the launcher broke its contract; it reads the code, as there is no log here.
@@ -96,10 +96,13 @@ fn run() -> io::Result<()> {
         Options::Sandbox { .. } => Rules::default(),
         Options::Container { no_capabilities, .. } => container::prepare(*no_capabilities),
     };
+    let breeding = match &options {
+        Options::Container { no_siblings: true, .. } => Breeding::Thread,
+        _ => Breeding::Process,
+    };
     let children = Arc::new(Children::default());
     // Before all else: it enters its cgroup while the rest starts up.
-    let breeds = matches!(options, Options::Sandbox { .. });
-    let spares = Spares::new(Arc::clone(&children), cgroups, rules, breeds);
+    let spares = Spares::new(Arc::clone(&children), cgroups, rules, breeding);
     let agent = Arc::new(Agent::new(children, spares, matches!(way, Way::Socket(_))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(agent, way))

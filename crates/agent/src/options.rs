@@ -14,6 +14,8 @@ pub(crate) enum Options {
     Container {
         /// The name under which it listens too, for a launcher on the same machine: `--listen NAME`.
         listen: Option<String>,
+        /// The kernel takes no notice of `CLONE_PARENT`, as gVisor's: `--no-siblings`.
+        no_siblings: bool,
         /// Nothing but the agent has capabilities: `--no-capabilities`.
         no_capabilities: bool,
     },
@@ -35,14 +37,20 @@ impl Options {
                     ["--listen", name, rest @ ..] => (Some((*name).to_owned()), rest),
                     _ => (None, rest),
                 };
-                match rest {
-                    [] => Some(Self::Container { listen, no_capabilities: false }),
-                    ["--no-capabilities"] => Some(Self::Container { listen, no_capabilities: true }),
-                    _ => None,
-                }
+                let (no_siblings, rest) = take(rest, "--no-siblings");
+                let (no_capabilities, rest) = take(rest, "--no-capabilities");
+                rest.is_empty().then_some(Self::Container { listen, no_siblings, no_capabilities })
             }
             _ => None,
         }
+    }
+}
+
+/// Whether the first word is this one, and what comes after it.
+fn take<'a>(words: &'a [&'a str], word: &str) -> (bool, &'a [&'a str]) {
+    match words {
+        [first, rest @ ..] if *first == word => (true, rest),
+        _ => (false, words),
     }
 }
 
@@ -58,17 +66,23 @@ mod tests {
     fn each_way_to_start_it_and_no_other() {
         assert_eq!(parse(""), Some(Options::Sandbox { cgroup_fds: 0 }));
         assert_eq!(parse("--cgroup-fds 4"), Some(Options::Sandbox { cgroup_fds: 4 }));
-        let container = |listen, no_capabilities| Some(Options::Container { listen, no_capabilities });
-        assert_eq!(parse("--stdio"), container(None, false));
-        assert_eq!(parse("--stdio --no-capabilities"), container(None, true));
-        assert_eq!(parse("--stdio --listen x"), container(Some("x".to_owned()), false));
-        assert_eq!(parse("--stdio --listen x --no-capabilities"), container(Some("x".to_owned()), true));
+        let container = |listen: Option<&str>, no_siblings, no_capabilities| {
+            Some(Options::Container { listen: listen.map(str::to_owned), no_siblings, no_capabilities })
+        };
+        assert_eq!(parse("--stdio"), container(None, false, false));
+        assert_eq!(parse("--stdio --no-capabilities"), container(None, false, true));
+        assert_eq!(parse("--stdio --listen x"), container(Some("x"), false, false));
+        assert_eq!(parse("--stdio --listen x --no-capabilities"), container(Some("x"), false, true));
+        assert_eq!(parse("--stdio --no-siblings"), container(None, true, false));
+        assert_eq!(parse("--stdio --no-siblings --no-capabilities"), container(None, true, true));
         for line in [
             "--cgroup-fds",
             "--cgroup-fds 17",
             "--cgroup-fds x",
             "--stdio --cgroup-fds 1",
             "--stdio --listen",
+            "--stdio --no-capabilities --no-siblings",
+            "--stdio x",
             "x",
         ] {
             assert_eq!(parse(line), None, "{line}");

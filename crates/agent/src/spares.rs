@@ -1,9 +1,9 @@
 //! Children ahead: inside the workload's cgroup, waiting for what to run. Why: see `sys::child`.
 //!
 //! One is kept ready. They come from the **breeder**, a child that waits in the cgroup too and runs nothing: it is made with the
-//! agent, and what it makes shares its memory and is where it belongs from the first moment. In a container of another engine there is
-//! none: there is no group to enter, and in gVisor of 2022 the second of two commands that came at once never began. There, and where
-//! there is none any more, the agent forks, which takes longer: by a copy of its memory, and 8 ms for the way into the cgroup after a pause.
+//! agent, and what it makes shares its memory and is where it belongs from the first moment. In gVisor it is a thread of the agent, which
+//! makes one child at a time (why: see `sys::nursery`). Where there is none any more, the agent forks, which takes longer: by a copy of
+//! its memory, and 8 ms for the way into the cgroup after a pause.
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,
 //! each is a tenth of a millisecond that somebody waits (measured: everything of an exec ran on one of two), and so one command of
@@ -51,6 +51,25 @@ const FIRST_DELAY: Duration = Duration::from_millis(20);
 /// Longest time that the breeder may take: it is in the workload's cgroup, which may have no processor left for a while.
 const BIRTH_LIMIT: Duration = Duration::from_secs(1);
 
+/// Who makes children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breeding {
+    /// A child of the agent's.
+    Process,
+    /// A thread of the agent's.
+    Thread,
+}
+
+impl Breeding {
+    /// How many are kept ready while commands come in a row.
+    const fn in_a_row(self) -> usize {
+        match self {
+            Self::Process => IN_A_ROW,
+            Self::Thread => 1,
+        }
+    }
+}
+
 /// A child that waits for its request.
 #[derive(Debug)]
 pub(crate) struct Spare {
@@ -82,8 +101,8 @@ impl Stock {
     }
 
     /// Whether there should be more.
-    fn is_short(&self) -> bool {
-        self.ready.len() < if self.in_a_row { IN_A_ROW } else { 1 }
+    fn is_short(&self, breeding: Breeding) -> bool {
+        self.ready.len() < if self.in_a_row { breeding.in_a_row() } else { 1 }
     }
 
     /// Whether none is ready, but will be in a moment.
@@ -97,19 +116,28 @@ impl Stock {
     }
 }
 
-/// A child that makes siblings. It ends when this is dropped.
+/// Makes children on demand. It ends when this is dropped.
 #[derive(Debug)]
 struct Breeder {
-    pid: Pid,
     channel: UnixStream,
+    /// None where it is a thread.
+    process: Option<Process>,
+}
+
+/// A breeder that somebody inside may stop and kill.
+#[derive(Debug)]
+struct Process {
+    pid: Pid,
     ended: oneshot::Receiver<i32>,
 }
 
 impl Breeder {
     /// Its pid is its own until its end was told.
     fn signal(&mut self, signal: Signal) {
-        if self.ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
-            let _ = kill_process(self.pid, signal);
+        if let Some(process) = &mut self.process
+            && process.ended.try_recv() == Err(oneshot::error::TryRecvError::Empty)
+        {
+            let _ = kill_process(process.pid, signal);
         }
     }
 
@@ -124,11 +152,23 @@ impl Breeder {
     }
 }
 
+/// A breeder before there is an event loop.
+#[derive(Debug)]
+struct NewBreeder {
+    channel: OwnedFd,
+    process: Option<Process>,
+}
+
+impl NewBreeder {
+    fn watch(self) -> io::Result<Breeder> {
+        Ok(Breeder { channel: UnixStream::from_std(self.channel.into())?, process: self.process })
+    }
+}
+
 /// One that was asked for a child as soon as it was made: it prepares both while the agent starts.
 #[derive(Debug)]
 struct First {
-    breeder: Spare,
-    channel: OwnedFd,
+    breeder: NewBreeder,
     unborn: UnbornSpare,
 }
 
@@ -138,8 +178,7 @@ pub(crate) struct Spares {
     children: Arc<Children>,
     cgroups: Vec<OwnedFd>,
     rules: Rules,
-    /// Whether there is to be a breeder.
-    breeds: bool,
+    breeding: Breeding,
     stock: Mutex<Stock>,
     first: Mutex<Option<First>>,
     used: Notify,
@@ -150,42 +189,39 @@ pub(crate) struct Spares {
 }
 
 impl Spares {
-    /// With one on its way already, if it could be made: by a breeder, or by forks of the agent.
-    pub(crate) fn new(children: Arc<Children>, cgroups: Vec<OwnedFd>, rules: Rules, breeds: bool) -> Self {
+    /// With one on its way already, if it could be made.
+    pub(crate) fn new(
+        children: Arc<Children>,
+        cgroups: Vec<OwnedFd>,
+        rules: Rules,
+        breeding: Breeding,
+    ) -> Self {
         let spares = Self {
             children,
             cgroups,
             rules,
-            breeds,
+            breeding,
             stock: Mutex::default(),
             first: Mutex::default(),
             used: Notify::new(),
             urgent: Notify::new(),
             born: Notify::new(),
         };
-        if breeds {
-            spares.start_breeder();
-        } else {
-            spares.add();
-        }
-        spares
-    }
-
-    fn start_breeder(&self) {
-        let first = self.begin().ok();
+        let first = spares.begin().ok();
         if first.is_none() {
             // Nothing comes of it.
-            self.children.born(None);
+            spares.children.born(None);
         }
-        lock(&self.stock).breeds = first.is_some();
-        *lock(&self.first) = first;
+        lock(&spares.stock).breeds = first.is_some();
+        *lock(&spares.first) = first;
+        spares
     }
 
     fn begin(&self) -> io::Result<First> {
         self.children.expect_birth();
-        let (breeder, channel) = self.fork_breeder()?;
-        let unborn = sys::ask_for_spare(&channel)?;
-        Ok(First { breeder, channel, unborn })
+        let breeder = self.new_breeder()?;
+        let unborn = sys::ask_for_spare(&breeder.channel)?;
+        Ok(First { breeder, unborn })
     }
 
     /// Waits until one is ready, where there is a breeder: that is sooner than a fork.
@@ -253,22 +289,16 @@ impl Spares {
     }
 
     async fn first_birth(&self, first: First) -> Option<Breeder> {
-        let First { breeder: Spare { raw, ended }, channel, unborn } = first;
-        let channel = UnixStream::from_std(channel.into()).ok()?;
-        let breeder = Breeder { pid: raw.pid, channel, ended };
-        self.deliver(breeder, Ok(unborn)).await
+        let First { breeder, unborn } = first;
+        self.deliver(breeder.watch().ok()?, Ok(unborn)).await
     }
 
     /// Makes as many as there should be; one new breeder at most, so that a workload that kills each does not keep this going.
     async fn fill(&self, mut breeder: Option<Breeder>) -> Option<Breeder> {
         let mut may_renew = true;
-        while lock(&self.stock).is_short() {
-            if !self.breeds {
-                self.add().then_some(())?;
-                continue;
-            }
+        while lock(&self.stock).is_short(self.breeding) {
             if breeder.is_none() && std::mem::take(&mut may_renew) {
-                breeder = self.breeder().ok();
+                breeder = self.new_breeder().and_then(NewBreeder::watch).ok();
             }
             breeder = self.breed(breeder?).await;
         }
@@ -296,30 +326,24 @@ impl Spares {
         well.then_some(breeder)
     }
 
-    /// Forks one more. Without it, the next exec tries itself and can say why it fails.
-    fn add(&self) -> bool {
-        let forked = self.fork().ok();
-        let well = forked.is_some();
-        lock(&self.stock).ready.extend(forked);
-        well
-    }
-
     fn note_breeder(&self, lives: bool) {
         lock(&self.stock).breeds = lives;
         self.born.notify_waiters();
     }
 
-    fn breeder(&self) -> io::Result<Breeder> {
-        let (Spare { raw, ended }, channel) = self.fork_breeder()?;
-        Ok(Breeder { pid: raw.pid, channel: UnixStream::from_std(channel.into())?, ended })
+    fn new_breeder(&self) -> io::Result<NewBreeder> {
+        match self.breeding {
+            Breeding::Process => self.fork_breeder(),
+            Breeding::Thread => Ok(NewBreeder { channel: sys::start_thread(self.rules)?, process: None }),
+        }
     }
 
-    /// A child that makes siblings, and its channel.
-    fn fork_breeder(&self) -> io::Result<(Spare, OwnedFd)> {
-        let mut breeder = self.fork()?;
-        let channel = breeder.raw.request.take().ok_or(io::ErrorKind::NotConnected)?;
+    /// A child that makes siblings.
+    fn fork_breeder(&self) -> io::Result<NewBreeder> {
+        let Spare { mut raw, ended } = self.fork()?;
+        let channel = raw.request.take().ok_or(io::ErrorKind::NotConnected)?;
         rustix::io::write(&channel, &launch::breed())?;
-        Ok((breeder, channel))
+        Ok(NewBreeder { channel, process: Some(Process { pid: raw.pid, ended }) })
     }
 
     /// Waits for the next command, so long at most.

@@ -104,9 +104,11 @@ pub(crate) fn sandbox(
 /// The agent's arguments: where the sandbox is to have no capabilities, what it starts has none.
 fn command(installation: &InstallationId, start: &StartSandbox) -> Vec<String> {
     let mut words = vec!["--stdio".to_owned()];
-    // gVisor has sockets of its own, which nobody outside can connect to.
     if start.runtime == RuntimeKind::Docker {
         words.extend([LISTEN.to_owned(), agent_socket_name(installation, &AgentSocketId::random())]);
+    } else {
+        // gVisor has sockets of its own, which nobody outside can connect to, and a kernel without CLONE_PARENT.
+        words.push("--no-siblings".to_owned());
     }
     match start.capabilities {
         Capabilities::Standard => {}

@@ -96,17 +96,9 @@ pub(super) unsafe fn wait_for_request(rules: Rules, room: Room) -> ! {
 
 /// Makes this process one of the workload.
 unsafe fn prepare(fds: &ChildFds) {
-    // All whose action is not the default: the runtime of Rust ignores the first, the reaper waits for the second, and the
-    // C library's own two may be ignored since before the launcher, where its functions refuse their numbers. All others are
-    // the default, which the launcher sees to: setting each of 64 would cost a tenth of a millisecond.
-    const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
-    // SAFETY: system calls with numbers and with memory that lives through them.
+    // SAFETY: as the caller's.
     unsafe {
-        for signal in CHANGED {
-            // The kernel's own call and its `struct sigaction`, all zeroes.
-            let (default, none) = ([0_u64; 4], std::ptr::null::<u64>());
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size_of::<u64>());
-        }
+        forget_signals();
         become_plain(fds.request, fds.stdio);
         let (cgroup_first, cgroups) = fds.cgroups;
         let cgroup_end = cgroup_first + c_int::try_from(cgroups).unwrap_or(0);
@@ -120,7 +112,43 @@ unsafe fn prepare(fds: &ChildFds) {
             }
             libc::close(fd);
         }
-        if fds.rules.killed_first {
+        show(fds.rules);
+    }
+}
+
+/// The same for a child that has the agent's memory, where there is no group to enter.
+///
+/// # Safety
+/// Only right after clone in the child, with all signals blocked; of the numbers 0 to 3 none is used, or given here.
+pub(super) unsafe fn become_child(request: RawFd, stdio: [RawFd; 3], rules: Rules) {
+    // SAFETY: as the caller's.
+    unsafe {
+        forget_signals();
+        become_plain(request, stdio);
+        close_from(REQUEST_FD + 1);
+        show(rules);
+    }
+}
+
+/// Has the default action for each signal.
+unsafe fn forget_signals() {
+    // All whose action is not the default: the runtime of Rust ignores the first, the reaper waits for the second, and the
+    // C library's own two may be ignored since before the launcher, where its functions refuse their numbers. All others are
+    // the default, which the launcher sees to: setting each of 64 would cost a tenth of a millisecond.
+    const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
+    for signal in CHANGED {
+        // The kernel's own call and its `struct sigaction`, all zeroes.
+        let (default, none) = ([0_u64; 4], std::ptr::null::<u64>());
+        // SAFETY: numbers, and memory that lives through the call.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size_of::<u64>()) };
+    }
+}
+
+/// Is seen as a spare, and may be killed, by signals too.
+unsafe fn show(rules: Rules) {
+    // SAFETY: system calls with numbers and with memory that lives through them.
+    unsafe {
+        if rules.killed_first {
             be_killed_first();
         }
         libc::prctl(libc::PR_SET_NAME, c"atoll-spare".as_ptr());

@@ -18,6 +18,7 @@ use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use child::Rules;
+pub(crate) use nursery::start_thread;
 pub(crate) use spare::{OutputPipe, RawSpare, UnbornSpare, ask_for_spare, fork_spare, note_heap_floor};
 
 /// The listening socket, as the launcher leaves it.
@@ -129,6 +130,8 @@ pub(crate) fn tune_allocator() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
         libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+        // A thread that makes children asks for next to nothing.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

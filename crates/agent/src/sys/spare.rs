@@ -62,13 +62,7 @@ pub(crate) struct UnbornSpare {
 
 impl UnbornSpare {
     fn channels() -> io::Result<(Self, TheirEnds)> {
-        // A pair of sockets, since it may carry descriptors to a file helper.
-        let (request_read, request) = rustix::net::socketpair(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::STREAM,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (request_read, request) = channel_pair()?;
         let (stdin_read, stdin) = pipe()?;
         let [stdout, stderr] = [pipe()?, pipe()?].map(|(read, write)| OutputPipe { read, write });
         // The agent's ends never make it wait. Done here, ahead of the exec.
@@ -134,16 +128,9 @@ fn heap_to_drop() -> (usize, usize) {
 }
 
 fn fork(fds: ChildFds) -> io::Result<Pid> {
-    // SAFETY: all zeroes is a valid signal set, filled right after.
-    let (mut all, mut old): (libc::sigset_t, libc::sigset_t) =
-        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     // Signals wait while the two processes part: a handler of the agent that ran in the child would write into the
     // agent's own wake-up socket.
-    // SAFETY: both sets live through the calls.
-    unsafe {
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
-    }
+    let blocked = Blocked::all();
     // The bare call, without the C library's handlers around it: the child makes system calls only.
     // SAFETY: with no flags but SIGCHLD this is fork(2): the child has a copy of everything, and its only thread goes
     // on in `child_main`, which touches no lock and no heap and never returns.
@@ -153,7 +140,35 @@ fn fork(fds: ChildFds) -> io::Result<Pid> {
         unsafe { child_main(fds) }
     }
     let error = io::Error::last_os_error();
-    // SAFETY: `old` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, std::ptr::null_mut()) };
+    drop(blocked);
     i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw).ok_or(error)
+}
+
+/// A pair of sockets, since it may carry descriptors.
+pub(super) fn channel_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (family, kind) = (rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM);
+    Ok(rustix::net::socketpair(family, kind, rustix::net::SocketFlags::CLOEXEC, None)?)
+}
+
+/// This thread's signals wait until it is dropped.
+pub(super) struct Blocked(libc::sigset_t);
+
+impl Blocked {
+    pub(super) fn all() -> Self {
+        // SAFETY: all zeroes is a valid signal set, and both sets live through the calls.
+        unsafe {
+            let (mut all, mut old): (libc::sigset_t, libc::sigset_t) =
+                (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
+            Self(old)
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by the call that blocked.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+    }
 }

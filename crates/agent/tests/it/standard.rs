@@ -21,13 +21,14 @@ use atoll_testkit::contract::{self, content, gathered};
 use atoll_types::{ExecId, FilePath, SandboxId, Signal, TerminalSize};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::io::{AsyncWrite, copy_bidirectional};
 use tokio::net::UnixListener;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::JoinSet;
 
-use crate::harness::{Ran, shell, soon, until};
+use crate::harness::{Ran, argv, shell, soon, until};
 
 /// PID 1 of namespaces of its own, where the agent may write into `/etc` and `/home`: they are not the host's.
 const AS_CONTAINER: &str = r#"
@@ -165,7 +166,16 @@ fn at(path: &std::path::Path) -> FileAt {
 
 #[tokio::test]
 async fn commands_terminals_and_files_work_as_over_a_socket() {
-    let agent = Standard::start(&[]);
+    all_works_with(&[]).await;
+}
+
+#[tokio::test]
+async fn all_works_where_a_thread_makes_the_children() {
+    all_works_with(&["--no-siblings"]).await;
+}
+
+async fn all_works_with(options: &[&str]) {
+    let agent = Standard::start(options);
     let _relay = agent.attach(usize::MAX).await;
     let mut start = shell("id -un; id -u; echo $HOME; cat; echo oops >&2; exit 3");
     start.user = "agent".parse().unwrap();
@@ -365,7 +375,13 @@ async fn input_that_is_cut_in_the_middle_of_a_frame_arrives_once() {
 
 #[tokio::test]
 async fn nothing_inside_has_the_standard_streams_of_the_agent() {
-    let agent = Standard::start(&[]);
+    for options in [&[] as &[&str], &["--no-siblings"]] {
+        streams_stay_the_agents_with(options).await;
+    }
+}
+
+async fn streams_stay_the_agents_with(options: &[&str]) {
+    let agent = Standard::start(options);
     let _relay = agent.attach(usize::MAX).await;
     let inode = |fd: &OwnedFd| std::fs::File::from(fd.try_clone().unwrap()).metadata().unwrap().ino();
     let ran = agent.run(shell("ls -l /proc/self/fd")).await;
@@ -392,7 +408,47 @@ async fn ran_pid(agent: &Standard) -> u32 {
 
 #[tokio::test]
 async fn without_capabilities_not_even_root_has_any_and_the_agent_goes_on() {
-    let agent = Standard::start(&["--no-capabilities"]);
+    for options in [&["--no-capabilities"] as &[&str], &["--no-siblings", "--no-capabilities"]] {
+        nobody_has_capabilities_with(options).await;
+    }
+}
+
+#[tokio::test]
+async fn children_of_a_thread_are_each_their_own_and_may_be_stopped_and_killed() {
+    let agent = Standard::start(&["--no-siblings"]);
+    let _relay = agent.attach(usize::MAX).await;
+    let run = async |n: usize| {
+        let mut start =
+            shell(&format!("cd /usr; printf '%s ' {n} $$ $PPID; no-such-{n}; ls /proc/self/fd; exit {n}"));
+        start.user = format!("{}:77", 3_000 + n).parse().unwrap();
+        let ran = agent.run(start).await;
+        assert!(ran.err().contains(&format!("no-such-{n}:")), "{n}: {}", ran.err());
+        assert_eq!(ran.code(), i32::try_from(n).unwrap());
+        // The streams, and the folder that `ls` looks at.
+        assert_eq!(ran.out().split_whitespace().skip(3).collect::<Vec<_>>(), ["0", "1", "2", "3"], "{n}");
+        let ids: Vec<usize> = ran.out().split_whitespace().take(3).map(|id| id.parse().unwrap()).collect();
+        assert_eq!((ids[0], ids[2]), (n, 1), "a child of the agent's");
+        ids[1]
+    };
+    let mut pids = join_all((0..40).map(run)).await;
+    pids.sort_unstable();
+    pids.dedup();
+    assert_eq!(pids.len(), 40);
+    for signal in ["STOP", "KILL"] {
+        for _ in 0..8 {
+            // The one that waits, and with it the thread.
+            agent.run(shell(&format!("sleep 0.02; pkill -{signal} atoll-spare; sleep 0.02"))).await;
+            assert_eq!(agent.run(shell("echo alive")).await.out(), "alive\n", "{signal}");
+        }
+    }
+    let large = "x".repeat(100_000);
+    let ran = agent.run(argv(&["/bin/sh", "-c", "printf %s \"$1\" | wc -c", "sh", &large])).await;
+    assert_eq!(ran.out().trim(), "100000");
+    assert_eq!(agent.run(argv(&["no-such-program"])).await.code(), 127);
+}
+
+async fn nobody_has_capabilities_with(options: &[&str]) {
+    let agent = Standard::start(options);
     let _relay = agent.attach(usize::MAX).await;
     let ran = agent.run(shell("grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status")).await;
     let none = "0000000000000000";
