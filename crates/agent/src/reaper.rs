@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait, waitpid,
+};
 use tokio::signal::unix::Signal as SignalStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::lock::lock;
 use crate::sys;
@@ -31,6 +33,8 @@ const STRANGERS_MAX: usize = 1_024;
 pub(crate) struct Children {
     known: Mutex<HashMap<Pid, Child>>,
     birth: Mutex<Option<Birth>>,
+    /// One of them ended.
+    ended: Notify,
 }
 
 /// A child is being made by somebody else: it may have ended before its pid is known here.
@@ -108,11 +112,19 @@ impl Children {
         if let Ok(Some((_, status))) = waitpid(Some(pid), WaitOptions::NOHANG) {
             match child {
                 // Nobody listens when a spare ends unused.
-                Some(child) => drop(child.ended.send(exit_code(status))),
+                Some(child) => {
+                    let _ = child.ended.send(exit_code(status));
+                    self.ended.notify_waiters();
+                }
                 None => self.note_stranger(pid, exit_code(status)),
             }
         }
         true
+    }
+
+    /// Until one of the agent's own ends.
+    pub(crate) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Reaps for ever.

@@ -46,6 +46,10 @@ const ROW_END: Duration = Duration::from_secs(1);
 /// thousand processes less then; the kernel looks at each for every new root (0.3 µs).
 const IDLE_END: Duration = Duration::from_secs(10);
 
+/// Longest time that a command in gVisor runs before the next child is made: what is made beside it holds it up by 2 ms, as everything in
+/// there is stopped and told by one process.
+const LET_RUN: Duration = Duration::from_millis(50);
+
 /// Time from the first spare to the next: the first command of a sandbox goes before.
 const FIRST_DELAY: Duration = Duration::from_millis(20);
 /// Longest time that the breeder may take: it is in the workload's cgroup, which may have no processor left for a while.
@@ -75,6 +79,13 @@ impl Breeding {
 pub(crate) struct Spare {
     pub(crate) raw: RawSpare,
     pub(crate) ended: oneshot::Receiver<i32>,
+}
+
+impl Spare {
+    /// Somebody inside may have stopped it. To be called before the event loop may reap it: until then its pid is its own.
+    pub(crate) fn go_on(&self) {
+        let _ = kill_process(self.raw.pid, Signal::CONT);
+    }
 }
 
 /// What is ready, and how many should be.
@@ -245,10 +256,7 @@ impl Spares {
     /// A live spare, or a new one.
     pub(crate) fn take(&self) -> io::Result<Spare> {
         self.used.notify_one();
-        let Some(spare) = lock(&self.stock).take(Instant::now()) else { return self.fork() };
-        // Somebody inside may have stopped it.
-        let _ = kill_process(spare.raw.pid, Signal::CONT);
-        Ok(spare)
+        lock(&self.stock).take(Instant::now()).map_or_else(|| self.fork(), Ok)
     }
 
     /// Keeps them ready, for ever.
@@ -264,6 +272,9 @@ impl Spares {
             // What the start made ready to be sent goes out first.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
+            if self.breeding == Breeding::Thread {
+                self.let_it_run().await;
+            }
             let delay = lock(&self.stock).delay();
             if !delay.is_zero() && self.used_within(delay).await {
                 continue;
@@ -286,6 +297,17 @@ impl Spares {
                 () = self.urgent.notified() => {}
             }
         }
+    }
+
+    /// Until a command has ended, or somebody waits for a child, or a while.
+    async fn let_it_run(&self) {
+        let run = async {
+            tokio::select! {
+                () = self.children.ended() => {}
+                () = self.urgent.notified() => {}
+            }
+        };
+        drop(tokio::time::timeout(LET_RUN, run).await);
     }
 
     async fn first_birth(&self, first: First) -> Option<Breeder> {

@@ -116,6 +116,7 @@ pub(crate) fn hand_to_spare(
     let mut spare = agent.spares.take().map_err(|error| format!("cannot make a process: {error}"))?;
     let pipe = spare.raw.request.take().ok_or("cannot make a process")?;
     hand_over(pipe, block, pending).map_err(|error| format!("cannot make a process: {error}"))?;
+    spare.go_on();
     Ok(spare)
 }
 

@@ -37,6 +37,11 @@ impl Agent {
         Self::start(AS_INIT)
     }
 
+    /// Started by somebody who waits for no children.
+    pub(crate) fn with_ends_ignored() -> Self {
+        Self::start(&format!("trap '' CHLD; {PLAIN}"))
+    }
+
     /// With capabilities that its children would inherit, and none that they could gain.
     pub(crate) fn with_inheritable_capabilities() -> Self {
         let setpriv = "exec setpriv --inh-caps -all,+kill,+setuid,+setgid setpriv --bounding-set -all \"$0\"";

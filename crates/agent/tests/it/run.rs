@@ -17,6 +17,13 @@ async fn a_command_tells_its_output_and_code() {
 }
 
 #[tokio::test]
+async fn ends_are_heard_of_whatever_was_inherited() {
+    let agent = Agent::with_ends_ignored();
+    assert_eq!(soon(agent.sh("trap - CHLD; sh -c 'exit 4' & wait $!; echo $?")).await.out(), "4\n");
+    assert_eq!(soon(agent.sh("exit 3")).await.code(), 3);
+}
+
+#[tokio::test]
 async fn signals_and_missing_programs_have_a_shells_codes() {
     let agent = Agent::plain();
     assert_eq!(agent.sh("kill -TERM $$").await.code(), 128 + 15);
