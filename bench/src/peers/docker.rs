@@ -18,6 +18,9 @@ const RUNSC: &str = "/usr/bin/runsc";
 /// The one platform that gVisor has on every machine; of Debian's release no network works on newer kernels.
 const SETTINGS: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
 
+/// On each container that the benchmark makes itself; the daemon's others are Atoll's.
+const LABEL: &str = "atoll-bench";
+
 /// What a container is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
@@ -107,7 +110,7 @@ impl Docker {
 
     fn run_command(&self, network: Network) -> Command {
         let mut command = self.command();
-        command.args(["run", "--memory=512m", "--pids-limit=512", "--cpus=1"]);
+        command.args(["run", "--label", LABEL, "--memory=512m", "--pids-limit=512", "--cpus=1"]);
         if network == Network::None {
             command.arg("--network=none");
         }
@@ -118,7 +121,7 @@ impl Docker {
     /// `docker run` to the first byte. What it leaves is removed afterwards, and not timed.
     pub(crate) fn create(&self, network: Network, count: usize) -> anyhow::Result<Vec<Duration>> {
         let times = repeat(count, |_| until_first_byte(&mut self.run_command(network)))?;
-        self.remove_all()?;
+        self.remove_ours()?;
         Ok(times)
     }
 
@@ -131,16 +134,18 @@ impl Docker {
     pub(crate) fn exec_in(&self, runtime: Option<&str>, count: usize) -> anyhow::Result<Vec<Duration>> {
         let runtime = runtime.map(|name| format!("--runtime={name}"));
         let mut command = self.command();
-        command.args(["run", "--detach", "--network=none"]).args(runtime);
+        command.args(["run", "--detach", "--label", LABEL, "--network=none"]).args(runtime);
         let id = run(command.args([IMAGE, "/bin/sleep", "1000000"]))?;
         let times = repeat(count, |_| until_end(self.command().args(["exec", &id, "/bin/true"])))?;
-        self.remove_all()?;
+        self.remove_ours()?;
         Ok(times)
     }
 
     /// A container that does nothing; its id.
     pub(crate) fn start_container(&self) -> anyhow::Result<String> {
-        run(self.command().args(["run", "--detach", "--network=none", IMAGE, "/bin/sleep", "1000000"]))
+        let mut command = self.command();
+        command.args(["run", "--detach", "--label", LABEL, "--network=none"]);
+        run(command.args([IMAGE, "/bin/sleep", "1000000"]))
     }
 
     /// Many at once, each with its first byte: the time until all have spoken.
@@ -156,12 +161,17 @@ impl Docker {
             })
         })?;
         let elapsed = started.elapsed();
-        self.remove_all()?;
+        self.remove_ours()?;
         Ok(elapsed)
     }
 
-    fn remove_all(&self) -> anyhow::Result<()> {
-        let ids = run(self.command().args(["ps", "--all", "--quiet"]))?;
+    /// Removes what the benchmark made itself.
+    fn remove_ours(&self) -> anyhow::Result<()> {
+        self.remove(&["--filter", &format!("label={LABEL}")])
+    }
+
+    fn remove(&self, which: &[&str]) -> anyhow::Result<()> {
+        let ids = run(self.command().args(["ps", "--all", "--quiet"]).args(which))?;
         for batch in ids.lines().collect::<Vec<_>>().chunks(100) {
             run(self.command().args(["rm", "--force"]).args(batch))?;
         }
@@ -170,7 +180,7 @@ impl Docker {
 
     /// Ends the daemon and whatever it still runs.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
-        self.remove_all()?;
+        self.remove(&[])?;
         crate::process::terminate(&mut self.daemon, PATIENCE)
     }
 }

@@ -76,12 +76,16 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
             }
         }
     };
-    own_parts(&["atoll", "typing", "cp", "warm"], report);
-    if wanted("docker") && !peers::is_there("dockerd") {
-        report.note("Docker Engine is not installed".to_owned());
-    } else if wanted("docker") {
+    own_parts(&["atoll", "typing", "warm"], report);
+    let is_there = peers::is_there("dockerd");
+    if wanted("docker") && is_there {
         let outcome = docker(args, scratch, &rootfs, report);
         report.outcome("docker", outcome);
+    } else {
+        if wanted("docker") {
+            report.note("Docker Engine is not installed".to_owned());
+        }
+        own_parts(&["cp"], report);
     }
     // They take long, and have no peer that must be near.
     own_parts(&["records", "churn"], report);
@@ -100,12 +104,7 @@ fn own_part(
     match part {
         "atoll" => with_server(program, scratch, |server| ours::measure(args, server, report)),
         "typing" => with_server(program, scratch, |server| typing::measure(args, scratch, server, report)),
-        "cp" => {
-            let times = with_server(program, scratch, |server| transfer::atoll(scratch, server))?;
-            report.series(Series::new(ATOLL_WRITE, times.written));
-            report.series(Series::new(ATOLL_READ, times.read));
-            Ok(())
-        }
+        "cp" => with_server(program, scratch, |server| copies(scratch, Some(server), None, report)),
         "warm" => warm::measure(args, program, scratch, report),
         "records" => records::measure(program, scratch, report),
         // What it holds in the end is compared with what it held in the beginning.
@@ -141,19 +140,36 @@ fn floor(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::Result<()>
 
 fn docker(args: &Args, scratch: &Path, rootfs: &Path, report: &mut Report) -> anyhow::Result<()> {
     let docker = Docker::start(scratch, rootfs)?;
-    let measured = docker_alone(scratch, &docker, report).and_then(|()| match &args.atoll {
-        Some(program) => runtimes::measure(args, program, scratch, &docker, report),
-        None => turns::measure(args, &docker, None, report),
-    });
+    let measured = docker_and_ours(args, scratch, &docker, report);
     docker.stop()?;
     measured
 }
 
-fn docker_alone(scratch: &Path, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
+fn docker_and_ours(args: &Args, scratch: &Path, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
     report.single("docker: 100 at once", docker.create_at_once(MANY)?.as_secs_f64() * 1e3);
-    let copied = transfer::docker(scratch, docker)?;
-    report.series(Series::new(DOCKER_WRITE, copied.written));
-    report.series(Series::new(DOCKER_READ, copied.read));
+    let Some(program) = &args.atoll else {
+        copies(scratch, None, Some(docker), report)?;
+        return turns::measure(args, docker, None, report);
+    };
+    with_server(program, scratch, |server| copies(scratch, Some(server), Some(docker), report))?;
+    runtimes::measure(args, program, scratch, docker, report)
+}
+
+fn copies(
+    scratch: &Path,
+    server: Option<&Server>,
+    docker: Option<&Docker>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (ours, theirs) = transfer::measure(scratch, server, docker)?;
+    if server.is_some() {
+        report.series(Series::new(ATOLL_WRITE, ours.written));
+        report.series(Series::new(ATOLL_READ, ours.read));
+    }
+    if docker.is_some() {
+        report.series(Series::new(DOCKER_WRITE, theirs.written));
+        report.series(Series::new(DOCKER_READ, theirs.read));
+    }
     Ok(())
 }
 

@@ -6,26 +6,18 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
 
 use super::{remove_idle, turns};
 use crate::Args;
-use crate::atoll::{Client, Server};
+use crate::atoll::Server;
 use crate::peers::docker::{Docker, IMAGE};
 use crate::peers::run;
 use crate::report::{Goal, Report};
 use crate::stats::Series;
 
-const CLAIM: &str = "atoll on docker: claim from a warm pool to first output";
-const EXEC_GVISOR: &str = "atoll on gvisor: exec of true through HTTP";
-const DOCKER_EXEC_GVISOR: &str = "docker exec of true, in gVisor";
 const IMPORT: &str = "atoll image import of 500 MB";
 const LOAD: &str = "docker load of the same";
 
-/// Containers that are kept ready: as many as are claimed, since one takes half a second.
-const READY: usize = 20;
-/// Time in which they are made.
-const FILL: Duration = Duration::from_secs(60);
 /// Files of the large image, and the size of each: small ones, as images have.
 const FILES: u32 = 8_000;
 const FILE_BYTES: usize = 62_500;
@@ -41,7 +33,7 @@ pub(super) fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let socket = docker.socket().display().to_string();
-    let most = READY.to_string();
+    let most = turns::READY.to_string();
     let server = Server::start_with(program, scratch, &["--docker-host", &socket, "--warm-pool-max", &most])?;
     let measured = on_docker(args, &server, docker, report);
     let stopped = server.stop();
@@ -54,29 +46,12 @@ fn on_docker(args: &Args, server: &Server, docker: &Docker, report: &mut Report)
     run(server.cli().args(["image", "import", IMAGE]).arg(docker.root()))?;
     let mut client = server.client()?;
     turns::measure(args, docker, Some(&mut client), report)?;
-    report.series(Series::new(CLAIM, claims(&mut client)?));
-    if docker.has_gvisor() {
-        let body = json!({"image": IMAGE, "runtime": "gvisor"});
-        report.series(Series::new(EXEC_GVISOR, turns::commands(&mut client, &body, args.count)?));
-        report.series(Series::new(DOCKER_EXEC_GVISOR, docker.exec_in(Some("runsc"), args.count)?));
-    } else {
+    turns::claims(docker, &mut client, report)?;
+    if !docker.has_gvisor() {
         report.note("gVisor is not installed".to_owned());
+        return Ok(());
     }
-    Ok(())
-}
-
-/// As many claims as are ready: what makes others would run beside them.
-fn claims(client: &mut Client) -> anyhow::Result<Vec<Duration>> {
-    let template = json!({"name": "bench", "image": IMAGE, "runtime": "docker", "warmPool": READY});
-    let environment = client.make_environment(&template)?;
-    std::thread::sleep(FILL);
-    let body = json!({"environmentId": environment});
-    let mut times = Vec::with_capacity(READY);
-    for _ in 0..READY / 2 {
-        times.push(turns::first_output(client, &body)?);
-    }
-    client.delete_environment(&environment)?;
-    Ok(times)
+    turns::execs_in_gvisor(args, docker, &mut client, report)
 }
 
 /// A saved image of half a gigabyte, read by Docker and, in the cage, by Atoll.
@@ -143,9 +118,7 @@ fn large_image(scratch: &Path, docker: &Docker) -> anyhow::Result<PathBuf> {
     Ok(saved)
 }
 
-/// The goals, for whatever was measured. Docker's containers have no network either here.
+/// The goals, for whatever was measured.
 pub(super) fn judge(report: &mut Report) {
-    report.at_least(50.0, "claim on docker: docker run to Atoll", turns::DOCKER_CREATE_NONE, CLAIM);
-    report.at_least(5.0, "exec on gvisor: docker exec to Atoll", DOCKER_EXEC_GVISOR, EXEC_GVISOR);
     report.at_most(Goal::Ratio(1.0), "import of 500 MB: Atoll to docker load", IMPORT, LOAD);
 }

@@ -20,32 +20,49 @@ const TIMES: usize = 5;
 const DISK_MIB: u64 = 4 << 10;
 
 /// Times into and out of a sandbox.
+#[derive(Debug, Default)]
 pub(super) struct Times {
     pub(super) written: Vec<Duration>,
     pub(super) read: Vec<Duration>,
 }
 
-/// By `atoll cp`.
-pub(super) fn atoll(scratch: &Path, server: &Server) -> anyhow::Result<Times> {
-    let mut client = server.client()?;
-    let sandbox = client.create_with_disk(DISK_MIB)?;
-    let inside = format!("{sandbox}:/root/large");
-    let times = carry(
-        scratch,
-        &mut |file| copy(server.cli(), &["--user", "root"], file.as_ref(), inside.as_ref()),
-        &mut |file| copy(server.cli(), &["--user", "root"], inside.as_ref(), file.as_ref()),
-    );
-    client.delete(&sandbox)?;
-    times
+/// By `atoll cp` and `docker cp`, whichever is here, in turn: what a disk does differs from minute to minute.
+pub(super) fn measure(
+    scratch: &Path,
+    server: Option<&Server>,
+    docker: Option<&Docker>,
+) -> anyhow::Result<(Times, Times)> {
+    let (mut ours, mut theirs) = (Times::default(), Times::default());
+    let sandbox = server.map(Sandbox::make).transpose()?;
+    let container = docker.map(|docker| anyhow::Ok((docker, docker.start_container()?))).transpose()?;
+    for _ in 0..TIMES {
+        if let Some((docker, container)) = &container {
+            let inside = format!("{container}:/large");
+            carry(scratch, &inside, &|from, to| copy(docker.command(), &[], from, to), &mut theirs)?;
+        }
+        if let Some(Sandbox { server, id }) = &sandbox {
+            let inside = format!("{id}:/root/large");
+            let as_root = |from: &OsStr, to: &OsStr| copy(server.cli(), &["--user", "root"], from, to);
+            carry(scratch, &inside, &as_root, &mut ours)?;
+        }
+    }
+    sandbox.map_or(Ok(()), |sandbox| sandbox.remove())?;
+    Ok((ours, theirs))
 }
 
-/// By `docker cp`.
-pub(super) fn docker(scratch: &Path, docker: &Docker) -> anyhow::Result<Times> {
-    let container = docker.start_container()?;
-    let inside = format!("{container}:/large");
-    carry(scratch, &mut |file| copy(docker.command(), &[], file.as_ref(), inside.as_ref()), &mut |file| {
-        copy(docker.command(), &[], inside.as_ref(), file.as_ref())
-    })
+struct Sandbox<'a> {
+    server: &'a Server,
+    id: String,
+}
+
+impl<'a> Sandbox<'a> {
+    fn make(server: &'a Server) -> anyhow::Result<Self> {
+        Ok(Self { server, id: server.client()?.create_with_disk(DISK_MIB)? })
+    }
+
+    fn remove(self) -> anyhow::Result<()> {
+        self.server.client()?.delete(&self.id)
+    }
 }
 
 fn copy(mut program: Command, options: &[&str], from: &OsStr, to: &OsStr) -> anyhow::Result<Duration> {
@@ -53,21 +70,18 @@ fn copy(mut program: Command, options: &[&str], from: &OsStr, to: &OsStr) -> any
     timed(&mut program)
 }
 
-type Copy<'a> = &'a mut dyn FnMut(&Path) -> anyhow::Result<Duration>;
+type Copy<'a> = &'a dyn Fn(&OsStr, &OsStr) -> anyhow::Result<Duration>;
 
-fn carry(scratch: &Path, write: Copy<'_>, read: Copy<'_>) -> anyhow::Result<Times> {
+/// Once each way.
+fn carry(scratch: &Path, inside: &str, copy: Copy<'_>, times: &mut Times) -> anyhow::Result<()> {
     let file = large_file(scratch)?;
     let back = scratch.join("large.back");
-    let mut times = Times { written: Vec::new(), read: Vec::new() };
-    for _ in 0..TIMES {
-        times.written.push(write(&file)?);
-        // A program that finds it there would have to replace it.
-        std::fs::remove_file(&back).ok();
-        times.read.push(read(&back)?);
-    }
+    times.written.push(copy(file.as_ref(), inside.as_ref())?);
+    times.read.push(copy(inside.as_ref(), back.as_ref())?);
     ensure!(std::fs::metadata(&back)?.len() == BYTES, "the file came back with another size");
+    // A program that finds it there would have to replace it.
     std::fs::remove_file(&back)?;
-    Ok(times)
+    Ok(())
 }
 
 fn timed(command: &mut Command) -> anyhow::Result<Duration> {

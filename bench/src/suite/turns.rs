@@ -13,17 +13,30 @@ use crate::report::{Goal, Report};
 use crate::stats::Series;
 
 pub(super) const DOCKER_CREATE: &str = "docker run to first byte";
-pub(super) const DOCKER_CREATE_NONE: &str = "docker run --network=none to first byte";
+const DOCKER_CREATE_NONE: &str = "docker run --network=none to first byte";
 const DOCKER_EXEC: &str = "docker exec of true";
 const CREATE: &str = "atoll: create through HTTP to first output, in turn with docker run";
 const EXEC: &str = "atoll: exec of true through HTTP, in turn with docker exec";
 const CREATE_CONTAINER: &str = "atoll on docker: create through HTTP to first output";
 const EXEC_CONTAINER: &str = "atoll on docker: exec of true through HTTP";
+const DOCKER_EXEC_GVISOR: &str = "docker exec of true, in gVisor";
+const EXEC_GVISOR: &str = "atoll on gvisor: exec of true through HTTP";
+const DOCKER_RUN: &str = "docker run --network=none to first byte, in turn with claims";
+const CLAIM: &str = "atoll on docker: claim from a warm pool to first output";
 
 /// How often everybody has a turn.
 const SLICES: usize = 10;
 /// After Docker's, in which it and the kernel take apart what is gone.
 const REST: Duration = Duration::from_secs(1);
+
+/// Claims in a turn, and containers that are kept ready: twice as many, since one that is made runs beside the next claim.
+const CLAIMS: usize = 10;
+pub(super) const READY: usize = 20;
+/// How often there are claims.
+const CLAIM_SLICES: usize = 5;
+/// Time in which as many are made as were claimed, a third of a second each: at the start all, and after each turn what was taken.
+const FILL: Duration = Duration::from_secs(30);
+const REFILL: Duration = Duration::from_secs(15);
 
 type Times = Vec<Duration>;
 
@@ -95,6 +108,43 @@ fn execs(
     Ok(())
 }
 
+/// The same in gVisor.
+pub(super) fn execs_in_gvisor(
+    args: &Args,
+    docker: &Docker,
+    client: &mut Client,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let body = json!({"image": IMAGE, "runtime": "gvisor"});
+    let slice = args.count.div_ceil(SLICES);
+    let (mut theirs, mut ours) = (Times::new(), Times::new());
+    for _ in 0..SLICES {
+        theirs.extend(docker.exec_in(Some("runsc"), slice)?);
+        std::thread::sleep(REST);
+        ours.extend(commands(client, &body, slice)?);
+    }
+    report.series(Series::new(DOCKER_EXEC_GVISOR, theirs));
+    report.series(Series::new(EXEC_GVISOR, ours));
+    Ok(())
+}
+
+/// Claims of containers that are ready, in turn with `docker run`.
+pub(super) fn claims(docker: &Docker, client: &mut Client, report: &mut Report) -> anyhow::Result<()> {
+    let template = json!({"name": "bench", "image": IMAGE, "runtime": "docker", "warmPool": READY});
+    let environment = client.make_environment(&template)?;
+    let body = json!({"environmentId": environment});
+    let (mut run, mut claimed) = (Times::new(), Times::new());
+    std::thread::sleep(FILL);
+    for _ in 0..CLAIM_SLICES {
+        run.extend(docker.create(Network::None, CLAIMS)?);
+        std::thread::sleep(REFILL);
+        claimed.extend(repeat(CLAIMS, |_| first_output(client, &body))?);
+    }
+    report.series(Series::new(DOCKER_RUN, run));
+    report.series(Series::new(CLAIM, claimed));
+    client.delete_environment(&environment)
+}
+
 /// From the request for a sandbox to the first output of a command in it; its removal is not timed.
 pub(super) fn first_output(client: &mut Client, body: &Value) -> anyhow::Result<Duration> {
     let started = Instant::now();
@@ -122,7 +172,7 @@ pub(super) fn commands(client: &mut Client, body: &Value, count: usize) -> anyho
 pub(super) fn judge(report: &mut Report) {
     report.at_least(50.0, "cold create: docker run to Atoll", DOCKER_CREATE, CREATE);
     report.at_least(50.0, "exec: docker exec to Atoll", DOCKER_EXEC, EXEC);
-    // Its containers have no network either.
+    // Containers of Atoll's have no network either here.
     report.at_most(
         Goal::Ratio(1.1),
         "create on docker: Atoll to docker run",
@@ -130,4 +180,6 @@ pub(super) fn judge(report: &mut Report) {
         DOCKER_CREATE_NONE,
     );
     report.at_least(40.0, "exec on docker: docker exec to Atoll", DOCKER_EXEC, EXEC_CONTAINER);
+    report.at_least(5.0, "exec on gvisor: docker exec to Atoll", DOCKER_EXEC_GVISOR, EXEC_GVISOR);
+    report.at_least(50.0, "claim on docker: docker run to Atoll", DOCKER_RUN, CLAIM);
 }
