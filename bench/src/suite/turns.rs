@@ -52,11 +52,12 @@ pub(super) fn measure(
     execs(slice, docker, client, report)
 }
 
+/// Of the same image as those of `docker run`, whose programs need no loader.
 fn native() -> Value {
-    json!({"image": "host"})
+    json!({"image": IMAGE, "runtime": "native"})
 }
 
-/// In a container of the same image as those of `docker run`.
+/// The same in a container.
 fn contained() -> Value {
     json!({"image": IMAGE, "runtime": "docker"})
 }
