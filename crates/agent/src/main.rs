@@ -7,7 +7,7 @@
 //!                                                                                     ▲
 //!                                                                 reaper ─(exit code)─┘
 //! ```
-//! One thread does everything, but for one that makes children in gVisor; nothing waits but in `await`. Everything in the sandbox but this process belongs to
+//! One thread does everything, and waits in `await` only; in gVisor a second one makes children, and waits for each to execute. Everything in the sandbox but this process belongs to
 //! the workload, which may close, flood or kill whatever it can reach: its children's ends tell so, its output fills
 //! a bounded ring, and this process has a control group of its own. As PID 1 it gets no signal from inside whose
 //! action is the default one, so no handler is set but SIGCHLD's. It has no secrets, and its memory is closed to
@@ -23,6 +23,7 @@
 
 mod activity;
 mod agent;
+mod breeder;
 mod budget;
 mod clock;
 mod container;
@@ -62,10 +63,11 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
+use crate::breeder::Breeding;
 use crate::listen::Peers;
 use crate::options::Options;
 use crate::reaper::Children;
-use crate::spares::{Breeding, Spares};
+use crate::spares::Spares;
 use crate::sys::Rules;
 
 /// Exit code when the launcher broke its contract; it reads the code, as there is no log here.

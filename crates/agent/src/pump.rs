@@ -236,16 +236,14 @@ impl Pump {
     fn leader_ended(&mut self, code: i32) {
         for source in &mut self.sources {
             source.write = None;
+            let waiting = source.pipe.as_ref().and_then(|pipe| pipe.waiting().ok());
+            source.owed = waiting.unwrap_or(0);
         }
         let at = now();
         self.phase = Phase::Draining { code, quiet: at + QUIET, end: at + DRAIN_MAX };
         // Mostly nobody else writes, and this is all.
         for index in 0..self.sources.len() {
             let _more = (0..READS_AT_END).all(|_| self.read(index, Input::read_now));
-        }
-        for source in &mut self.sources {
-            let waiting = source.pipe.as_ref().and_then(|pipe| pipe.waiting().ok());
-            source.owed = waiting.unwrap_or(0);
         }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid};
 use tokio::signal::unix::Signal as SignalStream;
 use tokio::sync::{Notify, oneshot};
 

@@ -7,7 +7,7 @@
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,
 //! each is a tenth of a millisecond that somebody waits (measured: everything of an exec ran on one of two), and so one command of
-//! [`IN_A_ROW`] bears it and the others start at once. When the row has ended, one stays, and after [`IDLE_END`] only the breeder.
+//! [`IN_A_ROW`](crate::breeder::IN_A_ROW) bears it and the others start at once. When the row has ended, one stays, and after [`IDLE_END`] only the breeder.
 //!
 //! The workload sees all of them as processes named `atoll-spare` and can kill or stop them; then the next exec makes its own.
 //! They are not made again before, so that a workload that kills everything in a loop makes the agent fork no more often than
@@ -19,19 +19,16 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncReadExt;
-use tokio::net::UnixStream;
+use rustix::process::{Signal, kill_process};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::breeder::{Breeder, Breeding, NewBreeder, Process};
 use crate::launch;
 use crate::lock::lock;
 use crate::reaper::Children;
 use crate::sys::{self, RawSpare, Rules, UnbornSpare};
 
-/// Children kept ready while commands come in a row.
-const IN_A_ROW: usize = 4;
 /// Longest time between two commands of a row: a client that sends the next one when it has the answer, with room for a
 /// busy machine.
 const ROW_GAP: Duration = Duration::from_millis(20);
@@ -55,25 +52,6 @@ const FIRST_DELAY: Duration = Duration::from_millis(20);
 /// Longest time that the breeder may take: it is in the workload's cgroup, which may have no processor left for a while.
 const BIRTH_LIMIT: Duration = Duration::from_secs(1);
 
-/// Who makes children.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Breeding {
-    /// A child of the agent's.
-    Process,
-    /// A thread of the agent's.
-    Thread,
-}
-
-impl Breeding {
-    /// How many are kept ready while commands come in a row.
-    const fn in_a_row(self) -> usize {
-        match self {
-            Self::Process => IN_A_ROW,
-            Self::Thread => 1,
-        }
-    }
-}
-
 /// A child that waits for its request.
 #[derive(Debug)]
 pub(crate) struct Spare {
@@ -85,6 +63,14 @@ impl Spare {
     /// Somebody inside may have stopped it. To be called before the event loop may reap it: until then its pid is its own.
     pub(crate) fn go_on(&self) {
         let _ = kill_process(self.raw.pid, Signal::CONT);
+    }
+
+    /// Ends it. Without the agent's end of its channel it would do so itself, but not where somebody inside has stopped it. Its pid is its own
+    /// until its end was told.
+    fn let_go(mut self) {
+        if self.ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            let _ = kill_process(self.raw.pid, Signal::KILL);
+        }
     }
 }
 
@@ -124,55 +110,6 @@ impl Stock {
     /// How long to wait before more are made.
     fn delay(&self) -> Duration {
         if self.ready.is_empty() { Duration::ZERO } else { QUIET }
-    }
-}
-
-/// Makes children on demand. It ends when this is dropped.
-#[derive(Debug)]
-struct Breeder {
-    channel: UnixStream,
-    /// None where it is a thread.
-    process: Option<Process>,
-}
-
-/// A breeder that somebody inside may stop and kill.
-#[derive(Debug)]
-struct Process {
-    pid: Pid,
-    ended: oneshot::Receiver<i32>,
-}
-
-impl Breeder {
-    /// Its pid is its own until its end was told.
-    fn signal(&mut self, signal: Signal) {
-        if let Some(process) = &mut self.process
-            && process.ended.try_recv() == Err(oneshot::error::TryRecvError::Empty)
-        {
-            let _ = kill_process(process.pid, signal);
-        }
-    }
-
-    /// Waits for the child that it was asked for.
-    async fn deliver(&mut self, unborn: UnbornSpare) -> io::Result<RawSpare> {
-        // Somebody inside may have stopped it.
-        self.signal(Signal::CONT);
-        let mut pid = [0; size_of::<i32>()];
-        self.channel.read_exact(&mut pid).await?;
-        let pid = Some(i32::from_ne_bytes(pid)).filter(|pid| *pid > 0).and_then(Pid::from_raw);
-        Ok(unborn.born(pid.ok_or(io::ErrorKind::OutOfMemory)?))
-    }
-}
-
-/// A breeder before there is an event loop.
-#[derive(Debug)]
-struct NewBreeder {
-    channel: OwnedFd,
-    process: Option<Process>,
-}
-
-impl NewBreeder {
-    fn watch(self) -> io::Result<Breeder> {
-        Ok(Breeder { channel: UnixStream::from_std(self.channel.into())?, process: self.process })
     }
 }
 
@@ -294,7 +231,8 @@ impl Spares {
             // Both only wait; whichever it is, one is made.
             tokio::select! {
                 () = self.used.notified() => {}
-                () = self.urgent.notified() => {}
+                // Whoever waits still does.
+                () = self.urgent.notified() => self.urgent.notify_one(),
             }
         }
     }
@@ -373,18 +311,20 @@ impl Spares {
         tokio::time::timeout(time, self.used.notified()).await.is_ok()
     }
 
-    /// Lets those go that are too many: without the agent's end of its channel, a spare ends.
+    /// Lets those go that are too many.
     fn end_row(&self) {
         let mut stock = lock(&self.stock);
         stock.in_a_row = false;
-        stock.ready.truncate(1);
+        while stock.ready.len() > 1 {
+            stock.ready.pop_back().into_iter().for_each(Spare::let_go);
+        }
     }
 
     /// Lets the last one go, where another one is made in a moment.
     fn rest(&self) {
         let mut stock = lock(&self.stock);
         if stock.breeds {
-            stock.ready.clear();
+            stock.ready.drain(..).for_each(Spare::let_go);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a child does between fork and exec.
 //!
-//! It is a copy of the agent, or lives in the memory of one (see [`super::nursery`]), and may use nothing of the agent's: only
+//! It is a copy of the agent, or lives in the memory of one, or in gVisor in the agent's (see [`super::nursery`]), and may use nothing of the agent's: only
 //! system calls, its stack, and room of its own for what it is told ([`super::request`]). It first makes itself a plain process of the workload (own session, default signals, nothing open but its
 //! pipes, the workload's cgroup), then waits for its request, becomes the user, and executes the program. What goes
 //! wrong after that is said on its standard error, with 127 where the program is missing and 126 for all else, as a
@@ -19,7 +19,7 @@
 //! The first move of a process between cgroups after a pause waits for a grace period of the kernel. So it is not
 //! done while somebody waits: one child is made with the agent, enters the cgroup in its own time, and breeds: it makes siblings,
 //! which are the agent's children, where they belong from the first moment, and in its own memory. One of them is always there, so
-//! that an exec needs no fork at all. Two other ways were left out. A child that shares the agent's memory (vfork) could be throttled,
+//! that an exec needs no fork at all. Two other ways were left out, but in gVisor. A child that shares the agent's memory (vfork) could be throttled,
 //! frozen or stopped by what the workload does, and the agent with it; and the kernel, out of memory in the
 //! workload's cgroup, kills every process that shares the victim's memory. A resident spawner inside the workload's
 //! cgroup could be stopped by the workload's root, with a request half done; a spare is one exec, nothing more, and the one
@@ -132,10 +132,10 @@ pub(super) unsafe fn become_child(request: RawFd, stdio: [RawFd; 3], rules: Rule
 
 /// Has the default action for each signal.
 unsafe fn forget_signals() {
-    // All whose action is not the default: the runtime of Rust ignores the first, the reaper waits for the second, and the
-    // C library's own two may be ignored since before the launcher, where its functions refuse their numbers. All others are
-    // the default, which the launcher sees to: setting each of 64 would cost a tenth of a millisecond.
-    const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
+    // All whose action is not the default: the runtime of Rust ignores the first and tells of two that the stack has overflowed, the
+    // reaper waits for the fourth, and the C library's own two may be ignored since before the launcher, where its functions
+    // refuse their numbers. All others are the default, which the launcher sees to: setting each of 64 would cost a tenth of a millisecond.
+    const CHANGED: [c_int; 6] = [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS, libc::SIGCHLD, 32, 33];
     for signal in CHANGED {
         // The kernel's own call and its `struct sigaction`, all zeroes.
         let (default, none) = ([0_u64; 4], std::ptr::null::<u64>());

@@ -8,8 +8,10 @@
 
 mod child;
 mod nursery;
+mod places;
 mod request;
 mod spare;
+mod thread;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -18,8 +20,8 @@ use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use child::Rules;
-pub(crate) use nursery::start_thread;
 pub(crate) use spare::{OutputPipe, RawSpare, UnbornSpare, ask_for_spare, fork_spare, note_heap_floor};
+pub(crate) use thread::start_thread;
 
 /// The listening socket, as the launcher leaves it.
 const LISTENER_FD: RawFd = 3;

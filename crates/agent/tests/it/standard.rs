@@ -436,8 +436,11 @@ async fn children_of_a_thread_are_each_their_own_and_may_be_stopped_and_killed()
     assert_eq!(pids.len(), 40);
     for signal in ["STOP", "KILL"] {
         for _ in 0..8 {
-            // The one that waits, and with it the thread.
-            agent.run(shell(&format!("sleep 0.02; pkill -{signal} atoll-spare; sleep 0.02"))).await;
+            // The one that waits, and with it the thread. It is made beside a command only after a while.
+            let line = format!(
+                "until pgrep atoll-spare > /dev/null; do sleep 0.01; done; pkill -{signal} atoll-spare"
+            );
+            assert_eq!(agent.run(shell(&line)).await.code(), 0, "{signal}");
             assert_eq!(agent.run(shell("echo alive")).await.out(), "alive\n", "{signal}");
         }
     }
