@@ -81,6 +81,17 @@ impl Server {
         Ok(Client { connection: Connection::open(self.address, Some(self.token.clone()))? })
     }
 
+    /// A key of the account's, which outlives its log-ins: those beyond a hundred end the first.
+    pub(crate) fn make_key(&self) -> anyhow::Result<String> {
+        let data = self.client()?.connection.call("POST", "/api-keys", Some(&json!({"name": "bench"})))?;
+        text(&data, "key")
+    }
+
+    /// Who comes with a key.
+    pub(crate) fn client_with(&self, key: &str) -> anyhow::Result<Client> {
+        Ok(Client { connection: Connection::open(self.address, Some(key.to_owned()))? })
+    }
+
     /// The command line, with this server and its account.
     pub(crate) fn cli(&self) -> Command {
         let mut command = Command::new(&self.program);

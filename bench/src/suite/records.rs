@@ -53,9 +53,11 @@ pub(super) fn measure(program: &Path, scratch: &Path, report: &mut Report) -> an
     let ids = first.and_then(|first| copied(&folder, &first.parse()?));
     let real = ids.as_ref().ok().and_then(|ids| ids.first()).map(ToString::to_string);
     let server = Server::start_with(program, &scratch, &flags)?;
-    let measured = ids.and_then(|ids| all(&server, &ids, report));
+    let key = server.make_key()?;
+    let measured = ids.and_then(|ids| all(&server, &key, &ids, report));
     // The others have no files.
-    let removed = server.client().and_then(|mut client| real.iter().try_for_each(|id| client.delete(id)));
+    let removed =
+        server.client_with(&key).and_then(|mut client| real.iter().try_for_each(|id| client.delete(id)));
     server.leave()?;
     remove_idle(&scratch);
     measured.and(removed)
@@ -96,18 +98,18 @@ fn copied(folder: &Path, first: &SandboxId) -> anyhow::Result<Vec<SandboxId>> {
     Ok(ids)
 }
 
-fn all(server: &Server, ids: &[SandboxId], report: &mut Report) -> anyhow::Result<()> {
+fn all(server: &Server, key: &str, ids: &[SandboxId], report: &mut Report) -> anyhow::Result<()> {
     let (first, last) = pages(&mut server.client()?)?;
     report.series(Series::new(FIRST, first));
     report.series(Series::new(LAST, last));
-    let times = looks(server, ids)?;
+    let times = looks(server, key, ids)?;
     report.single(RATE, times.len() as f64 / TIME.as_secs_f64());
     report.series(Series::new(LOOK, times));
 
     let over = AtomicBool::new(false);
     let (times, log_ins) = std::thread::scope(|scope| {
         let people: Vec<_> = (0..LOG_INS).map(|_| scope.spawn(|| log_in_until(server, &over))).collect();
-        let times = looks(server, ids);
+        let times = looks(server, key, ids);
         over.store(true, Ordering::Relaxed);
         let log_ins: anyhow::Result<usize> = people
             .into_iter()
@@ -150,8 +152,8 @@ fn pages(client: &mut Client) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> 
 }
 
 /// Times of all requests that some clients have answered in a while.
-fn looks(server: &Server, ids: &[SandboxId]) -> anyhow::Result<Vec<Duration>> {
-    let clients: Vec<_> = (0..CLIENTS).map(|_| server.client()).collect::<anyhow::Result<_>>()?;
+fn looks(server: &Server, key: &str, ids: &[SandboxId]) -> anyhow::Result<Vec<Duration>> {
+    let clients: Vec<_> = (0..CLIENTS).map(|_| server.client_with(key)).collect::<anyhow::Result<_>>()?;
     let until = Instant::now() + TIME;
     std::thread::scope(|scope| {
         let threads: Vec<_> = clients

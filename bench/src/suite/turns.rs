@@ -138,8 +138,9 @@ pub(super) fn claims(docker: &Docker, client: &mut Client, report: &mut Report) 
     std::thread::sleep(FILL);
     for _ in 0..CLAIM_SLICES {
         run.extend(docker.create(Network::None, CLAIMS)?);
-        std::thread::sleep(REFILL);
+        std::thread::sleep(REST);
         claimed.extend(repeat(CLAIMS, |_| first_output(client, &body))?);
+        std::thread::sleep(REFILL);
     }
     report.series(Series::new(DOCKER_RUN, run));
     report.series(Series::new(CLAIM, claimed));
