@@ -304,6 +304,7 @@ impl Engine {
     fn forget(&self, id: &SandboxId) {
         self.inner.activity.forget(id);
         self.inner.acks.forget(id);
+        self.inner.exec_rates.forget(id);
         self.inner.jobs.retain(|sandbox| sandbox != id);
         self.inner.health_checks.forget(id);
         self.inner.ports.agents.forget(id);

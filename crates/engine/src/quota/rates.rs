@@ -107,6 +107,11 @@ impl ExecRates {
         })
     }
 
+    /// A sandbox is gone. At once, since thousands may be made and deleted until the rest is looked at; what its user had counts on.
+    pub(crate) fn forget(&self, sandbox: &SandboxId) {
+        self.0.lock().sandboxes.remove(sandbox);
+    }
+
     /// Forgets sandboxes that are gone, and users of whom nothing is left to count.
     pub(crate) fn retain(&self, keep: impl Fn(&SandboxId) -> bool, now: BootTime) {
         let mut tables = self.0.lock();
@@ -214,6 +219,9 @@ mod tests {
         assert!(matches!(rates.count(&user, &other, 7, 5, 3), Err(Beyond::User)));
         assert_eq!(rates.used(&user, 7), 5);
         assert!(rates.count(&user, &other, 67, 5, 3).is_ok(), "an hour later");
+        rates.forget(&sandbox);
+        assert_eq!(rates.0.lock().sandboxes.len(), 1);
+        assert_eq!(rates.used(&user, 67), 1);
         rates.retain(|_| false, BootTime::from_ms(1_000 * MINUTE_MS));
         let tables = rates.0.lock();
         assert!(tables.users.is_empty() && tables.sandboxes.is_empty());
