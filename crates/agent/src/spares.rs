@@ -2,7 +2,7 @@
 //!
 //! One is kept ready. They come from the **breeder**, a child that waits in the cgroup too and runs nothing: it is made with the
 //! agent, and what it makes shares its memory and is where it belongs from the first moment. In gVisor it is a thread of the agent, which
-//! makes one child at a time (why: see `sys::nursery`). Where there is none any more, the agent forks, which takes longer: by a copy of
+//! makes one child at a time (why: see `sys::thread`). Where there is none any more, the agent forks, which takes longer: by a copy of
 //! its memory, and 8 ms for the way into the cgroup after a pause.
 //!
 //! While commands come in a row, several are made when the last one is used: on a machine that keeps few processors awake,

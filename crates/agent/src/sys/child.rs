@@ -1,6 +1,6 @@
 //! What a child does between fork and exec.
 //!
-//! It is a copy of the agent, or lives in the memory of one, or in gVisor in the agent's (see [`super::nursery`]), and may use nothing of the agent's: only
+//! It is a copy of the agent, or lives in the memory of one, or in gVisor in the agent's (see [`super::nursery`] and [`super::thread`]), and may use nothing of the agent's: only
 //! system calls, its stack, and room of its own for what it is told ([`super::request`]). It first makes itself a plain process of the workload (own session, default signals, nothing open but its
 //! pipes, the workload's cgroup), then waits for its request, becomes the user, and executes the program. What goes
 //! wrong after that is said on its standard error, with 127 where the program is missing and 126 for all else, as a
