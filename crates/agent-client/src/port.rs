@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_agent_protocol::v1::PortPiece;
-use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX};
+use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX, PORT_PIECE_ROOM_BYTES};
 use atoll_ports::{AgentError, AgentPorts, Connection, DialError};
 use atoll_types::SandboxId;
 use bytes::Bytes;
@@ -29,6 +29,8 @@ use crate::connection::Lease;
 const DIAL_LIMIT: Duration = Duration::from_secs(8);
 /// Pieces that wait to be sent: one, while the next is made.
 const PIECES_WAITING: usize = 1;
+/// What small pieces are filled with.
+const FILLING: Bytes = Bytes::from_static(&[0; PORT_PIECE_ROOM_BYTES]);
 
 #[async_trait]
 impl AgentPorts for AgentClient {
@@ -118,9 +120,8 @@ impl AsyncWrite for PortStream {
     ) -> Poll<io::Result<usize>> {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         ready!(self.outgoing.poll_reserve(context)).map_err(gone)?;
-        let data = Bytes::copy_from_slice(bytes.get(..PORT_PIECE_BYTES_MAX).unwrap_or(bytes));
-        let length = data.len();
-        let piece = PortPiece { data, ..PortPiece::default() };
+        let piece = piece_of(bytes);
+        let length = piece.data.len();
         self.outgoing.send_item(piece).map_err(gone)?;
         Poll::Ready(Ok(length))
     }
@@ -133,5 +134,28 @@ impl AsyncWrite for PortStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outgoing.close();
         Poll::Ready(Ok(()))
+    }
+}
+
+/// As much as goes in one piece.
+fn piece_of(bytes: &[u8]) -> PortPiece {
+    let data = Bytes::copy_from_slice(bytes.get(..PORT_PIECE_BYTES_MAX).unwrap_or(bytes));
+    let filling = FILLING.slice(data.len().min(FILLING.len())..);
+    PortPiece { data, filling, ..PortPiece::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_piece_takes_its_room_and_a_large_one_no_more_than_its_bytes() {
+        for length in [1, 1_000, PORT_PIECE_ROOM_BYTES, PORT_PIECE_BYTES_MAX, 1 << 20] {
+            let piece = piece_of(&vec![b'x'; length]);
+            assert_eq!(piece.data.len(), length.min(PORT_PIECE_BYTES_MAX));
+            let (on_the_way, wanted) =
+                (atoll_agent_protocol::encode(&piece).len(), piece.data.len().max(PORT_PIECE_ROOM_BYTES));
+            assert!((wanted..wanted + 10).contains(&on_the_way), "{length}: {on_the_way}");
+        }
     }
 }

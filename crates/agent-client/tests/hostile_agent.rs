@@ -289,7 +289,7 @@ async fn nothing_is_waited_for_after_the_exit() {
 
 #[tokio::test]
 async fn what_comes_from_a_port_is_bounded_and_has_an_end_of_its_own() {
-    let said = |bytes: usize, end| PortPiece { port: 0, data: vec![b'x'; bytes].into(), end };
+    let said = |bytes: usize, end| PortPiece { data: vec![b'x'; bytes].into(), end, ..PortPiece::default() };
     for (port_pieces, kind) in [
         (vec![said(3, false), said(20 << 10, false)], std::io::ErrorKind::InvalidData),
         (vec![said(3, false)], std::io::ErrorKind::ConnectionReset),

@@ -83,6 +83,10 @@ pub const PORT_CONNECTIONS_MAX: usize = 512;
 /// Largest piece of what goes through such a connection, in bytes.
 pub const PORT_PIECE_BYTES_MAX: usize = 16 << 10;
 
+/// Room that each piece takes of the window of its stream at least, in bytes: a piece that waits costs memory beside its bytes, so
+/// a window of pieces of one byte would cost many times what it says. The host fills smaller ones.
+pub const PORT_PIECE_ROOM_BYTES: usize = 1 << 10;
+
 /// Most output of a health check that is told, in bytes: why it failed is in its last lines.
 pub const PROBE_OUTPUT_BYTES_MAX: usize = 1 << 10;
 

@@ -1,8 +1,8 @@
 //! Takes connections and speaks HTTP/2 on them; those that ask for a descriptor go on to a file helper.
 //!
 //! Only serve can connect: the socket's path is on the host's side, and so are the other ends of standard input and output; where
-//! the socket is in a container, whoever else connects is hung up on. Windows and buffers are small all the same, since an agent stands
-//! in every sandbox: what waits to be sent stays in the rings.
+//! the socket is in a container, whoever else connects is hung up on. Buffers and the window of a call are small all the same, since an
+//! agent stands in every sandbox: what waits to be sent stays in the rings.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -10,6 +10,7 @@ use std::os::unix::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atoll_agent_protocol::PORT_CONNECTIONS_MAX;
 use atoll_agent_protocol::hand_over::{HELLO, HELLO_BYTES, parse_hello};
 use atoll_stdio_link::Link;
 use hyper::server::conn::http2::Builder;
@@ -28,10 +29,14 @@ use crate::{files, task};
 const CONNECTIONS_MAX: usize = 16;
 /// Most calls at once on a connection: a stream for each exec, and short calls.
 const STREAMS_MAX: u32 = 1_024;
-/// How much of one call's request may be under way, in bytes: two chunks of input.
-const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+/// How much of one call's request may be under way, in bytes: a chunk of input, or four pieces for a port.
+const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+/// Streams that may fill theirs and leave room for others: who listens inside may take nothing for long, so what is on its way
+/// to all ports fits at once.
+const STREAMS_STUCK_MAX: u32 = 520;
+const _: () = assert!(STREAMS_STUCK_MAX as usize > PORT_CONNECTIONS_MAX);
 /// How much of all requests of a connection may be under way, in bytes.
-const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_STUCK_MAX;
 /// How much of one stream of events waits in the connection, in bytes: one chunk, and the next.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
 /// Longest time from the first byte of a connection that asks for a descriptor to its key: both are sent at once.

@@ -129,7 +129,7 @@ async fn outwards(reading: OwnedReadHalf, said: &Sender<Result<PortPiece, Status
             Err(error) => return Err(broken(error)),
         };
         let data: Bytes = data.freeze();
-        let piece = PortPiece { port: 0, data, end: length == 0 };
+        let piece = PortPiece { data, end: length == 0, ..PortPiece::default() };
         if said.send(Ok(piece)).await.is_err() || length == 0 {
             return Ok(());
         }

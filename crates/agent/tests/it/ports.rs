@@ -6,7 +6,7 @@ use std::time::Duration;
 use atoll_agent_protocol::PORT_CONNECTIONS_MAX;
 use atoll_ports::{AgentPorts, Connection, DialError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::Agent;
 
@@ -124,4 +124,45 @@ async fn so_many_connections_that_nobody_reads_leave_room_for_one_that_is_read()
         }
     };
     tokio::time::timeout(PATIENCE, again).await.unwrap();
+}
+
+/// Who listens and takes nothing holds up no other.
+#[tokio::test]
+async fn so_many_connections_that_are_not_read_inside_leave_room_for_one_that_is() {
+    let agent = Agent::plain();
+    let slow = small_listener();
+    let mut held = Vec::new();
+    for _ in 0..PORT_CONNECTIONS_MAX - 1 {
+        held.push(connected(&agent, &slow).await);
+    }
+    let fill = held.iter_mut().map(|(near, _)| until_stuck(near));
+    tokio::time::timeout(PATIENCE, futures_util::future::join_all(fill)).await.unwrap();
+    let quick = listener().await;
+    let talk = async {
+        let (mut near, mut far) = connected(&agent, &quick).await;
+        near.write_all(b"heard").await.unwrap();
+        let mut heard = [0; 5];
+        far.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"heard");
+    };
+    tokio::time::timeout(PATIENCE, talk).await.unwrap();
+}
+
+/// One whose connections hold little.
+fn small_listener() -> (TcpListener, NonZeroU16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(128).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port.try_into().unwrap())
+}
+
+/// Writes until nothing more goes for a while.
+async fn until_stuck(near: &mut Connection) {
+    const A_WHILE: Duration = Duration::from_millis(500);
+    let bytes = vec![b'x'; 16 << 10];
+    while let Ok(written) = tokio::time::timeout(A_WHILE, near.write(&bytes)).await {
+        written.unwrap();
+    }
 }
