@@ -16,6 +16,17 @@ as_root() {
     fi
 }
 
+# Runs a command again when it fails, twice: a mirror or a network may be away for a moment.
+retry() {
+    local pause
+    for pause in 5 20; do
+        "$@" && return
+        say "failed, again in $pause s: $*"
+        sleep "$pause"
+    done
+    "$@"
+}
+
 # Installs the packages that are not there. $1 says what for, the rest are names of Debian packages.
 apt_install() {
     local purpose=$1 package
@@ -28,9 +39,9 @@ apt_install() {
     [ ${#missing[@]} -eq 0 ] && return 0
     have apt-get || die "$purpose needs ${missing[*]}: install them with your package manager"
     say "installing ${missing[*]} ($purpose)"
-    as_root apt-get update -qq </dev/null >&2
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-        </dev/null >&2
+    retry as_root apt-get update -qq -o Acquire::Retries=3 </dev/null >&2
+    retry as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o Acquire::Retries=3 "${missing[@]}" </dev/null >&2
 }
 
 # Where `make run` keeps its process id, its log and the first account's password.
@@ -76,7 +87,7 @@ python_tools() {
         rm -rf "$folder"
         mkdir -p "$TOOLS"
         python3 -m venv "$folder" >&2
-        "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$1" >&2
+        retry "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$1" >&2
         touch "$folder/.done"
     fi
     printf '%s' "$folder"
@@ -93,7 +104,7 @@ node_tools() {
         mkdir -p "$folder"
         cp "$1/package.json" "$1/package-lock.json" "$folder"
         # Not `npm ci`: it refuses a lock file without the parts for other platforms, which not every mirror has.
-        (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts >&2)
+        retry env -C "$folder" npm install --silent --no-audit --no-fund --ignore-scripts >&2
         touch "$folder/.done"
     fi
     [ -L "$1/node_modules" ] || rm -rf "$1/node_modules"

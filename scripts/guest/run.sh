@@ -21,11 +21,11 @@ apt_install "a guest with a kernel of its own" qemu-system-x86 cpio busybox-stat
 # The kernel: Debian's own for virtual machines, unpacked beside the system and never installed.
 mkdir -p "$cache"
 if [ ! -e "$cache/kernel/done" ]; then
-    as_root apt-get update -qq </dev/null >&2
+    retry as_root apt-get update -qq -o Acquire::Retries=3 </dev/null >&2
     package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
     [ -n "$package" ] || { say "no kernel for a guest can be had here"; exit 77; }
     rm -rf "$cache/kernel" && mkdir -p "$cache/kernel"
-    (cd "$cache/kernel" && apt-get download "$package" >&2 && dpkg-deb -x ./*.deb . && rm ./*.deb)
+    (cd "$cache/kernel" && retry apt-get download "$package" >&2 && dpkg-deb -x ./*.deb . && rm ./*.deb)
     touch "$cache/kernel/done"
 fi
 kernel=$(echo "$cache"/kernel/boot/vmlinuz-*)
