@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-apt_install "the peers of the benchmark" docker.io runc bubblewrap busybox-static btrfs-progs openssh-server runsc
+apt_install "the peers of the benchmark" docker.io runc bubblewrap busybox-static btrfs-progs openssh-server runsc musl-tools
 cargo build --package atoll-bench
 arguments=(--atoll "$TARGET_DIR/debug/atoll")
 [ -z "${WRITE:-}" ] || arguments+=(--write docs/benchmarks.md)

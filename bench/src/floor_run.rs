@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// One after the other, each removed before the next.
+/// One after the other, removed in twenties.
 pub(crate) fn one_by_one(pool: &Path, count: usize) -> anyhow::Result<Vec<Duration>> {
     times(start(pool, count, 0, None)?)
 }

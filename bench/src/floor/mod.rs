@@ -29,6 +29,10 @@ pub(crate) use self::storage::Pool;
 const UID_BASE: u32 = 0x6000_0000;
 /// Ids of one sandbox.
 const UIDS: u32 = 65_536;
+/// So many are alive before they are removed, and how long the kernel may then take apart what is gone: as in the rows of Atoll
+/// that these are compared with.
+const BATCH: usize = 20;
+const REST: Duration = Duration::from_secs(1);
 /// What the command prints first.
 const GREETING: &[u8] = b"ready\n";
 
@@ -77,12 +81,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Duration>> {
         let started = Instant::now();
         let made = make(&pool, &name, slot, options.network, &filter)?;
         times.push(started.elapsed());
-        if options.keep { alive.push(made) } else { made.remove(&pool)? }
+        alive.push(made);
+        if !options.keep && alive.len() == BATCH {
+            remove(&mut alive, &pool)?;
+            std::thread::sleep(REST);
+        }
     }
-    for made in alive {
-        made.remove(&pool)?;
-    }
+    remove(&mut alive, &pool)?;
     Ok(times)
+}
+
+fn remove(all: &mut Vec<Made>, pool: &Pool) -> anyhow::Result<()> {
+    all.drain(..).try_for_each(|made| made.remove(pool))
 }
 
 fn make(pool: &Pool, name: &str, slot: u32, network: bool, filter: &seccomp::Filter) -> anyhow::Result<Made> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{repeat, run, until_end, until_first_byte};
+use super::{Program, repeat, run, until_end, until_first_byte};
 
 /// How long the daemon may take to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,35 +108,41 @@ impl Docker {
         command
     }
 
-    fn run_command(&self, network: Network) -> Command {
+    fn run_command(&self, network: Network, program: Program) -> Command {
         let mut command = self.command();
         command.args(["run", "--label", LABEL, "--memory=512m", "--pids-limit=512", "--cpus=1"]);
         if network == Network::None {
             command.arg("--network=none");
         }
-        command.args([IMAGE, "/bin/echo", "ready"]);
+        command.arg(IMAGE).args(program.argv(&["/bin/echo", "ready"]));
         command
     }
 
     /// `docker run` to the first byte. What it leaves is removed afterwards, and not timed.
-    pub(crate) fn create(&self, network: Network, count: usize) -> anyhow::Result<Vec<Duration>> {
-        let times = repeat(count, |_| until_first_byte(&mut self.run_command(network)))?;
+    pub(crate) fn create(
+        &self,
+        network: Network,
+        program: Program,
+        count: usize,
+    ) -> anyhow::Result<Vec<Duration>> {
+        let times = repeat(count, |_| until_first_byte(&mut self.run_command(network, program)))?;
         self.remove_ours()?;
         Ok(times)
     }
 
-    /// `docker exec` of `true`, to its end.
-    pub(crate) fn exec(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
-        self.exec_in(None, count)
-    }
-
-    /// The same with another runtime of the daemon's.
-    pub(crate) fn exec_in(&self, runtime: Option<&str>, count: usize) -> anyhow::Result<Vec<Duration>> {
+    /// `docker exec` of `true`, to its end, in a container of the daemon's usual runtime or another one.
+    pub(crate) fn exec(
+        &self,
+        runtime: Option<&str>,
+        program: Program,
+        count: usize,
+    ) -> anyhow::Result<Vec<Duration>> {
         let runtime = runtime.map(|name| format!("--runtime={name}"));
         let mut command = self.command();
         command.args(["run", "--detach", "--label", LABEL, "--network=none"]).args(runtime);
         let id = run(command.args([IMAGE, "/bin/sleep", "1000000"]))?;
-        let times = repeat(count, |_| until_end(self.command().args(["exec", &id, "/bin/true"])))?;
+        let argv = program.argv(&["/bin/true"]);
+        let times = repeat(count, |_| until_end(self.command().args(["exec", &id]).args(&argv)))?;
         self.remove_ours()?;
         Ok(times)
     }
@@ -153,7 +159,9 @@ impl Docker {
         let started = Instant::now();
         std::thread::scope(|scope| {
             let all: Vec<_> = (0..count)
-                .map(|_| scope.spawn(|| until_first_byte(&mut self.run_command(Network::Default))))
+                .map(|_| {
+                    scope.spawn(|| until_first_byte(&mut self.run_command(Network::Default, Program::Musl)))
+                })
                 .collect();
             all.into_iter().try_for_each(|one| match one.join() {
                 Ok(result) => result.map(drop),

@@ -6,7 +6,7 @@ pub(crate) mod oci;
 mod rootfs;
 pub(crate) mod ssh;
 
-pub(crate) use rootfs::make as make_rootfs;
+pub(crate) use rootfs::{Program, make as make_rootfs};
 
 use std::io::Read;
 use std::process::{Command, Stdio};

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::json;
 
-use super::turns::first_output;
+use super::turns::{ECHO, first_outputs};
 use super::{ATOLL_CREATE, ATOLL_EXEC, ATOLL_EXEC_ALONE, ATOLL_NETWORK, LOCAL_EXEC, MANY, crowd};
 use crate::atoll::{Client, Server};
-use crate::peers::{local, repeat};
+use crate::peers::local;
 use crate::report::Report;
 use crate::stats::Series;
 use crate::{Args, memory};
 
-/// In which commands in a sandbox and on the host take turns.
+/// In which commands in a sandbox and on the host take turns, and after which new sandboxes are removed.
 const SLICES: usize = 10;
 /// Commands in each sandbox before its memory is looked at.
 const EXECS_BEFORE_MEMORY: usize = 100;
@@ -25,7 +25,11 @@ pub(super) fn measure(args: &Args, server: &Server, report: &mut Report) -> anyh
     let mut client = server.client()?;
     for (name, network) in [(ATOLL_CREATE, "none"), (ATOLL_NETWORK, "all")] {
         let body = json!({"image": "host", "network": network});
-        report.series(Series::new(name, repeat(args.count, |_| first_output(&mut client, &body))?));
+        let mut times = Vec::new();
+        for _ in 0..SLICES {
+            times.extend(first_outputs(&mut client, &body, &ECHO, args.count.div_ceil(SLICES))?);
+        }
+        report.series(Series::new(name, times));
     }
     report.single("atoll: 100 at once", at_once(server, &mut client)?.as_secs_f64() * 1e3);
     // As the peers have it: one container for docker exec, nothing else for a local process.
