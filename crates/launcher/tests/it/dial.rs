@@ -165,8 +165,13 @@ fn an_agent_of_a_container_is_reached_by_its_number_and_its_socket_and_by_neithe
     };
     let mut stranger = listening(&InstallationId::random());
     let mut agent = listening(&host.installation());
-    eventually(|| dial_agent(&mut client, agent.id(), &socket).is_some());
-    let mut stream = dial_agent(&mut client, agent.id(), &socket).unwrap();
+    // Kept until it has spoken: it ends when somebody hangs up on it.
+    let mut reached = None;
+    eventually(|| {
+        reached = dial_agent(&mut client, agent.id(), &socket);
+        reached.is_some()
+    });
+    let mut stream = reached.unwrap();
     stream.set_nonblocking(false).unwrap();
     let mut word = [0; 6];
     stream.read_exact(&mut word).unwrap();
