@@ -9,7 +9,7 @@ ATOLL_TOOLS=${ATOLL_TOOLS:-$HOME/.cache/atoll/tools}
 PATH=$PATH:$ATOLL_TOOLS/bin
 have cargo-deny || {
     say "building cargo-deny into $ATOLL_TOOLS, once"
-    CARGO_TARGET_DIR=$ATOLL_TOOLS/build retry cargo install --quiet --locked --root "$ATOLL_TOOLS" cargo-deny
+    CARGO_TARGET_DIR=$ATOLL_TOOLS/build cargo install --quiet --locked --root "$ATOLL_TOOLS" cargo-deny
     rm -rf "$ATOLL_TOOLS/build"
 }
 cargo deny --log-level error check bans licenses sources

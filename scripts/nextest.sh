@@ -22,7 +22,7 @@ if [ "$profile" = system ] && [ "$(id -u)" -ne 0 ]; then
     triple=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     export "CARGO_TARGET_${triple}_RUNNER=sudo --preserve-env"
 fi
-if have cargo-nextest || retry cargo install --quiet --locked cargo-nextest; then
+if have cargo-nextest || cargo install --quiet --locked cargo-nextest; then
     exec cargo nextest run --profile "$profile" "$@"
 fi
 say "cargo-nextest cannot be had here: falling back on cargo test"

@@ -18,6 +18,8 @@ const RUNSC: &str = "/usr/bin/runsc";
 /// The one platform that gVisor has on every machine; of Debian's release no network works on newer kernels.
 const SETTINGS: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
 
+/// After removals.
+const REST: Duration = Duration::from_secs(1);
 /// On each container that the benchmark makes itself; the daemon's others are Atoll's.
 const LABEL: &str = "atoll-bench";
 
@@ -173,9 +175,11 @@ impl Docker {
         Ok(elapsed)
     }
 
-    /// Removes what the benchmark made itself.
+    /// Removes what the benchmark made itself, and leaves the kernel the time to take it apart.
     fn remove_ours(&self) -> anyhow::Result<()> {
-        self.remove(&["--filter", &format!("label={LABEL}")])
+        self.remove(&["--filter", &format!("label={LABEL}")])?;
+        std::thread::sleep(REST);
+        Ok(())
     }
 
     fn remove(&self, which: &[&str]) -> anyhow::Result<()> {

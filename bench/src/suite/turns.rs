@@ -99,7 +99,6 @@ fn creates(
         }
         run_none.extend(docker.create(Network::None, Program::Musl, slice)?);
         let Some(client) = &mut client else { continue };
-        std::thread::sleep(REST);
         for program in PROGRAMS {
             let echo = program.argv(&ECHO);
             in_native.of(program).extend(first_outputs(client, &native(), &echo, slice)?);
@@ -128,7 +127,6 @@ fn execs(
             in_docker.of(program).extend(docker.exec(None, program, slice)?);
         }
         let Some(client) = &mut client else { continue };
-        std::thread::sleep(REST);
         for program in PROGRAMS {
             in_native.of(program).extend(commands(client, &native(), program, slice)?);
             in_container.of(program).extend(commands(client, &contained(), program, slice)?);
@@ -154,7 +152,6 @@ pub(super) fn execs_in_gvisor(
     let (mut theirs, mut ours) = (Times::new(), Times::new());
     for _ in 0..SLICES {
         theirs.extend(docker.exec(Some("runsc"), Program::Musl, slice)?);
-        std::thread::sleep(REST);
         ours.extend(commands(client, &body, Program::Musl, slice)?);
     }
     report.series(Series::new(DOCKER_EXEC_GVISOR, theirs));
@@ -171,7 +168,6 @@ pub(super) fn claims(docker: &Docker, client: &mut Client, report: &mut Report) 
     std::thread::sleep(FILL);
     for _ in 0..CLAIM_SLICES {
         run.extend(docker.create(Network::None, Program::Musl, CLAIMS)?);
-        std::thread::sleep(REST);
         claimed.extend(first_outputs(client, &body, &ECHO, CLAIMS)?);
         std::thread::sleep(REFILL);
     }
@@ -183,8 +179,8 @@ pub(super) fn claims(docker: &Docker, client: &mut Client, report: &mut Report) 
 /// A command with an output.
 pub(super) const ECHO: [&str; 2] = ["/bin/echo", "ready"];
 
-/// From the request for a sandbox to the first output of that command in it, one after the other. They are removed afterwards, as
-/// Docker's containers are, and what the kernel still does then is waited for: neither is timed.
+/// From the request for a sandbox to the first output of that command in it, one after the other. They are removed afterwards, and what
+/// the kernel still does then is waited for: neither is timed.
 pub(super) fn first_outputs(
     client: &mut Client,
     body: &Value,

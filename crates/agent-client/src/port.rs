@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atoll_agent_protocol::v1::PortPiece;
-use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX, PORT_PIECE_ROOM_BYTES};
+use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX, port_piece};
 use atoll_ports::{AgentError, AgentPorts, Connection, DialError};
 use atoll_types::SandboxId;
 use bytes::Bytes;
@@ -29,8 +29,6 @@ use crate::connection::Lease;
 const DIAL_LIMIT: Duration = Duration::from_secs(8);
 /// Pieces that wait to be sent: one, while the next is made.
 const PIECES_WAITING: usize = 1;
-/// What small pieces are filled with.
-const FILLING: Bytes = Bytes::from_static(&[0; PORT_PIECE_ROOM_BYTES]);
 
 #[async_trait]
 impl AgentPorts for AgentClient {
@@ -139,13 +137,13 @@ impl AsyncWrite for PortStream {
 
 /// As much as goes in one piece.
 fn piece_of(bytes: &[u8]) -> PortPiece {
-    let data = Bytes::copy_from_slice(bytes.get(..PORT_PIECE_BYTES_MAX).unwrap_or(bytes));
-    let filling = FILLING.slice(data.len().min(FILLING.len())..);
-    PortPiece { data, filling, ..PortPiece::default() }
+    port_piece(Bytes::copy_from_slice(bytes.get(..PORT_PIECE_BYTES_MAX).unwrap_or(bytes)))
 }
 
 #[cfg(test)]
 mod tests {
+    use atoll_agent_protocol::PORT_PIECE_ROOM_BYTES;
+
     use super::*;
 
     #[test]

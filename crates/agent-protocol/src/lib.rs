@@ -3,6 +3,8 @@
 //! The contract is `proto/agent.proto`. An agent of release N must serve a serve of N and N+1: messages and fields
 //! are only ever added, and a call that an older agent does not know is announced by a capability of `Hello`.
 
+use bytes::Bytes;
+
 pub mod frames;
 pub mod hand_over;
 
@@ -83,9 +85,19 @@ pub const PORT_CONNECTIONS_MAX: usize = 512;
 /// Largest piece of what goes through such a connection, in bytes.
 pub const PORT_PIECE_BYTES_MAX: usize = 16 << 10;
 
-/// Room that each piece takes of the window of its stream at least, in bytes: a piece that waits costs memory beside its bytes, so
-/// a window of pieces of one byte would cost many times what it says. The host fills smaller ones.
+/// Room that each piece takes of the window of its stream at least, in bytes; smaller ones are filled. A piece that waits costs memory
+/// beside its bytes, and h2, which receives them, may hang up on who sends many small frames that wait.
 pub const PORT_PIECE_ROOM_BYTES: usize = 1 << 10;
+
+/// What small pieces are filled with.
+const FILLING: Bytes = Bytes::from_static(&[0; PORT_PIECE_ROOM_BYTES]);
+
+/// A piece with these bytes, at most [`PORT_PIECE_BYTES_MAX`].
+#[must_use]
+pub fn port_piece(data: Bytes) -> v1::PortPiece {
+    let filling = FILLING.slice(data.len().min(FILLING.len())..);
+    v1::PortPiece { data, filling, ..v1::PortPiece::default() }
+}
 
 /// Most output of a health check that is told, in bytes: why it failed is in its last lines.
 pub const PROBE_OUTPUT_BYTES_MAX: usize = 1 << 10;

@@ -29,8 +29,8 @@ use crate::{files, task};
 const CONNECTIONS_MAX: usize = 16;
 /// Most calls at once on a connection: a stream for each exec, and short calls.
 const STREAMS_MAX: u32 = 1_024;
-/// How much of one call's request may be under way, in bytes: a chunk of input, or four pieces for a port.
-const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+/// How much of one call's request may be under way, in bytes: a chunk of input in its envelope, or five pieces for a port.
+const STREAM_WINDOW_BYTES: u32 = 80 << 10;
 /// Streams that may fill theirs and leave room for others: who listens inside may take nothing for long, so what is on its way
 /// to all ports fits at once.
 const STREAMS_STUCK_MAX: u32 = 520;

@@ -3,8 +3,8 @@
 //! ```text
 //!  serve ══(Dial: pieces)══► this program ── TCP ──► 127.0.0.1:port
 //! ```
-//! Whoever listens there belongs to the workload. Nothing of what goes through is looked at; each connection holds a piece each way
-//! and no more, so the pace is that of the slower side.
+//! Whoever listens there belongs to the workload. Nothing of what goes through is looked at; each connection holds a piece each way,
+//! what the windows let through and what its socket holds, so the pace is that of the slower side.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atoll_agent_protocol::v1::PortPiece;
-use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX};
-use bytes::{Bytes, BytesMut};
+use atoll_agent_protocol::{PORT_CONNECTIONS_MAX, PORT_PIECE_BYTES_MAX, port_piece};
+use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -28,6 +28,9 @@ use crate::task;
 
 /// How long whoever listens may take to have room in his queue, as for native sandboxes.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// What the kernel is asked to keep of each connection's bytes for whoever listens, in bytes (it doubles that): it would let it grow to
+/// 4 MiB, times as many as there are.
+const SOCKET_BYTES: u32 = 64 << 10;
 /// Pieces that wait to be sent: one, while the next is read.
 const PIECES_WAITING: usize = 1;
 
@@ -85,7 +88,9 @@ pub(crate) async fn dial(agent: &Arc<Agent>, mut pieces: Streaming<PortPiece>) -
 }
 
 async fn connected(port: NonZeroU16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port.get())).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(SOCKET_BYTES)?;
+    let stream = socket.connect((Ipv4Addr::LOCALHOST, port.get()).into()).await?;
     // Where nobody listens on a port of the range that connections are given theirs from, a socket can meet itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::ErrorKind::ConnectionRefused.into());
@@ -128,8 +133,7 @@ async fn outwards(reading: OwnedReadHalf, said: &Sender<Result<PortPiece, Status
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(broken(error)),
         };
-        let data: Bytes = data.freeze();
-        let piece = PortPiece { data, end: length == 0, ..PortPiece::default() };
+        let piece = PortPiece { end: length == 0, ..port_piece(data.freeze()) };
         if said.send(Ok(piece)).await.is_err() || length == 0 {
             return Ok(());
         }
