@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Program, repeat, run, until_end, until_first_byte};
+use super::{Program, REST, repeat, run, until_end, until_first_byte};
 
 /// How long the daemon may take to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,8 +18,6 @@ const RUNSC: &str = "/usr/bin/runsc";
 /// The one platform that gVisor has on every machine; of Debian's release no network works on newer kernels.
 const SETTINGS: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
 
-/// After removals.
-const REST: Duration = Duration::from_secs(1);
 /// On each container that the benchmark makes itself; the daemon's others are Atoll's.
 const LABEL: &str = "atoll-bench";
 

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+/// After removals, in which the kernel takes apart what is gone.
+pub(crate) const REST: Duration = Duration::from_secs(1);
+
 /// Time from starting a command to the first byte of its output. Its end is awaited, and not timed.
 fn until_first_byte(command: &mut Command) -> anyhow::Result<Duration> {
     let started = Instant::now();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Args;
 use crate::atoll::Client;
 use crate::peers::docker::{Docker, IMAGE, Network};
-use crate::peers::{Program, repeat};
+use crate::peers::{Program, REST, repeat};
 use crate::report::{Goal, Report};
 use crate::stats::Series;
 
@@ -26,8 +26,6 @@ const CLAIM: &str = "atoll on docker: claim from a warm pool to first output";
 
 /// How often everybody has a turn.
 const SLICES: usize = 10;
-/// After removals, in which the kernel takes apart what is gone.
-const REST: Duration = Duration::from_secs(1);
 
 /// Claims in a turn, and containers that are kept ready: twice as many, since one that is made runs beside the next claim.
 const CLAIMS: usize = 10;
