@@ -8,6 +8,8 @@ step() { say "lint: $*"; "$@"; }
 
 step cargo fmt --all --check
 step rustfmt --check --edition 2024 fuzz/targets/*.rs
+# The fuzz targets are a workspace of their own: its lock file does not follow the other's by itself.
+step cargo metadata --quiet --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 step cargo xtask check-deps
 step cargo xtask docs --check
 step cargo clippy --quiet --workspace --all-targets -- -D warnings
