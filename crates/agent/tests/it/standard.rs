@@ -434,11 +434,13 @@ async fn children_of_a_thread_are_each_their_own_and_may_be_stopped_and_killed()
     pids.sort_unstable();
     pids.dedup();
     assert_eq!(pids.len(), 40);
-    for signal in ["STOP", "KILL"] {
+    // One that is killed and has not ended yet would be given the next command.
+    let until_gone = "for pid in $pids; do while [ -e /proc/$pid ]; do sleep 0.01; done; done";
+    for (signal, then) in [("STOP", ":"), ("KILL", until_gone)] {
         for _ in 0..8 {
             // The one that waits, and with it the thread. It is made beside a command only after a while.
             let line = format!(
-                "until pgrep atoll-spare > /dev/null; do sleep 0.01; done; pkill -{signal} atoll-spare"
+                "until pids=$(pgrep atoll-spare); do sleep 0.01; done; kill -{signal} $pids && {then}"
             );
             assert_eq!(agent.run(shell(&line)).await.code(), 0, "{signal}");
             assert_eq!(agent.run(shell("echo alive")).await.out(), "alive\n", "{signal}");
