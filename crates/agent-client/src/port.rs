@@ -142,17 +142,17 @@ fn piece_of(bytes: &[u8]) -> PortPiece {
 
 #[cfg(test)]
 mod tests {
-    use atoll_agent_protocol::PORT_PIECE_ROOM_BYTES;
+    use atoll_agent_protocol::PIECE_ROOM_BYTES;
 
     use super::*;
 
     #[test]
     fn a_small_piece_takes_its_room_and_a_large_one_no_more_than_its_bytes() {
-        for length in [1, 1_000, PORT_PIECE_ROOM_BYTES, PORT_PIECE_BYTES_MAX, 1 << 20] {
+        for length in [1, 1_000, PIECE_ROOM_BYTES, PORT_PIECE_BYTES_MAX, 1 << 20] {
             let piece = piece_of(&vec![b'x'; length]);
             assert_eq!(piece.data.len(), length.min(PORT_PIECE_BYTES_MAX));
             let (on_the_way, wanted) =
-                (atoll_agent_protocol::encode(&piece).len(), piece.data.len().max(PORT_PIECE_ROOM_BYTES));
+                (atoll_agent_protocol::encode(&piece).len(), piece.data.len().max(PIECE_ROOM_BYTES));
             assert!((wanted..wanted + 10).contains(&on_the_way), "{length}: {on_the_way}");
         }
     }

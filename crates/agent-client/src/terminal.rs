@@ -229,11 +229,13 @@ impl Stream for Views {
 
 #[cfg(test)]
 mod tests {
+    use atoll_agent_protocol::terminal_output;
+
     use super::*;
 
     fn output(offset: u64, length: usize) -> v1::TerminalEvent {
         let data = vec![b'x'; length].into();
-        v1::TerminalEvent { kind: Some(Kind::Output(v1::TerminalOutput { offset, data })) }
+        v1::TerminalEvent { kind: Some(Kind::Output(terminal_output(offset, data))) }
     }
 
     #[test]

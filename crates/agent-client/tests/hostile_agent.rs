@@ -11,7 +11,7 @@ use atoll_agent_protocol::frames::{FrameKind, frame_header};
 use atoll_agent_protocol::v1::agent_server::{Agent, AgentServer};
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
-use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION, encode};
+use atoll_agent_protocol::{EXECS_MAX, PROTOCOL_VERSION, encode, terminal_output};
 use atoll_ports::{
     AgentError, AgentLink, AgentPorts, EventStream, FileAt, FilePart, FilesError, StartExec, StdinPiece,
     TerminalKey,
@@ -478,7 +478,7 @@ async fn what_an_agent_says_of_terminals_is_checked() {
     use terminal_event::Kind::{Attached, Exit, Output};
     let key = || TerminalKey { name: "main".parse().unwrap(), generation: 1 };
     let attached = |offset| Attached(TerminalAttached { generation: 1, cols: 80, rows: 24, offset, end: 5 });
-    let output = |offset, data: &'static [u8]| Output(TerminalOutput { offset, data: data.into() });
+    let output = |offset, data: &'static [u8]| Output(terminal_output(offset, data.into()));
     let exit = |code| Exit(TerminalExit { code });
     for (shown, attaches, passed) in [
         (vec![attached(5), output(5, b"a"), output(7, b"b"), exit(0)], true, 3),

@@ -85,18 +85,35 @@ pub const PORT_CONNECTIONS_MAX: usize = 512;
 /// Largest piece of what goes through such a connection, in bytes.
 pub const PORT_PIECE_BYTES_MAX: usize = 16 << 10;
 
-/// Room that each piece takes of the window of its stream at least, in bytes; smaller ones are filled. A piece that waits costs memory
-/// beside its bytes, and h2, which receives them, may hang up on who sends many small frames that wait.
-pub const PORT_PIECE_ROOM_BYTES: usize = 1 << 10;
+/// Room that each piece of a stream that somebody may not read takes of its window at least, in bytes; smaller ones are
+/// filled. A piece that waits costs memory beside its bytes, and h2, which receives them, hangs up once what waiting frames
+/// lack to 256 bytes comes to half of the connection's window (0.4.20, `Counts::record_data_frame`).
+pub const PIECE_ROOM_BYTES: usize = 1 << 10;
 
 /// What small pieces are filled with.
-const FILLING: Bytes = Bytes::from_static(&[0; PORT_PIECE_ROOM_BYTES]);
+const FILLING: Bytes = Bytes::from_static(&[0; PIECE_ROOM_BYTES]);
 
-/// A piece with these bytes, at most [`PORT_PIECE_BYTES_MAX`].
+/// Fills a piece with these bytes.
+fn filling(data: &Bytes) -> Bytes {
+    FILLING.slice(data.len().min(FILLING.len())..)
+}
+
+/// A piece from or to a port with these bytes, at most [`PORT_PIECE_BYTES_MAX`].
 #[must_use]
 pub fn port_piece(data: Bytes) -> v1::PortPiece {
-    let filling = FILLING.slice(data.len().min(FILLING.len())..);
-    v1::PortPiece { data, filling, ..v1::PortPiece::default() }
+    v1::PortPiece { filling: filling(&data), data, ..v1::PortPiece::default() }
+}
+
+/// A piece from or to a file helper with these bytes, at most [`frames::FILES_PIECE_BYTES_MAX`].
+#[must_use]
+pub fn files_piece(data: Bytes) -> v1::FilesPiece {
+    v1::FilesPiece { filling: filling(&data), data, ..v1::FilesPiece::default() }
+}
+
+/// Output of a terminal, at most [`TERMINAL_OUTPUT_BYTES_MAX`], from the byte with this number.
+#[must_use]
+pub fn terminal_output(offset: u64, data: Bytes) -> v1::TerminalOutput {
+    v1::TerminalOutput { filling: filling(&data), offset, data }
 }
 
 /// Most output of a health check that is told, in bytes: why it failed is in its last lines.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use atoll_agent_protocol::files_piece;
 use atoll_agent_protocol::frames::FrameKind;
 use atoll_agent_protocol::v1::FilesPiece;
 use atoll_ports::{FileProblem, FilesError};
@@ -127,7 +128,7 @@ async fn watched(file: Slot, taken: Arc<AtomicU64>, input: mpsc::Sender<FilesPie
         {
             told = now;
             // One that waits already tells the same.
-            let _waiting = input.try_send(FilesPiece { data, ..FilesPiece::default() });
+            let _waiting = input.try_send(files_piece(data));
         }
     };
     *file.lock() = Err(ended);

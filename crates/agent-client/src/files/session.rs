@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use atoll_agent_protocol::encode;
 use atoll_agent_protocol::frames::{FILES_PIECE_BYTES_MAX, FRAME_HEADER_BYTES, FrameKind, frame_header};
 use atoll_agent_protocol::v1::{FileReply, FileRequest, FilesPiece, file_request::Call};
+use atoll_agent_protocol::{encode, files_piece};
 use atoll_ports::{AgentError, ContentIn, FileAt, FileEvent, FilesError};
 use atoll_types::SandboxId;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -101,7 +101,7 @@ impl Session {
         let request = FileRequest { path, or_root: at.or_root, call: Some(call) };
         let data = framed(FrameKind::Request, &encode(&request))?;
         let key = new_key();
-        let first = FilesPiece { user: at.user.to_string(), data, hand_over_key: key };
+        let first = FilesPiece { user: at.user.to_string(), hand_over_key: key, ..files_piece(data) };
         // There is room for the first, and nobody else sends.
         let _sent = input.try_send(first);
         let answer = timeout(START_LIMIT, calls.files(ReceiverStream::new(waiting))).await;
@@ -158,7 +158,7 @@ impl Session {
         };
         match permit {
             Some(permit) => {
-                permit.send(FilesPiece { data, ..FilesPiece::default() });
+                permit.send(files_piece(data));
                 Ok(())
             }
             // The call is over; what is left of it says why.

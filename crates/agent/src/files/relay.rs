@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use atoll_agent_protocol::frames::{FILE_HELPERS_MAX, FILES_PIECE_BYTES_MAX};
-use atoll_agent_protocol::hand_over;
 use atoll_agent_protocol::v1::FilesPiece;
+use atoll_agent_protocol::{files_piece, hand_over};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncWriteExt;
@@ -236,7 +236,7 @@ impl Stream for Pieces {
                 Ok(data) if data.is_empty() => return Poll::Ready(None),
                 Ok(data) => {
                     this.agent.activity.touch();
-                    return Poll::Ready(Some(Ok(FilesPiece { data, ..FilesPiece::default() })));
+                    return Poll::Ready(Some(Ok(files_piece(data))));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Poll::Ready(None),

@@ -4,11 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use atoll_agent_protocol::TERMINAL_OUTPUT_BYTES_MAX;
 use atoll_agent_protocol::v1::terminal_event::Kind;
-use atoll_agent_protocol::v1::{
-    TerminalAttached, TerminalEvent, TerminalExit, TerminalOutput, TerminalResized,
-};
+use atoll_agent_protocol::v1::{TerminalAttached, TerminalEvent, TerminalExit, TerminalResized};
+use atoll_agent_protocol::{TERMINAL_OUTPUT_BYTES_MAX, terminal_output};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -48,7 +46,7 @@ impl Views {
         let shown =
             self.terminal.show(self.ticket, &mut self.sizes, TERMINAL_OUTPUT_BYTES_MAX, context.waker())?;
         Some(match shown {
-            Shown::Output(offset, data) => Kind::Output(TerminalOutput { offset, data }),
+            Shown::Output(offset, data) => Kind::Output(terminal_output(offset, data)),
             Shown::Resized(size) => {
                 Kind::Resized(TerminalResized { cols: size.cols.into(), rows: size.rows.into() })
             }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use atoll_agent_protocol::frames::FILE_HELPERS_MAX;
 use atoll_ports::{FileAt, FileChange, FileEventKind, FilePart, FileProblem, FileSearch, Files, FilesError};
 use atoll_testkit::contract::{self, content, gathered};
 use atoll_types::FilePath;
@@ -154,6 +155,25 @@ async fn helpers_are_bounded_and_end_when_nobody_listens() {
     assert_eq!(agent.sh("echo well").await.out(), "well\n");
     drop(watches);
     until("the helpers are gone", async || helpers(&agent).await == 0).await;
+    write(&agent, folder.path().join("file"), "x").await.unwrap();
+}
+
+/// What is told of single files is many small frames, of which HTTP/2 lets few wait.
+#[tokio::test]
+async fn watches_that_are_not_read_do_not_end_others() {
+    let (agent, folder) = (Agent::plain(), tempfile::tempdir().unwrap());
+    let place = at(folder.path());
+    let mut unread = Vec::new();
+    for _ in 2..FILE_HELPERS_MAX {
+        unread.push(soon(agent.client.watch(&agent.sandbox, &place, false)).await.unwrap());
+    }
+    let mut read = soon(agent.client.watch(&agent.sandbox, &place, false)).await.unwrap();
+    soon(read.next()).await.unwrap().unwrap();
+    for round in 0..1_500 {
+        std::fs::write(folder.path().join(format!("{round}")), "").unwrap();
+        let name = format!("{round}").into_bytes();
+        while !soon(read.next()).await.unwrap().unwrap().iter().any(|event| event.path == name) {}
+    }
     write(&agent, folder.path().join("file"), "x").await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atoll_agent_protocol::TERMINALS_MAX;
+use atoll_agent_protocol::{TERMINAL_VIEWERS_MAX, TERMINALS_MAX};
 use atoll_ports::{AgentError, OpenTerminal, TerminalEvent, TerminalKey, TerminalLink, TerminalStream};
 use atoll_types::TerminalSize;
 use bytes::Bytes;
@@ -209,6 +209,22 @@ async fn viewers_that_do_not_read_stop_neither_the_shell_nor_others() {
     let mut slow = stuck.pop().unwrap();
     slow.until("again\r\n").await;
     assert!(slow.skipped > 0, "it was passed over");
+}
+
+/// What comes byte by byte is many small frames, of which HTTP/2 lets few wait.
+#[tokio::test]
+async fn viewers_that_do_not_read_single_bytes_do_not_end_the_others() {
+    let agent = Agent::plain();
+    let (key, mut screen) = open(&agent, named("main")).await;
+    let mut stuck = Vec::new();
+    for _ in 1..TERMINAL_VIEWERS_MAX {
+        stuck.push(Screen::of(&agent.client, &agent, &key, None).await);
+    }
+    for round in 0..1_000 {
+        enter(&agent, &key, &format!(":{round}")).await;
+        screen.until(&format!(":{round}\r\n")).await;
+    }
+    assert_eq!(screen.skipped, 0);
 }
 
 #[tokio::test]
