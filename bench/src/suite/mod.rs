@@ -78,11 +78,13 @@ pub(crate) fn run(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::R
     };
     own_parts(&["atoll", "typing", "warm"], report);
     let is_there = peers::is_there("dockerd");
-    if wanted("docker") && is_there {
-        let outcome = docker(args, scratch, &rootfs, report);
-        report.outcome("docker", outcome);
+    // Copies alone have the same peer; who asks for both measures them once.
+    let with_docker = ["docker", "cp"].into_iter().find(|part| wanted(part));
+    if let Some(part) = with_docker.filter(|_| is_there) {
+        let outcome = docker(args, part, scratch, &rootfs, report);
+        report.outcome(part, outcome);
     } else {
-        if wanted("docker") {
+        if with_docker.is_some() {
             report.note("Docker Engine is not installed".to_owned());
         }
         own_parts(&["cp"], report);
@@ -138,21 +140,38 @@ fn floor(args: &Args, scratch: &Path, report: &mut Report) -> anyhow::Result<()>
     Ok(())
 }
 
-fn docker(args: &Args, scratch: &Path, rootfs: &Path, report: &mut Report) -> anyhow::Result<()> {
+/// All that has Docker as its peer, or its part `cp` alone.
+fn docker(args: &Args, part: &str, scratch: &Path, rootfs: &Path, report: &mut Report) -> anyhow::Result<()> {
     let docker = Docker::start(scratch, rootfs)?;
-    let measured = docker_and_ours(args, scratch, &docker, report);
+    let measured = match part {
+        "cp" => copies_and_docker(args, scratch, &docker, report),
+        _ => docker_and_ours(args, scratch, &docker, report),
+    };
     docker.stop()?;
     measured
 }
 
 fn docker_and_ours(args: &Args, scratch: &Path, docker: &Docker, report: &mut Report) -> anyhow::Result<()> {
     report.single("docker: 100 at once", docker.create_at_once(MANY)?.as_secs_f64() * 1e3);
-    let Some(program) = &args.atoll else {
-        copies(scratch, None, Some(docker), report)?;
-        return turns::measure(args, docker, None, report);
-    };
-    with_server(program, scratch, |server| copies(scratch, Some(server), Some(docker), report))?;
-    runtimes::measure(args, program, scratch, docker, report)
+    copies_and_docker(args, scratch, docker, report)?;
+    match &args.atoll {
+        None => turns::measure(args, docker, None, report),
+        Some(program) => runtimes::measure(args, program, scratch, docker, report),
+    }
+}
+
+fn copies_and_docker(
+    args: &Args,
+    scratch: &Path,
+    docker: &Docker,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    match &args.atoll {
+        None => copies(scratch, None, Some(docker), report),
+        Some(program) => {
+            with_server(program, scratch, |server| copies(scratch, Some(server), Some(docker), report))
+        }
+    }
 }
 
 fn copies(
