@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn output(len: usize, stream: i32) -> Kind {
-        Kind::Output(Output { stream, data: vec![b'x'; len].into() })
+        Kind::Output(Output { stream, data: vec![b'x'; len].into(), ..Output::default() })
     }
 
     fn exit(code: i32) -> Kind {

@@ -41,7 +41,7 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Execs: four chunks of each; all of them are always read.
+    /// Execs: four chunks of each; all of them are read unless a log cannot be written.
     pub(crate) const EXECS: Self = Self { stream: 256 << 10, connection: 2 << 20 };
     /// Terminals: two pieces of each. A viewer may read nothing for long: all of them fit at once, with as much again for
     /// answers.
@@ -53,6 +53,7 @@ impl Windows {
 }
 
 const _: () = {
+    assert!(atoll_ports::EXEC_EVENT_BYTES == atoll_agent_protocol::EXEC_EVENT_BYTES);
     let streams = Windows::TERMINALS.connection / Windows::TERMINALS.stream;
     assert!(streams as usize >= 2 * TERMINAL_VIEWERS_MAX);
     assert!(Windows::TERMINALS.stream as usize >= 2 * TERMINAL_OUTPUT_BYTES_MAX);

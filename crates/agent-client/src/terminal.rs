@@ -229,13 +229,13 @@ impl Stream for Views {
 
 #[cfg(test)]
 mod tests {
-    use atoll_agent_protocol::terminal_output;
+    use atoll_agent_protocol::terminal_event;
 
     use super::*;
 
     fn output(offset: u64, length: usize) -> v1::TerminalEvent {
         let data = vec![b'x'; length].into();
-        v1::TerminalEvent { kind: Some(Kind::Output(terminal_output(offset, data))) }
+        terminal_event(Kind::Output(v1::TerminalOutput { offset, data }))
     }
 
     #[test]
@@ -249,12 +249,9 @@ mod tests {
             (output(u64::MAX, 1), false),
             (output(1 << 21, 0), false),
             (output(1 << 21, TERMINAL_OUTPUT_BYTES_MAX + 1), false),
-            (v1::TerminalEvent { kind: None }, false),
-            (
-                v1::TerminalEvent { kind: Some(Kind::Resized(v1::TerminalResized { cols: 0, rows: 1 })) },
-                false,
-            ),
-            (v1::TerminalEvent { kind: Some(Kind::Exit(v1::TerminalExit { code: -1 })) }, false),
+            (v1::TerminalEvent::default(), false),
+            (terminal_event(Kind::Resized(v1::TerminalResized { cols: 0, rows: 1 })), false),
+            (terminal_event(Kind::Exit(v1::TerminalExit { code: -1 })), false),
         ] {
             let shown = format!("{event:?}");
             assert_eq!(check.check(event).is_ok(), passes, "{}", &shown[..shown.len().min(80)]);

@@ -85,35 +85,52 @@ pub const PORT_CONNECTIONS_MAX: usize = 512;
 /// Largest piece of what goes through such a connection, in bytes.
 pub const PORT_PIECE_BYTES_MAX: usize = 16 << 10;
 
-/// Room that each piece of a stream that somebody may not read takes of its window at least, in bytes; smaller ones are
-/// filled. A piece that waits costs memory beside its bytes, and h2, which receives them, hangs up once what waiting frames
-/// lack to 256 bytes comes to half of the connection's window (0.4.20, `Counts::record_data_frame`).
+/// What an event of a command costs its agent beside its data, in bytes: its fields, and the allocator's share.
+pub const EXEC_EVENT_BYTES: usize = 128;
+
+/// Room that output of a command takes of the window of its stream at least, in bytes; less is filled. h2, which receives it,
+/// hangs up once what waiting frames lack to 256 bytes comes to half of the connection's window (0.4.20,
+/// `Counts::record_data_frame`), and a log that cannot be written is a reader that waits.
+pub const OUTPUT_ROOM_BYTES: usize = 256;
+
+/// Room that each piece of the other streams takes at least, in bytes: who looks at terminals, files and ports may read nothing
+/// for long, and a piece that waits costs memory beside its bytes, too.
 pub const PIECE_ROOM_BYTES: usize = 1 << 10;
 
 /// What small pieces are filled with.
 const FILLING: Bytes = Bytes::from_static(&[0; PIECE_ROOM_BYTES]);
 
-/// Fills a piece with these bytes.
-fn filling(data: &Bytes) -> Bytes {
-    FILLING.slice(data.len().min(FILLING.len())..)
+/// Fills a piece with so many bytes up to this room, at most [`PIECE_ROOM_BYTES`].
+fn filling(length: usize, room: usize) -> Bytes {
+    FILLING.slice(length.min(room)..room)
+}
+
+/// Output of a command, at most [`OUTPUT_BYTES_MAX`].
+#[must_use]
+pub fn exec_output(stream: v1::output::Stream, data: Bytes) -> v1::Output {
+    v1::Output { filling: filling(data.len(), OUTPUT_ROOM_BYTES), stream: stream.into(), data }
 }
 
 /// A piece from or to a port with these bytes, at most [`PORT_PIECE_BYTES_MAX`].
 #[must_use]
 pub fn port_piece(data: Bytes) -> v1::PortPiece {
-    v1::PortPiece { filling: filling(&data), data, ..v1::PortPiece::default() }
+    v1::PortPiece { filling: filling(data.len(), PIECE_ROOM_BYTES), data, ..v1::PortPiece::default() }
 }
 
 /// A piece from or to a file helper with these bytes, at most [`frames::FILES_PIECE_BYTES_MAX`].
 #[must_use]
 pub fn files_piece(data: Bytes) -> v1::FilesPiece {
-    v1::FilesPiece { filling: filling(&data), data, ..v1::FilesPiece::default() }
+    v1::FilesPiece { filling: filling(data.len(), PIECE_ROOM_BYTES), data, ..v1::FilesPiece::default() }
 }
 
-/// Output of a terminal, at most [`TERMINAL_OUTPUT_BYTES_MAX`], from the byte with this number.
+/// What a viewer of a terminal is told.
 #[must_use]
-pub fn terminal_output(offset: u64, data: Bytes) -> v1::TerminalOutput {
-    v1::TerminalOutput { filling: filling(&data), offset, data }
+pub fn terminal_event(kind: v1::terminal_event::Kind) -> v1::TerminalEvent {
+    let length = match &kind {
+        v1::terminal_event::Kind::Output(output) => output.data.len(),
+        _ => 0,
+    };
+    v1::TerminalEvent { filling: filling(length, PIECE_ROOM_BYTES), kind: Some(kind) }
 }
 
 /// Most output of a health check that is told, in bytes: why it failed is in its last lines.

@@ -59,7 +59,9 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use atoll_agent_protocol::v1::{Output, event::Kind};
+    use atoll_agent_protocol::exec_output;
+    use atoll_agent_protocol::v1::event::Kind;
+    use atoll_agent_protocol::v1::output::Stream;
 
     use super::*;
 
@@ -67,7 +69,7 @@ mod tests {
     fn when_much_is_held_only_small_rings_grow() {
         let budget = Budget::default();
         let (mut big, small) = (Ring::new(), Ring::new());
-        let cost = big.push(0, Kind::Output(Output { stream: 0, data: vec![0; SHARE_BYTES].into() }));
+        let cost = big.push(0, Kind::Output(exec_output(Stream::Stdout, vec![0; SHARE_BYTES].into())));
         budget.add_events(cost);
         assert!(budget.room(&big) > 0);
         budget.add_events(TOTAL_BYTES_MAX);

@@ -14,8 +14,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_agent_protocol::OUTPUT_BYTES_MAX;
-use atoll_agent_protocol::v1::{Exit, Output, event::Kind, output::Stream};
+use atoll_agent_protocol::v1::{Exit, event::Kind, output::Stream};
+use atoll_agent_protocol::{OUTPUT_BYTES_MAX, exec_output};
 use bytes::Bytes;
 use rustix::process::Signal;
 use tokio::net::unix::pipe::Receiver;
@@ -285,7 +285,7 @@ impl Pump {
     fn output(&self, index: usize, data: Bytes) {
         let Some(source) = self.sources.get(index) else { return };
         if !data.is_empty() {
-            self.agent.record(&self.exec, Kind::Output(Output { stream: source.stream.into(), data }));
+            self.agent.record(&self.exec, Kind::Output(exec_output(source.stream, data)));
         }
     }
 

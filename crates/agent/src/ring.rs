@@ -5,13 +5,12 @@
 
 use std::collections::VecDeque;
 
+use atoll_agent_protocol::EXEC_EVENT_BYTES;
 use atoll_agent_protocol::v1::{Event, event::Kind};
 
 /// Most bytes that the unacknowledged events of one command hold: 1 MiB bridges a restart of serve at the usual rates
 /// of output; beyond, the command waits.
 pub(crate) const RING_BYTES_MAX: usize = 1 << 20;
-/// What an event costs beside its data, in bytes: its fields, and the allocator's share.
-pub(crate) const EVENT_BYTES: usize = 128;
 
 /// Why an event cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl Ring {
 
     /// How many bytes of output fit now.
     pub(crate) const fn room(&self) -> usize {
-        RING_BYTES_MAX.saturating_sub(self.bytes + EVENT_BYTES)
+        RING_BYTES_MAX.saturating_sub(self.bytes + EXEC_EVENT_BYTES)
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -93,20 +92,22 @@ impl Ring {
 
 fn cost(event: &Event) -> usize {
     match &event.kind {
-        Some(Kind::Output(output)) => output.data.len() + EVENT_BYTES,
-        _ => EVENT_BYTES,
+        Some(Kind::Output(output)) => output.data.len() + EXEC_EVENT_BYTES,
+        _ => EXEC_EVENT_BYTES,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use atoll_agent_protocol::v1::{Exit, Output, Start};
+    use atoll_agent_protocol::exec_output;
+    use atoll_agent_protocol::v1::output::Stream;
+    use atoll_agent_protocol::v1::{Exit, Start};
     use proptest::prelude::*;
 
     use super::*;
 
     fn output(len: usize) -> Kind {
-        Kind::Output(Output { stream: 0, data: vec![b'x'; len].into() })
+        Kind::Output(exec_output(Stream::Stdout, vec![b'x'; len].into()))
     }
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
         ring.push(0, output(3));
         ring.push(0, Kind::Exit(Exit { code: 0, timed_out: false }));
         assert_eq!((ring.first_seq(), ring.last_seq()), (1, 3));
-        assert_eq!(ring.ack(2), 2 * EVENT_BYTES + 3);
+        assert_eq!(ring.ack(2), 2 * EXEC_EVENT_BYTES + 3);
         assert_eq!(ring.get(2), Err(Gone { first_seq: 3 }));
         assert!(!ring.finished());
         ring.ack(3);

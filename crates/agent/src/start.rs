@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_agent_protocol::v1::{ExecRequest, Exit, Output, Start, event::Kind, output::Stream};
-use atoll_agent_protocol::{EXEC_ID_BYTES_MAX, EXEC_STDIN_BYTES_MAX};
+use atoll_agent_protocol::v1::{ExecRequest, Exit, Start, event::Kind, output::Stream};
+use atoll_agent_protocol::{EXEC_ID_BYTES_MAX, EXEC_STDIN_BYTES_MAX, exec_output};
 use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
@@ -194,7 +194,7 @@ fn refuse(agent: &Agent, request: ExecRequest, reason: &str) -> Arc<Exec> {
     let exec = Arc::new(Exec::new(request.exec_id, kind, None, Stdin::default()));
     agent.record(&exec, Kind::Start(Start {}));
     let data = Bytes::from(format!("atoll: {reason}\n"));
-    agent.record(&exec, Kind::Output(Output { stream: Stream::Stderr.into(), data }));
+    agent.record(&exec, Kind::Output(exec_output(Stream::Stderr, data)));
     agent.record(&exec, Kind::Exit(Exit { code: CODE_CANNOT_RUN, timed_out: false }));
     exec
 }

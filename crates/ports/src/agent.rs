@@ -79,6 +79,10 @@ pub struct Activity {
     pub ports: Vec<u16>,
 }
 
+/// What each event of a command costs its agent until it is acknowledged, beside its data, in bytes. The agent holds a bounded
+/// sum of both, and the command waits beyond it: who acknowledges has to count the same.
+pub const EXEC_EVENT_BYTES: usize = 128;
+
 /// How a command of a health check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeEnd {

@@ -26,7 +26,9 @@ mod store;
 mod terminal;
 
 pub use accounts::{AccountStore, InvitationRecord, SessionRecord, UserChange};
-pub use agent::{Activity, AgentError, AgentLink, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece};
+pub use agent::{
+    Activity, AgentError, AgentLink, EXEC_EVENT_BYTES, EventStream, HeldExec, ProbeEnd, StartExec, StdinPiece,
+};
 pub use audit::{AuditCheck, AuditFilter, AuditRecord, AuditScope, AuditStore, ExecMinute};
 pub use builds::{BuildError, BuildOrder, BuildProgress, BuildSource, ImageBuilder};
 pub use class_links::{ClassLinkRecord, ClassLinkStore};

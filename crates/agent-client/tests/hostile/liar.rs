@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atoll_agent_protocol::PROTOCOL_VERSION;
 use atoll_agent_protocol::v1::agent_server::Agent;
 use atoll_agent_protocol::v1::event::Kind;
 use atoll_agent_protocol::v1::*;
+use atoll_agent_protocol::{PROTOCOL_VERSION, exec_output};
 use futures_util::StreamExt;
 use tonic::{Request, Response, Status};
 
@@ -161,7 +161,7 @@ pub(crate) fn start() -> Event {
 }
 
 pub(crate) fn output(seq: u64, len: usize) -> Event {
-    event(seq, Kind::Output(Output { stream: 0, data: vec![b'x'; len].into() }))
+    event(seq, Kind::Output(exec_output(output::Stream::Stdout, vec![b'x'; len].into())))
 }
 
 pub(crate) fn exit(seq: u64) -> Event {

@@ -1,8 +1,8 @@
 //! What agents say of terminals.
 
-use atoll_agent_protocol::terminal_output;
+use atoll_agent_protocol::terminal_event;
 use atoll_agent_protocol::v1::terminal_event::Kind::{Attached, Exit, Output};
-use atoll_agent_protocol::v1::{TerminalAttached, TerminalEvent, TerminalExit};
+use atoll_agent_protocol::v1::{TerminalAttached, TerminalExit, TerminalOutput};
 use atoll_ports::{AgentError, TerminalKey, TerminalLink};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -14,7 +14,7 @@ use crate::liar::Liar;
 async fn what_an_agent_says_of_terminals_is_checked() {
     let key = || TerminalKey { name: "main".parse().unwrap(), generation: 1 };
     let attached = |offset| Attached(TerminalAttached { generation: 1, cols: 80, rows: 24, offset, end: 5 });
-    let output = |offset, data: &'static [u8]| Output(terminal_output(offset, data.into()));
+    let output = |offset, data: &'static [u8]| Output(TerminalOutput { offset, data: data.into() });
     let exit = |code| Exit(TerminalExit { code });
     for (shown, attaches, passed) in [
         (vec![attached(5), output(5, b"a"), output(7, b"b"), exit(0)], true, 3),
@@ -27,7 +27,7 @@ async fn what_an_agent_says_of_terminals_is_checked() {
         (vec![output(0, b"a")], false, 0),
         (Vec::new(), false, 0),
     ] {
-        let events = shown.iter().map(|kind| TerminalEvent { kind: Some(kind.clone()) }).collect();
+        let events = shown.iter().map(|kind| terminal_event(kind.clone())).collect();
         let host = Host::with(Liar { shown: events, ..Liar::default() });
         let answer = TerminalLink::attach(&host.client, &host.sandbox, &key(), Some(5)).await;
         assert_eq!(answer.is_ok(), attaches, "{shown:?}");

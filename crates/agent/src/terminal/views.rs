@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use atoll_agent_protocol::v1::terminal_event::Kind;
-use atoll_agent_protocol::v1::{TerminalAttached, TerminalEvent, TerminalExit, TerminalResized};
-use atoll_agent_protocol::{TERMINAL_OUTPUT_BYTES_MAX, terminal_output};
+use atoll_agent_protocol::v1::{
+    TerminalAttached, TerminalEvent, TerminalExit, TerminalOutput, TerminalResized,
+};
+use atoll_agent_protocol::{TERMINAL_OUTPUT_BYTES_MAX, terminal_event};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -46,7 +48,7 @@ impl Views {
         let shown =
             self.terminal.show(self.ticket, &mut self.sizes, TERMINAL_OUTPUT_BYTES_MAX, context.waker())?;
         Some(match shown {
-            Shown::Output(offset, data) => Kind::Output(terminal_output(offset, data)),
+            Shown::Output(offset, data) => Kind::Output(TerminalOutput { offset, data }),
             Shown::Resized(size) => {
                 Kind::Resized(TerminalResized { cols: size.cols.into(), rows: size.rows.into() })
             }
@@ -72,7 +74,7 @@ impl Stream for Views {
             return Poll::Ready(None);
         }
         match self.next(context) {
-            Some(kind) => Poll::Ready(Some(Ok(TerminalEvent { kind: Some(kind) }))),
+            Some(kind) => Poll::Ready(Some(Ok(terminal_event(kind)))),
             None => Poll::Pending,
         }
     }

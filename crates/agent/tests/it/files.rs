@@ -158,7 +158,7 @@ async fn helpers_are_bounded_and_end_when_nobody_listens() {
     write(&agent, folder.path().join("file"), "x").await.unwrap();
 }
 
-/// What is told of single files is many small frames, of which HTTP/2 lets few wait.
+/// What is told of single files is many small frames, of which h2 lets few wait.
 #[tokio::test]
 async fn watches_that_are_not_read_do_not_end_others() {
     let (agent, folder) = (Agent::plain(), tempfile::tempdir().unwrap());

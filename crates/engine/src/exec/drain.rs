@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_ports::{AgentError, EventStream, ExecLogWriter, StartExec, StoreError};
+use atoll_ports::{AgentError, EXEC_EVENT_BYTES, EventStream, ExecLogWriter, StartExec, StoreError};
 use atoll_types::{ExecEvent, ExecEventKind, ExecExit, Status};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -13,9 +13,12 @@ use super::live::LiveExec;
 use crate::records::shown;
 use crate::{Engine, EngineError};
 
-/// Output that is on disk and not yet acknowledged: a quarter of the agent's ring, so that the child rarely waits for an
-/// acknowledgement and few are sent.
+/// What the events cost their agent that are on disk and not yet acknowledged: a quarter of its ring, so that the child rarely
+/// waits for an acknowledgement and few are sent.
 const UNACKNOWLEDGED_BYTES_MAX: usize = 256 << 10;
+/// Silence after which less than that is acknowledged, too: an agent that holds much in all stops rings that are smaller, and an
+/// earlier serve may have left one that is full.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
 /// Shortest and longest wait before the agent or the disk is tried again.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(20);
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -47,6 +50,8 @@ struct Drain {
     writer: Option<Box<dyn ExecLogWriter>>,
     stream: EventStream,
     last_seq: u64,
+    /// What the events that are logged and not acknowledged cost the agent, in bytes; at least one where an earlier serve may have
+    /// left some.
     unacknowledged: usize,
     token: CancellationToken,
 }
@@ -210,7 +215,8 @@ impl Engine {
     ) -> (Outcome, bool) {
         let last_seq = writer.as_ref().map_or(0, |w| w.last_seq());
         let (live, token) = (Arc::clone(live), token.clone());
-        let mut drain = Drain { live, writer, stream, last_seq, unacknowledged: 0, token };
+        let unacknowledged = usize::from(last_seq > 0);
+        let mut drain = Drain { live, writer, stream, last_seq, unacknowledged, token };
         let outcome = self.run_drain(&mut drain).await;
         (outcome, drain.writer.is_some_and(|w| w.truncated()))
     }
@@ -235,18 +241,20 @@ impl Engine {
     async fn run_drain(&self, drain: &mut Drain) -> Outcome {
         loop {
             let next = tokio::select! {
-                // Cancel safe: all three only wait; an event not taken stays in the agent.
+                // Cancel safe: all only wait; an event not taken stays in the agent.
                 () = drain.token.cancelled() => return Outcome::Cut,
                 () = drain.live.lost.cancelled() => return Outcome::Lost(drain.live.lost_because()),
-                next = drain.stream.next() => next,
+                next = drain.stream.next() => Some(next),
+                () = tokio::time::sleep(ACKNOWLEDGE_AFTER), if drain.unacknowledged > 0 => None,
             };
             let step = match next {
-                Some(Ok(event)) => self.take(drain, event).await,
-                Some(Err(AgentError::Protocol(what))) => {
+                None => self.acknowledge(drain).await,
+                Some(Some(Ok(event))) => self.take(drain, event).await,
+                Some(Some(Err(AgentError::Protocol(what)))) => {
                     tracing::error!(sandbox.id = %drain.live.sandbox(), "an agent broke the protocol: {what}");
                     Err(Outcome::Lost(format!("its agent broke the protocol: {what}")))
                 }
-                Some(Err(_)) | None => self.attach_again(drain).await,
+                Some(Some(Err(_)) | None) => self.attach_again(drain).await,
             };
             if let Err(outcome) = step {
                 return outcome;
@@ -260,10 +268,15 @@ impl Engine {
             ExecEventKind::Exit(exit) => Err(Outcome::Exited { exit: exit.clone(), seq: event.seq }),
             ExecEventKind::Output(stream, data) => {
                 drain.live.capture(|c| c.push(*stream, data));
-                drain.unacknowledged += data.len();
+                let cost = data.len() + EXEC_EVENT_BYTES;
                 drain.last_seq = event.seq;
                 self.write(drain, event).await?;
-                self.acknowledge(drain).await
+                drain.unacknowledged += cost;
+                if drain.unacknowledged < UNACKNOWLEDGED_BYTES_MAX {
+                    Ok(())
+                } else {
+                    self.acknowledge(drain).await
+                }
             }
         }
     }
@@ -286,9 +299,6 @@ impl Engine {
     }
 
     async fn acknowledge(&self, drain: &mut Drain) -> Result<(), Outcome> {
-        if drain.unacknowledged < UNACKNOWLEDGED_BYTES_MAX {
-            return Ok(());
-        }
         let acked = [(drain.live.id().clone(), drain.last_seq)];
         let sent = self.inner.ports.agents.ack(drain.live.sandbox(), &acked);
         // An acknowledgement that is lost is made good by the next one.

@@ -107,6 +107,44 @@ fn more_than_a_mebibyte_keeps_the_end_and_says_so() {
     assert!(!serve.exec(&world, &id, "just fits").unwrap().truncated);
 }
 
+/// Each costs the agent more than its data.
+#[test]
+fn a_command_that_writes_byte_by_byte_is_not_held_up() {
+    let world = World::new();
+    let serve = world.serve();
+    let id = serve.sandbox(&world);
+    let bytes = 20_000;
+    world.agents.script(move |_| Some((0..bytes).fold(Script::new(), |script, _| script.stdout(vec![b'x']))));
+    let view = serve.exec(&world, &id, "drip").unwrap();
+    assert_eq!((view.stdout.len(), view.record.outcome.is_some()), (bytes, true));
+    world.assert_clean(&serve, "after many small events");
+}
+
+/// Little is acknowledged, too, after a while, whoever logged it: what its agent holds of it may stop the command.
+#[test]
+fn what_is_logged_is_acknowledged_after_a_silence() {
+    let world = World::new();
+    let serve = world.serve();
+    let id = serve.sandbox(&world);
+    world.agents.script(|_| Some(Script::new().stdout(vec![b'x']).hold().stdout(vec![b'x']).hold()));
+    let run = serve.exec_start(&world, &id, "little");
+    let first_held = || block(atoll_ports::AgentLink::list(&world.agents, &id)).unwrap()[0].first_seq;
+    serve.until("its output is logged", || world.logs.held(&id, &run).len() == 1);
+    assert_eq!(first_held(), 1);
+    serve.pass(Duration::from_secs(2));
+    assert_eq!(first_held(), 3);
+    world.agents.release(&id, &run);
+    serve.until("more is logged", || world.logs.held(&id, &run).len() == 2);
+    drop(serve);
+    assert_eq!(first_held(), 3);
+    let serve = world.serve();
+    serve.pass(Duration::from_secs(2));
+    assert_eq!(first_held(), 4);
+    world.agents.release(&id, &run);
+    assert!(ends_with_exit(&serve.events(&world, &id, &run, 0)));
+    world.assert_clean(&serve, "after silences");
+}
+
 #[test]
 fn nothing_is_acknowledged_before_it_is_in_the_log() {
     let world = World::new();

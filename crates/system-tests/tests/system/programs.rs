@@ -18,6 +18,18 @@ fn needs(program: &str, package: &str) {
     );
 }
 
+/// Each write costs the agent more than its byte.
+#[tokio::test]
+async fn a_program_that_writes_byte_by_byte_is_not_held_up() {
+    needs("python3", "python3");
+    let atoll = Atoll::start().await;
+    let sandbox = atoll.create().await;
+    let drip = "import os, time\nfor _ in range(12000): os.write(1, b'.'); time.sleep(0.00005)";
+    assert_eq!(sandbox.ok(&format!("python3 -c \"{drip}\"")).await.len(), 12_000);
+    sandbox.delete().await;
+    atoll.finish().await;
+}
+
 #[tokio::test]
 async fn a_c_project_is_built_by_make_and_runs() {
     needs("gcc", "gcc libc6-dev");

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use atoll_ports::{AgentError, HeldExec, ProbeEnd, StartExec, StdinPiece};
+use atoll_ports::{AgentError, EXEC_EVENT_BYTES, HeldExec, ProbeEnd, StartExec, StdinPiece};
 use atoll_types::{ExecEvent, ExecEventKind, ExecExit, OutputStream, Signal, TerminalSize, Timestamp};
 
 use super::script::{Script, Step};
 
-/// Output of one exec that is held until it is acknowledged, in bytes: as the real agent's ring.
+/// What the events of one exec cost that are held until they are acknowledged, in bytes: as the real agent's ring.
 pub(super) const RING_BYTES: usize = 1 << 20;
 /// Output in one event, in bytes.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -38,11 +38,12 @@ pub(super) struct Exec {
     pub(super) signals: Vec<Signal>,
 }
 
-fn output_len(event: &ExecEvent) -> usize {
-    match &event.kind {
+fn cost(event: &ExecEvent) -> usize {
+    let data = match &event.kind {
         ExecEventKind::Output(_, data) => data.len(),
         ExecEventKind::Start | ExecEventKind::Exit(_) => 0,
-    }
+    };
+    data + EXEC_EVENT_BYTES
 }
 
 /// The longest beginning of at most `max` bytes that cuts no UTF-8 character.
@@ -76,7 +77,7 @@ impl Exec {
 
     fn push(&mut self, time: Timestamp, kind: ExecEventKind) {
         let event = ExecEvent { seq: self.next_seq, time, kind };
-        self.ring_bytes += output_len(&event);
+        self.ring_bytes += cost(&event);
         self.ring.push_back(event);
         self.next_seq += 1;
     }
@@ -84,7 +85,7 @@ impl Exec {
     /// Writes a piece of `data` and keeps the rest; false when the ring has no room.
     fn write(&mut self, now: Timestamp, stream: OutputStream, data: &mut Vec<u8>) -> bool {
         while !data.is_empty() {
-            let room = RING_BYTES - self.ring_bytes.min(RING_BYTES);
+            let room = RING_BYTES.saturating_sub(self.ring_bytes + EXEC_EVENT_BYTES);
             let len = cut_at(data, CHUNK_BYTES);
             if len > room {
                 return false;
@@ -190,7 +191,7 @@ impl Exec {
     /// Drops what is acknowledged; true when the exit is, and the command can be forgotten.
     pub(super) fn ack(&mut self, now: Timestamp, seq: u64) -> bool {
         while self.ring.front().is_some_and(|e| e.seq <= seq) {
-            let dropped = self.ring.pop_front().as_ref().map_or(0, output_len);
+            let dropped = self.ring.pop_front().as_ref().map_or(0, cost);
             self.ring_bytes -= dropped;
         }
         if self.ended && self.ring.is_empty() {
